@@ -1,0 +1,1 @@
+"""Hold the stages of the method, one result per module."""
