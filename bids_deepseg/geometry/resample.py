@@ -1,0 +1,70 @@
+"""Interpolate a volume onto another grid.
+
+Only scalar images and probabilities are interpolated, never a mask: a mask is made by thresholding a probability on
+the grid where it is wanted.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.geometry.volume import Volume
+
+
+def in_plane_grid(grid: Grid, zoom_mm: float) -> Grid:
+    """Return the grid of the same slices with square pixels of ``zoom_mm``, over the same field of view.
+
+    The centres of both fields of view coincide, and the pixel size is exact: the last pixel may reach past the border
+    by less than one pixel.
+    """
+    n_old = np.array(grid.shape, float)
+    step = np.array([zoom_mm / grid.zooms[0], zoom_mm / grid.zooms[1], 1.0])
+    # The small number keeps a field of view of exactly n pixels from becoming n + 1 by rounding.
+    n_new = np.maximum(1, np.ceil(n_old / step - 1e-6)).astype(int)
+    offset = (n_old - 1) / 2 - step * (n_new - 1) / 2
+    affine = grid.affine @ np.block([[np.diag(step), offset[:, None]], [np.zeros((1, 3)), 1]])
+    return Grid((int(n_new[0]), int(n_new[1]), int(n_new[2])), affine)
+
+
+def resample_onto(volume: Volume, grid: Grid, *, outside: str = "nearest") -> Volume:
+    """Interpolate linearly onto ``grid``, averaging first along axes that get coarser.
+
+    Parameters
+    ----------
+    volume : Volume
+        float32 image, any grid.
+    grid : Grid
+        Target grid; its axes run along those of ``volume`` (any scale and shift).
+    outside : {"nearest", "constant"}
+        Value beyond the field of view: that of the border, or 0.
+
+    Returns
+    -------
+    Volume
+        float32 image on ``grid``.
+    """
+    matrix = np.linalg.inv(volume.grid.affine) @ grid.affine
+    scale, shift = np.diag(matrix)[:3], matrix[:3, 3]
+    if not np.allclose(matrix[:3, :3], np.diag(scale), atol=1e-5):
+        raise ValueError(f"The axes of the two grids are not parallel: {matrix.tolist()}.")
+    smooth = _average_over_target_pixel(volume.data.astype(np.float32), scale)
+    data = ndimage.affine_transform(
+        smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode=outside
+    )
+    return Volume(data, grid)
+
+
+def _average_over_target_pixel(
+    data: NDArray[np.float32], scale: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Smooth along the axes whose pixels grow by ``scale``, so that interpolation skips no input.
+
+    A uniform pixel of width w has the variance w²/12, so widening it from 1 to ``scale`` needs a Gaussian of variance
+    (scale² - 1) / 12.
+    """
+    sigma = np.sqrt(np.maximum(scale**2 - 1, 0) / 12)
+    if (sigma < 0.05).all():
+        return data
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(data, sigma, mode="nearest", truncate=3)
+    return smooth
