@@ -55,9 +55,7 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: str = "nearest") -> Vo
     return Volume(data, grid)
 
 
-def _average_over_target_pixel(
-    data: NDArray[np.float32], scale: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _average_over_target_pixel(data: NDArray[np.float32], scale: NDArray[np.float64]) -> NDArray[np.float32]:
     """Smooth along the axes whose pixels grow by ``scale``, so that interpolation skips no input.
 
     A uniform pixel of width w has the variance w²/12, so widening it from 1 to ``scale`` needs a Gaussian of variance

@@ -1,6 +1,7 @@
 """Hold an image in memory together with its place in space, and turn its axes without loss."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -27,7 +28,7 @@ class Volume:
         If the shapes differ, or values are not finite.
     """
 
-    data: NDArray[np.float32] | NDArray[np.uint8]
+    data: NDArray[Any]
     grid: Grid
 
     def __post_init__(self) -> None:
@@ -95,7 +96,5 @@ def reorient_onto(volume: Volume, grid: Grid) -> Volume:
     data = np.ascontiguousarray(nib.orientations.apply_orientation(volume.data, backward))
     affine = volume.grid.affine @ nib.orientations.inv_ornt_aff(backward, volume.grid.shape)
     if data.shape != grid.shape or not np.allclose(affine, grid.affine, atol=1e-3):
-        raise ImageError(
-            f"The volume's voxels are not those of the wanted grid: {data.shape} and {grid.shape}."
-        )
+        raise ImageError(f"The volume's voxels are not those of the wanted grid: {data.shape} and {grid.shape}.")
     return Volume(data, grid)

@@ -32,15 +32,13 @@ class Window:
         """Return the part shared with a slice of ``shape``: as slices of the window and of the image."""
         inner, outer = [], []
         for start, size, n in zip(self.start, self.shape, shape[:2], strict=True):
-            low, high = max(start, 0), max(min(start + size, n), max(start, 0))
+            low, high = max(start, 0), max(min(start + size, n), start, 0)
             inner.append(slice(low - start, high - start))
             outer.append(slice(low, high))
         return (inner[0], inner[1]), (outer[0], outer[1])
 
 
-def window_around(
-    centre_ij: NDArray[np.floating], shape: tuple[int, int], k: int
-) -> Window:
+def window_around(centre_ij: NDArray[np.floating], shape: tuple[int, int], k: int) -> Window:
     """Return the window of ``shape`` whose middle is nearest to ``centre_ij`` (voxels)."""
     start = np.rint(np.asarray(centre_ij, float) - (np.array(shape) - 1) / 2).astype(int)
     return Window((int(start[0]), int(start[1])), shape, k)

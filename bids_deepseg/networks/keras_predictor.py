@@ -1,0 +1,91 @@
+"""Run a Keras network on patches, in batches of bounded memory."""
+
+import logging
+import os
+from dataclasses import dataclass
+from importlib.resources import as_file
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.specs import ModelSpec, check_weights
+
+logger = logging.getLogger(__name__)
+
+#: Pixels in one batch: 2**19 keep the activations of 16 features at full resolution under 100 MB.
+_BATCH_PIXELS = 2**19
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KerasPredictor:
+    """A network of the package, ready to run.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        Description of the network.
+    network : keras.Model
+        The network with its weights.
+    """
+
+    spec: ModelSpec
+    network: Any
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Pixels of a patch along i and j."""
+        return self.spec.patch_shape
+
+    @property
+    def zoom_mm(self) -> float:
+        """In-plane pixel size of a patch in mm."""
+        return self.spec.zoom_mm
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a pixel counts as cord."""
+        return self.spec.threshold
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches (N, H, W) to probabilities (N, H, W).
+
+        The last batch is filled up with zeros to the size of the others, so that the network is traced once.
+        """
+        size = max(1, _BATCH_PIXELS // int(np.prod(self.patch_shape)))
+        out = np.empty(patches.shape, np.float32)
+        for start in range(0, len(patches), size):
+            part = patches[start : start + size]
+            batch = np.zeros((size, *patches.shape[1:]), np.float32)
+            batch[: len(part)] = part
+            result = self.network.predict_on_batch(batch[..., None])
+            out[start : start + size] = np.asarray(result)[: len(part), ..., 0]
+        return out
+
+
+def load_predictor(spec: ModelSpec) -> KerasPredictor:
+    """Build the network of ``spec`` and give it its weights.
+
+    Raises
+    ------
+    NetworkError
+        If the weights are missing, changed, or do not fit the architecture.
+    """
+    check_weights(spec)
+    # Set before the import, the only time when TensorFlow reads it: no banner on the user's terminal.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
+
+    if spec.architecture["function"] != "build_unet":
+        raise NetworkError(f"Network {spec.name}: unknown architecture {spec.architecture['function']!r}.")
+    network = architectures.build_unet(spec.patch_shape, **spec.architecture["arguments"])
+    try:
+        with as_file(spec.weights) as path:
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise NetworkError(
+            f"The weights of the network {spec.name!r} do not fit its architecture: {error}. Install the package again."
+        ) from error
+    logger.debug("Loaded network %s, %d weights", spec.name, network.count_params())
+    return KerasPredictor(spec, network)

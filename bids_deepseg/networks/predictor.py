@@ -1,0 +1,29 @@
+"""State what a stage expects of a network; tests use simple functions in its place."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Predictor(Protocol):
+    """A function from standardised patches to probabilities, with the patches' shape and pixel size."""
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Pixels of a patch along i and j."""
+        ...
+
+    @property
+    def zoom_mm(self) -> float:
+        """In-plane pixel size of a patch in mm."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a pixel counts as cord."""
+        ...
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches (N, H, W) to probabilities (N, H, W) in [0, 1]."""
+        ...

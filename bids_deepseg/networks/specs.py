@@ -1,0 +1,141 @@
+"""Describe the networks of the package without loading any network library.
+
+The description of each network is the file ``weights/<name>.json``, which the export of a training writes beside the
+weights.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any
+
+from bids_deepseg.errors import NetworkError
+
+#: The only mapping from BIDS suffix to contrast.
+_CONTRASTS = MappingProxyType(
+    {
+        "T1w": "t1",
+        "UNIT1": "t1",
+        "T2w": "t2",
+        "PDw": "t2",
+        "T2starw": "t2s",
+        "T2star": "t2s",
+        "MEGRE": "t2s",
+        "MTS": "t2s",
+        "dwi": "dwi",
+    }
+)
+
+#: Networks of the default method, in the order of their use.
+MODEL_NAMES = ("detection", "segmentation")
+
+
+def contrast_of_suffix(suffix: str) -> str | None:
+    """Return the contrast (t1, t2, t2s, dwi) of a BIDS suffix, None for a suffix that is not segmented."""
+    return _CONTRASTS.get(suffix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelSpec:
+    """What must be known of a network to run it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the network, which is also that of its files.
+    contrast : str
+        Contrast that it was trained for, ``any`` for a contrast-agnostic network.
+    patch_shape : tuple of int
+        Pixels of a patch along i and j.
+    zoom_mm : float
+        In-plane pixel size of a patch.
+    threshold : float
+        Probability from which a pixel counts as cord, in (0, 1).
+    architecture : mapping
+        ``function`` (name in :mod:`bids_deepseg.networks.architectures`) and its ``arguments``.
+    weights : Traversable
+        File of the weights.
+    sha256 : str
+        Checksum of that file, 64 hex digits.
+    """
+
+    name: str
+    contrast: str
+    patch_shape: tuple[int, int]
+    zoom_mm: float
+    threshold: float
+    architecture: Mapping[str, Any]
+    weights: Traversable
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise NetworkError(f"Network {self.name}: the threshold is {self.threshold}, expected between 0 and 1.")
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise NetworkError(f"Network {self.name}: {self.sha256!r} is no sha256 of 64 hex digits.")
+
+
+def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:
+    """Read the description of one network.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network, for example ``segmentation``.
+    folder : Traversable, optional
+        Folder of weights and descriptions; that of the package by default.
+
+    Raises
+    ------
+    NetworkError
+        If the description is missing or cannot be read.
+    """
+    folder = folder or files("bids_deepseg.networks") / "weights"
+    try:
+        card = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        height, width = card["patch_shape"]
+        return ModelSpec(
+            name=card["name"],
+            contrast=card["contrast"],
+            patch_shape=(int(height), int(width)),
+            zoom_mm=float(card["zoom_mm"]),
+            threshold=float(card["threshold"]),
+            architecture=MappingProxyType(card["architecture"]),
+            weights=folder / card["weights"],
+            sha256=card["sha256"],
+        )
+    except (OSError, KeyError, ValueError) as error:
+        raise NetworkError(
+            f"The description of the network {name!r} cannot be read: {error!r}. Install the package again."
+        ) from error
+
+
+def model_specs() -> tuple[ModelSpec, ...]:
+    """Return the descriptions of all networks of the default method."""
+    return tuple(read_spec(name) for name in MODEL_NAMES)
+
+
+def check_weights(spec: ModelSpec) -> None:
+    """Compare a weights file with its checksum.
+
+    Raises
+    ------
+    NetworkError
+        If the file is missing or is not the one that was exported.
+    """
+    try:
+        content = spec.weights.read_bytes()
+    except OSError as error:
+        raise NetworkError(
+            f"The weights of the network {spec.name!r} are missing: {error}. Install the package again."
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != spec.sha256:
+        raise NetworkError(
+            f"The weights of the network {spec.name!r} were changed: sha256 {found}, expected {spec.sha256}. "
+            "Install the package again."
+        )

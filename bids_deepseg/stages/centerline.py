@@ -1,0 +1,147 @@
+"""Trace the cord through the heatmap and decide in which slices there is a cord.
+
+The path is the global optimum over all slices (:mod:`bids_deepseg.stages.optic`). Slices at its ends, where the
+evidence speaks against a cord (brain, below the conus, outside of the body), are cut: the range of slices is the one
+with the largest sum of evidence, so that a few weak slices inside of the cord do not end it, and a few strong ones
+beyond its end do not prolong it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.stages.heatmap import Heatmap
+from bids_deepseg.stages.optic import least_cost_path
+
+#: Weight of the squared slope (in-plane mm per mm along the cord) against the heat of one slice.
+DEFAULT_SMOOTHNESS = 0.1
+
+#: Heat along the path at which the evidence for and against a cord is balanced.
+BALANCED_HEAT = 0.3
+
+#: Radius around the path's pixel in which the heat's centre of mass refines it.
+_REFINE_RADIUS_MM = 3.0
+
+#: Standard deviation of the smoothing of the refined path along the slices.
+_SMOOTH_MM = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centerline:
+    """The course of the cord, one point per slice.
+
+    Attributes
+    ----------
+    ij : (N, 2) float array
+        In-plane voxel coordinates on ``grid``.
+    k : (N,) int array
+        Slices, consecutive and increasing.
+    grid : Grid
+        Grid of the coordinates, on canonical axes.
+    heat : (N,) float array
+        Largest heat close to the path in each slice.
+    cost : float
+        Cost of the path through all slices of the image.
+    """
+
+    ij: NDArray[np.float64]
+    k: NDArray[np.intp]
+    grid: Grid
+    heat: NDArray[np.float64]
+    cost: float
+
+    def __post_init__(self) -> None:
+        if self.ij.shape != (len(self.k), 2) or len(self.heat) != len(self.k) or len(self.k) == 0:
+            raise ValueError(f"{len(self.k)} slices, points of shape {self.ij.shape}, {len(self.heat)} heats.")
+        if (np.diff(self.k) != 1).any():
+            raise ValueError(f"The slices are not consecutive: {self.k.tolist()}.")
+        for array in (self.ij, self.k, self.heat):
+            array.flags.writeable = False
+
+    @property
+    def xyz(self) -> NDArray[np.float64]:
+        """Points in RAS+ mm, shape (N, 3), from inferior to superior."""
+        return self.grid.voxel_to_world(np.column_stack([self.ij, self.k]))
+
+
+def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS) -> Centerline:
+    """Trace the cord through the heatmap as the path of least cost.
+
+    Parameters
+    ----------
+    heatmap : Heatmap
+        Detection map; its slices may have any distance.
+    smoothness : float, optional
+        Weight of the squared slope; the cost of a step is ``smoothness * (step in mm / slice distance in mm)²``.
+
+    Returns
+    -------
+    Centerline
+        One point per slice of the range that holds the cord.
+    """
+    zi, zj, dz = heatmap.volume.grid.zooms
+    heat = heatmap.volume.data
+    path, cost = least_cost_path(-heat, (smoothness * (zi / dz) ** 2, smoothness * (zj / dz) ** 2))
+    refined, peak = _refine(heat, path, (zi, zj))
+    first, last = _range_with_cord(peak)
+    keep = slice(first, last + 1)
+    smooth = ndimage.gaussian_filter1d(refined[keep], _SMOOTH_MM / dz, axis=0, mode="nearest")
+    return Centerline(smooth, np.arange(first, last + 1), heatmap.volume.grid, peak[keep], cost)
+
+
+def _refine(
+    heat: NDArray[np.float32], path: NDArray[np.intp], zooms: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Move each point to the centre of mass of the heat around it; return the points and the largest heat there."""
+    shape = np.array(heat.shape[:2])
+    radius = np.maximum(1, np.rint(_REFINE_RADIUS_MM / np.array(zooms)).astype(int))
+    points, peaks = path.astype(float), np.zeros(len(path))
+    for k, centre in enumerate(path):
+        low, high = np.maximum(centre - radius, 0), np.minimum(centre + radius + 1, shape)
+        part = heat[low[0] : high[0], low[1] : high[1], k]
+        peaks[k] = part.max()
+        if part.sum() > 0:
+            points[k] = low + ndimage.center_of_mass(part)
+    return points, peaks
+
+
+def _range_with_cord(peak: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the first and last slice of the range with the largest sum of evidence.
+
+    The evidence of a slice is the logarithm of the odds of its heat against those of the balanced heat; it is bounded,
+    so that no slice outweighs many.
+    """
+    bounded = np.clip(peak, 0.05, 0.95)
+    evidence = np.log(bounded / (1 - bounded)) - np.log(BALANCED_HEAT / (1 - BALANCED_HEAT))
+    total = np.concatenate([[0.0], np.cumsum(evidence)])
+    # The best range ends where the sum is largest above the least sum before it.
+    lowest = np.minimum.accumulate(total[:-1])
+    last = int(np.argmax(total[1:] - lowest))
+    first = int(np.argmin(total[: last + 1]))
+    return first, last
+
+
+def centerline_mask(centerline: Centerline, canonical: Grid) -> Volume:
+    """Draw the centerline, one voxel per slice.
+
+    Parameters
+    ----------
+    centerline : Centerline
+        Points on a grid with the same slices as ``canonical``.
+    canonical : Grid
+        Grid on canonical axes.
+
+    Returns
+    -------
+    Volume
+        uint8 mask on ``canonical``.
+    """
+    data = np.zeros(canonical.shape, np.uint8)
+    ijk = np.rint(canonical.world_to_voxel(centerline.xyz)).astype(int)
+    i, j, k = np.clip(ijk, 0, np.array(canonical.shape) - 1).T
+    data[i, j, k] = 1
+    return Volume(data, canonical)

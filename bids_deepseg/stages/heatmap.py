@@ -1,0 +1,111 @@
+"""Find where the cord is: a heatmap over every slice of the image.
+
+A slice of any size is covered by overlapping tiles of the network's patch size; where tiles overlap, their outputs are
+averaged with weights that fall towards the tile's border, where the network sees least context.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import CordNotFoundError
+from bids_deepseg.geometry.grid import AXIS_IS
+from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.window import Window, crop, tile_starts
+from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.stages.intensity import standardise_patches
+
+#: Heat from which a slice counts as evidence of a cord: half of the value at a cord's centre in the training target.
+DETECTION_THRESHOLD = 0.5
+
+#: Slices whose tiles are held in memory together.
+_SLICES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heatmap:
+    """Detection map of the cord.
+
+    Attributes
+    ----------
+    volume : Volume
+        float32 values in [0, 1] on canonical axes at the detector's in-plane pixel size; 1 at the cord's centre.
+
+    Raises
+    ------
+    CordNotFoundError
+        If no slice reaches the detection threshold.
+    """
+
+    volume: Volume
+
+    def __post_init__(self) -> None:
+        if not self.detected.any():
+            raise CordNotFoundError(
+                f"No cord was found: the largest heat is {self.volume.data.max():.2f}, at least "
+                f"{DETECTION_THRESHOLD} is expected in a slice with cord. Check that the field of view holds the "
+                "spinal cord and that the orientation in the header is right."
+            )
+
+    @property
+    def detected(self) -> NDArray[np.bool_]:
+        """Slices (K,) with evidence of a cord."""
+        detected: NDArray[np.bool_] = self.volume.data.max((0, 1)) >= DETECTION_THRESHOLD
+        return detected
+
+
+def detect_cord(canonical: Volume, detector: Predictor) -> Heatmap:
+    """Scan all slices with the detection network.
+
+    Parameters
+    ----------
+    canonical : Volume
+        Image on canonical axes, any pixel size and number of slices.
+    detector : Predictor
+        Detection network.
+
+    Returns
+    -------
+    Heatmap
+        One value per pixel of the detector's size.
+
+    Raises
+    ------
+    CordNotFoundError
+        If no slice shows a cord.
+    """
+    image = resample_onto(canonical, in_plane_grid(canonical.grid, detector.zoom_mm))
+    heat = np.empty(image.grid.shape, np.float32)
+    for first in range(0, image.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
+        chunk = slice(first, first + _SLICES_AT_ONCE)
+        heat[..., chunk] = _scan(image.data[..., chunk], detector)
+    return Heatmap(Volume(heat, image.grid))
+
+
+def _scan(data: NDArray[np.float32], detector: Predictor) -> NDArray[np.float32]:
+    """Predict overlapping tiles of some slices (I, J, K) and blend them."""
+    windows = _tile(data.shape, detector.patch_shape)
+    cuts = [crop(data, window) for window in windows]
+    values, valid = (np.stack(parts) for parts in zip(*cuts, strict=True))
+    predicted = detector.predict(standardise_patches(values, valid))
+    weight = _blend_weight(detector.patch_shape)
+    total, weights = np.zeros(data.shape, np.float32), np.zeros(data.shape, np.float32)
+    for tile, window in zip(predicted, windows, strict=True):
+        inner, outer = window.overlap(data.shape)
+        total[(*outer, window.k)] += (tile * weight)[inner]
+        weights[(*outer, window.k)] += weight[inner]
+    return total / weights
+
+
+def _tile(shape: tuple[int, ...], patch_shape: tuple[int, int]) -> list[Window]:
+    """Cover slices of ``shape`` (I, J, K) by windows that overlap by at least a third."""
+    starts = [tile_starts(n, size, size * 2 // 3) for n, size in zip(shape[:2], patch_shape, strict=True)]
+    return [Window((i, j), patch_shape, k) for k in range(shape[2]) for i in starts[0] for j in starts[1]]
+
+
+def _blend_weight(patch_shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return Hann weights over a patch, positive everywhere."""
+    i, j = (np.hanning(n + 2)[1:-1] for n in patch_shape)
+    return np.outer(i, j).astype(np.float32)
