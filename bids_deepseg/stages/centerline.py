@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.stages.course import smooth_course
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.optic import least_cost_path
 
@@ -89,7 +90,7 @@ def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS
     refined, peak = _refine(heat, path, (zi, zj))
     first, last = _range_with_cord(peak)
     keep = slice(first, last + 1)
-    smooth = ndimage.gaussian_filter1d(refined[keep], _SMOOTH_MM / dz, axis=0, mode="nearest")
+    smooth = smooth_course(refined[keep], _SMOOTH_MM / dz)
     return Centerline(smooth, np.arange(first, last + 1), heatmap.volume.grid, peak[keep], cost)
 
 

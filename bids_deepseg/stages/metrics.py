@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL, Grid
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.stages.course import smooth_course
 
 #: Standard deviation, along the cord, of the smoothing of the centres of mass from which the tangent is taken.
 _TANGENT_SMOOTH_MM = 5.0
@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "diameter_ap_mm": Column("Anterior-posterior diameter of the ellipse with the mask's second moments", "mm"),
         "diameter_rl_mm": Column("Right-left diameter of the ellipse with the mask's second moments", "mm"),
         "eccentricity": Column("Eccentricity of that ellipse: 0 for a circle, towards 1 for a flat cord", "1"),
-        "orientation_deg": Column("Angle between the long axis of that ellipse and the right-left direction", "deg"),
+        "orientation_deg": Column("Angle of the long axis of that ellipse with right-left, positive if its left end is anterior", "deg"),
         "angle_deg": Column("Angle between the normal of the slice and the course of the cord", "deg"),
         "probability_mean": Column("Mean probability of the mask's voxels", "1"),
     }
@@ -126,18 +126,15 @@ def _tangents(centres: NDArray[np.float64], k: NDArray[np.intp], grid: Grid) -> 
         return np.tile(_normal(grid), (len(k), 1))
     every = np.arange(k[0], k[-1] + 1)
     course = np.column_stack([np.interp(every, k, column) for column in centres.T])
-    # Smoothing and differentiating after mirroring each end through its point keeps straight cords straight.
-    sigma = _TANGENT_SMOOTH_MM / grid.zooms[AXIS_IS]
-    n_pad = int(np.ceil(4 * sigma)) + 1
-    padded = np.pad(course, ((n_pad, n_pad), (0, 0)), mode="reflect", reflect_type="odd")
-    smooth = ndimage.gaussian_filter1d(padded, sigma, axis=0)
-    gradient = np.gradient(smooth, axis=0)[n_pad:-n_pad][k - k[0]]
+    smooth = smooth_course(course, _TANGENT_SMOOTH_MM / grid.zooms[AXIS_IS])
+    gradient = np.gradient(smooth, axis=0)[k - k[0]]
     return np.asarray(gradient / np.linalg.norm(gradient, axis=1, keepdims=True))
 
 
 def _normal(grid: Grid) -> NDArray[np.float64]:
-    """Return the unit normal of the slices."""
+    """Return the unit normal of the slices, towards superior."""
     normal = np.cross(grid.affine[:3, AXIS_RL], grid.affine[:3, AXIS_PA])
+    normal *= np.sign(normal @ grid.affine[:3, AXIS_IS])
     return np.asarray(normal / np.linalg.norm(normal))
 
 
@@ -148,7 +145,7 @@ def _measure_slice(offsets: NDArray[np.float64], tangent: NDArray[np.float64], g
     cosine = min(1.0, abs(float(_normal(grid) @ tangent)))
     right_left = to_left - (to_left @ tangent) * tangent
     right_left /= np.linalg.norm(right_left)
-    anterior = np.cross(tangent, right_left)
+    anterior = np.cross(right_left, tangent)
     plane = np.stack([right_left, anterior])
     # Pixels are not points: each adds the second moments of its own area, size²/12 along each side.
     sides = plane @ np.stack([to_left, to_anterior], 1)

@@ -1,0 +1,28 @@
+"""Fixtures and Hypothesis profiles of all tests."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", max_examples=25, deadline=None)
+# Machines that run the tests of every change are slow at times: no deadline.
+settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a generator with a fixed seed."""
+    return np.random.default_rng(20_261_122)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real images, or skip."""
+    folder = Path(os.environ.get("BIDS_DEEPSEG_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
+    if not (folder / "dev").is_dir():
+        pytest.skip(f"no real images: {folder} is absent (set BIDS_DEEPSEG_DATA)")
+    return folder.resolve()

@@ -1,0 +1,102 @@
+"""The house rules, read off the source code."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "bids_deepseg"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: What each part of the package may import from the others; ``errors`` and ``_metadata`` are open to all.
+MAY_IMPORT = {
+    "geometry": set(),
+    "networks": set(),
+    "stages": {"geometry", "networks"},
+    "methods": {"geometry", "stages", "networks"},
+    "pipeline": {"geometry", "stages", "methods", "networks"},
+    "training": {"geometry", "stages", "networks", "pipeline"},
+    "example": {"geometry"},
+    "bids": {"geometry", "stages", "pipeline", "networks"},
+    "execution": {"logs"},
+    "report": {"geometry", "stages"},
+    "logs": set(),
+    "options": {"networks"},
+}
+OPEN_TO_ALL = {"errors", "_metadata", "__init__"}
+#: ``app`` and ``cli`` stand on top and may import anything but the training.
+TOP = {"app", "cli", "__main__", "__init__"}
+
+
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    for node in ast.walk(tree_of(path)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "bids_deepseg":
+                names = [f"bids_deepseg.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "bids_deepseg" and len(parts) > 1 and parts[1] != "__version__":
+                yield parts[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    room = room_of(path)
+    used = set(imported_rooms(path)) - OPEN_TO_ALL - {room}
+    if room in TOP:
+        assert "training" not in used
+    elif room not in OPEN_TO_ALL:
+        assert used <= MAY_IMPORT.get(room, used), f"{room} imports {used - MAY_IMPORT[room]}"
+
+
+FORBIDDEN_CALLS = {"print", "exit", "chdir", "filterwarnings", "basicConfig"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_hidden_state_outside_of_the_command_line(path):
+    if room_of(path) in {"cli", "logs", "training"}:
+        return
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            assert name not in FORBIDDEN_CALLS, f"{name} in line {node.lineno}"
+        assert not isinstance(node, ast.Global), f"global in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_and_functions_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            if body:
+                assert body[-1].end_lineno - body[0].lineno + 1 <= 60, node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is(path):
+    assert ast.get_docstring(tree_of(path))
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, bids_deepseg.cli; heavy = {'tensorflow', 'keras', 'pandas', 'bids', 'nibabel', 'scipy'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
