@@ -1,0 +1,224 @@
+"""Name the derivatives of an image in BIDS.
+
+This is the only module that knows the short entity keys of file names (``sub``, ``acq``) and their order.
+
+Terms
+-----
+entity
+    ``key-value`` pair of a file name; the package uses the long names of pybids (``subject``, ``acquisition``).
+product
+    Kind of result of one image: a key of :data:`PRODUCTS`.
+folded
+    An entity of the source that BIDS refuses in the name of the result; it becomes part of ``desc``, so that two
+    images never share a name: ``sub-01_flip-1_mt-on_MTS`` gives ``desc-MTSflip1mton``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.errors import ImageError
+
+#: Short key and long name of each entity, in the order of BIDS file names.
+ENTITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "sub": "subject",
+        "ses": "session",
+        "sample": "sample",
+        "task": "task",
+        "tracksys": "tracksys",
+        "acq": "acquisition",
+        "nuc": "nucleus",
+        "voi": "volume",
+        "ce": "ceagent",
+        "trc": "tracer",
+        "stain": "staining",
+        "rec": "reconstruction",
+        "dir": "direction",
+        "run": "run",
+        "mod": "modality",
+        "echo": "echo",
+        "flip": "flip",
+        "inv": "inv",
+        "mt": "mt",
+        "part": "part",
+        "proc": "proc",
+        "hemi": "hemi",
+        "space": "space",
+        "split": "split",
+        "recording": "recording",
+        "chunk": "chunk",
+        "atlas": "atlas",
+        "seg": "segmentation",
+        "scale": "scale",
+        "res": "res",
+        "den": "den",
+        "label": "label",
+        "desc": "desc",
+    }
+)
+
+#: Keys that BIDS accepts in the name of a mask beside those that this package sets itself.
+_KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "anat": frozenset({"sub", "ses", "task", "acq", "ce", "rec", "run", "echo", "part", "chunk"}),
+        "dwi": frozenset({"sub", "ses", "acq", "rec", "dir", "run", "part", "chunk"}),
+    }
+)
+
+_PAIR = re.compile(r"[a-zA-Z0-9]+-[a-zA-Z0-9+]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One kind of result: how it is named.
+
+    Attributes
+    ----------
+    label : str
+        Value of the entity ``label``.
+    suffix : str
+        Last part of the name.
+    extension : str
+        With its dot.
+    """
+
+    label: str
+    suffix: str
+    extension: str
+
+
+#: All products of an image, each with a JSON sidecar beside it.
+PRODUCTS: Mapping[str, Product] = MappingProxyType(
+    {
+        "probseg": Product("SC", "probseg", ".nii.gz"),
+        "centerline_mask": Product("SCcenterline", "mask", ".nii.gz"),
+        "centerline_tsv": Product("SC", "centerline", ".tsv"),
+        "morph": Product("SC", "morph", ".tsv"),
+        "mask": Product("SC", "mask", ".nii.gz"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BidsName:
+    """A BIDS file name taken apart.
+
+    Attributes
+    ----------
+    entities : mapping of str to str
+        Short keys and values, in the order of the name.
+    suffix : str
+        Last part of the name.
+    extension : str
+        With its dot; ``.nii.gz`` counts as one.
+    """
+
+    entities: Mapping[str, str]
+    suffix: str
+    extension: str
+
+    def format(self) -> str:
+        """Return the file name."""
+        return "_".join([*(f"{key}-{value}" for key, value in self.entities.items()), self.suffix]) + self.extension
+
+
+def parse_name(name: str) -> BidsName | None:
+    """Take a BIDS file name apart.
+
+    Parameters
+    ----------
+    name : str
+        File name without folder.
+
+    Returns
+    -------
+    BidsName or None
+        None when it is not ``key-value_..._suffix.extension`` with each key once.
+    """
+    stem, dot, extension = name.partition(".")
+    *pairs, suffix = stem.split("_")
+    if not suffix.isalnum() or not all(_PAIR.fullmatch(pair) for pair in pairs):
+        return None
+    entities = dict(tuple(pair.split("-")) for pair in pairs)
+    return BidsName(entities, suffix, dot + extension) if len(entities) == len(pairs) else None
+
+
+def description_label(image: BidsImage) -> str:
+    """Return the value of ``desc`` for the results of an image: its suffix and its folded entities.
+
+    Examples
+    --------
+    ``T2w`` for ``sub-01_T2w.nii.gz``, ``MTSflip1mton`` for ``sub-01_flip-1_mt-on_MTS.nii.gz``.
+    """
+    folded = (key + value for key, value in _short_entities(image).items() if key not in _KEPT[image.datatype])
+    return re.sub(r"[^a-zA-Z0-9]", "", image.suffix + "".join(folded))
+
+
+def derivative_path(image: BidsImage, product: str) -> PurePosixPath:
+    """Return where a product of an image is stored.
+
+    Parameters
+    ----------
+    image : BidsImage
+        Source image.
+    product : str
+        Key of :data:`PRODUCTS`.
+
+    Returns
+    -------
+    PurePosixPath
+        Path relative to the output directory, for example
+        ``sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.nii.gz``.
+    """
+    kind = PRODUCTS[product]
+    kept = {key: value for key, value in _short_entities(image).items() if key in _KEPT[image.datatype]}
+    kept |= {"space": "orig", "label": kind.label, "desc": description_label(image)}
+    ordered = {key: kept[key] for key in ENTITIES if key in kept}
+    folder = PurePosixPath(f"sub-{image.subject}")
+    if image.session is not None:
+        folder /= f"ses-{image.session}"
+    return folder / image.datatype / BidsName(ordered, kind.suffix, kind.extension).format()
+
+
+def sidecar_path(path: PurePosixPath) -> PurePosixPath:
+    """Return the JSON sidecar of a product."""
+    return path.with_name(path.name.partition(".")[0] + ".json")
+
+
+def find_collisions(images: Iterable[BidsImage]) -> dict[BidsImage, ImageError]:
+    """Find the images whose results would share a name.
+
+    Parameters
+    ----------
+    images : iterable of BidsImage
+        Images of one run.
+
+    Returns
+    -------
+    dict of BidsImage to ImageError
+        One error for each image that must not be processed; all images of a shared name are refused.
+    """
+    by_path: dict[PurePosixPath, list[BidsImage]] = {}
+    for image in images:
+        by_path.setdefault(derivative_path(image, "mask"), []).append(image)
+    return {
+        image: ImageError(
+            f"The results of {' and '.join(i.relative_path for i in group)} would have the same name {path.name}. "
+            "One name per image is expected. Rename one of the images."
+        )
+        for path, group in by_path.items()
+        if len(group) > 1
+        for image in group
+    }
+
+
+def _short_entities(image: BidsImage) -> dict[str, str]:
+    """Return the entities of an image by short key, in BIDS order; keys unknown to BIDS come last."""
+    short = {long: key for key, long in ENTITIES.items()}
+    named = {short.get(name, name): value for name, value in image.entities.items()}
+    order = {key: position for position, key in enumerate(ENTITIES)}
+    return dict(sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
