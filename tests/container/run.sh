@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds the image from the Dockerfile and segments the example in it, as strictly as a platform would run it.
+# CONTAINER_TOOL names a script with the verbs setup, build and run; without it the step is skipped and says so.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tool=${CONTAINER_TOOL:-../shared/tools/containers.sh}
+python=${PYTHON:-.venv/bin/python}
+scripts=$(dirname "$python")
+
+"$scripts/hadolint" Dockerfile
+if [ ! -f "$tool" ] || [ "$(id -u)" != 0 ]; then
+  echo "container: skipped, $tool is not here or this is not root; only hadolint was run"
+  exit 0
+fi
+work=$(mktemp -d /var/tmp/bids_deepseg-container.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/out" && chmod 755 "$work" && chmod 777 "$work/out"
+bash "$tool" setup
+# The package index of the build machine, where the machine names one of its own.
+bash "$tool" build . bids_deepseg:test
+
+strict=(--rm --network none --read-only --tmpfs /tmp --user 1234:1234 --cap-drop ALL --security-opt no-new-privileges)
+run() { bash "$tool" run "${strict[@]}" "$@"; }
+run bids_deepseg:test --version | grep -x "bids_deepseg $(cat version)"
+run -v "$work/out:/outputs" bids_deepseg:test example /outputs/data
+run -v "$work/out/data:/bids_dataset:ro" -v "$work/out:/outputs" bids_deepseg:test /bids_dataset /outputs/result participant
+# Nothing but the output folder is there to be written: no /tmp either.
+run() { bash "$tool" run --rm --network none --read-only --user 54321:12345 "$@"; }
+mkdir "$work/out/strict" && chmod 777 "$work/out/strict"
+run -v "$work/out/data:/bids_dataset:ro" -v "$work/out/strict:/outputs" bids_deepseg:test /bids_dataset /outputs participant
+(cd "$work/out" && diff -r -x logs -x dataset_description.json result strict)
+"$scripts/bids-validator-deno" "$work/out/result"
+echo "container: built, segmented the example without network, without root, read-only; output valid and the same twice"
