@@ -2,6 +2,9 @@
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file
 from typing import Any
@@ -73,15 +76,13 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
         If the weights are missing, changed, or do not fit the architecture.
     """
     check_weights(spec)
-    # Set before the import, the only time when TensorFlow reads it: no banner on the user's terminal.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
-
     if spec.architecture["function"] != "build_unet":
         raise NetworkError(f"Network {spec.name}: unknown architecture {spec.architecture['function']!r}.")
-    network = architectures.build_unet(spec.patch_shape, **spec.architecture["arguments"])
     try:
-        with as_file(spec.weights) as path:
+        with _tensorflow_silenced(), as_file(spec.weights) as path:
+            from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
+
+            network = architectures.build_unet(spec.patch_shape, **spec.architecture["arguments"])
             network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise NetworkError(
@@ -89,3 +90,21 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
         ) from error
     logger.debug("Loaded network %s, %d weights", spec.name, network.count_params())
     return KerasPredictor(spec, network)
+
+
+@contextmanager
+def _tensorflow_silenced() -> Iterator[None]:
+    """Keep the banner that TensorFlow's libraries write while they load off the user's terminal.
+
+    They write to the file descriptor of the standard error itself, before any of their settings is read.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
