@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.networks import contrast_of_suffix, model_specs
+from bids_deepseg.networks import architectures, contrast_of_suffix, keras_predictor, model_specs
 from bids_deepseg.networks.keras_predictor import KerasPredictor, load_predictor
 from bids_deepseg.networks.specs import check_weights, read_spec
 
@@ -77,8 +77,6 @@ def test_unknown_architectures_are_refused(folder):
 
 
 def test_prediction_does_not_depend_on_the_batch(folder, rng, monkeypatch):
-    from bids_deepseg.networks import architectures, keras_predictor
-
     spec = read_spec("tiny", folder)
     predictor = KerasPredictor(spec, architectures.build_unet(spec.patch_shape, **ARGUMENTS))
     patches = rng.normal(size=(7, 16, 12)).astype(np.float32)
