@@ -4,16 +4,31 @@ Every file is written under a temporary name beside its place and then renamed; 
 last, so that its presence says that all others are complete. The same results give the same bytes on every run.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bids_deepseg.bids.provenance import RunStamp
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.bids.description import resolve_links
+from bids_deepseg.bids.failures import clear_failure
+from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.bids.naming import derivative_path, sidecar_path
+from bids_deepseg.bids.nifti import write_nifti
+from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, image_sidecar, mask_sidecar, table_sidecar
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage
+from bids_deepseg.bids.tables import format_columns, format_json
+from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:
     from bids_deepseg.pipeline import Segmentation
+
+#: Function that writes the content of a file, and its sidecar.
+Part = tuple[Callable[[BinaryIO], None], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,19 +40,20 @@ class ImageProducts:
     image : BidsImage
         Source.
     loaded : LoadedImage
-        Source as it was read: header and notes.
+        Source as it was read: header, shape and notes.
     segmentation : Segmentation
         Result on the native grid.
     stamp : RunStamp
-        App, networks and options.
-    has_link : bool
-        Whether ``dataset_description.json`` states where the source is; decides on the form of ``Sources``.
+        App, networks, options, and which products are wanted.
+    links : mapping of str to str
+        Links stated by the user (``--dataset-link``).
     """
 
     image: BidsImage
     loaded: LoadedImage
     segmentation: "Segmentation"
     stamp: RunStamp
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
@@ -62,4 +78,73 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     OutputWriteError
         If the disk is full or fails.
     """
-    raise NotImplementedError
+    linked = SOURCE_LINK in resolve_links(output_dir, products.image.root, products.links)
+    files: list[FileToWrite] = []
+    # The mask comes last and its sidecar after it.
+    for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
+        relative = derivative_path(products.image, product)
+        write, sidecar = _PARTS[product](products, linked)
+        files.append((output_dir / relative, write))
+        files.append((output_dir / sidecar_path(relative), partial(_write_bytes, format_json(sidecar))))
+    commit_mark = files[-1][0]
+    make_folder(commit_mark.parent)
+    with output_errors(commit_mark):
+        # From here until the end there is no complete result, even if an earlier one stands here.
+        commit_mark.unlink(missing_ok=True)
+    write_files(files)
+    clear_failure(products.image, output_dir)
+    return tuple(path for path, _ in files)
+
+
+def _write_bytes(content: bytes, stream: BinaryIO) -> None:
+    stream.write(content)
+
+
+def _mask(products: ImageProducts, linked: bool) -> Part:
+    """Return writer and sidecar of the mask."""
+    sidecar = mask_sidecar(products.image, products.loaded, products.segmentation, products.stamp, linked=linked)
+    return _nifti_writer(products, products.segmentation.mask.data), sidecar
+
+
+def _probseg(products: ImageProducts, linked: bool) -> Part:
+    """Return writer and sidecar of the probability."""
+    sidecar = image_sidecar(products.image, "probseg", linked=linked)
+    return _nifti_writer(products, products.segmentation.probability.data), sidecar
+
+
+def _centerline_mask(products: ImageProducts, linked: bool) -> Part:
+    """Return writer and sidecar of the centerline as an image."""
+    sidecar = image_sidecar(products.image, "centerline_mask", linked=linked)
+    return _nifti_writer(products, products.segmentation.centerline_mask.data), sidecar
+
+
+def _centerline_table(products: ImageProducts, linked: bool) -> Part:
+    """Return writer and sidecar of the centerline as points."""
+    names = {"x_mm": "right", "y_mm": "anterior", "z_mm": "superior"}
+    columns = dict(zip(names, products.segmentation.centerline.xyz.T, strict=True))
+    described = {name: {"Description": f"World coordinate towards {end}", "Units": "mm"} for name, end in names.items()}
+    sidecar = table_sidecar(products.image, "centerline_tsv", linked=linked) | described
+    return partial(_write_bytes, format_columns(columns, dict.fromkeys(names, 3))), sidecar
+
+
+def _morph(products: ImageProducts, linked: bool) -> Part:
+    """Return writer and sidecar of the table of measures."""
+    described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
+    sidecar = table_sidecar(products.image, "morph", linked=linked) | described
+    content = format_columns(products.segmentation.metrics.columns(), {"slice": 0})
+    return partial(_write_bytes, content), sidecar
+
+
+def _nifti_writer(products: ImageProducts, data: NDArray[np.generic]) -> Callable[[BinaryIO], None]:
+    """Return a function that writes values in the space and the shape of the source."""
+    shaped = data.reshape(products.loaded.shape)
+    return lambda stream: write_nifti(stream, shaped, products.loaded.header)
+
+
+_PARTS = {
+    "mask": _mask,
+    "probseg": _probseg,
+    "centerline_mask": _centerline_mask,
+    "centerline_tsv": _centerline_table,
+    "morph": _morph,
+}

@@ -18,9 +18,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from bids_deepseg.bids.query import BidsImage
 
 #: Short key and long name of each entity, in the order of BIDS file names.
 ENTITIES: Mapping[str, str] = MappingProxyType(
@@ -143,11 +146,11 @@ def parse_name(name: str) -> BidsName | None:
     *pairs, suffix = stem.split("_")
     if not suffix.isalnum() or not all(_PAIR.fullmatch(pair) for pair in pairs):
         return None
-    entities = dict(tuple(pair.split("-")) for pair in pairs)
+    entities = {pair.partition("-")[0]: pair.partition("-")[2] for pair in pairs}
     return BidsName(entities, suffix, dot + extension) if len(entities) == len(pairs) else None
 
 
-def description_label(image: BidsImage) -> str:
+def description_label(image: "BidsImage") -> str:
     """Return the value of ``desc`` for the results of an image: its suffix and its folded entities.
 
     Examples
@@ -158,7 +161,7 @@ def description_label(image: BidsImage) -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", image.suffix + "".join(folded))
 
 
-def derivative_path(image: BidsImage, product: str) -> PurePosixPath:
+def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
     """Return where a product of an image is stored.
 
     Parameters
@@ -189,7 +192,7 @@ def sidecar_path(path: PurePosixPath) -> PurePosixPath:
     return path.with_name(path.name.partition(".")[0] + ".json")
 
 
-def find_collisions(images: Iterable[BidsImage]) -> dict[BidsImage, ImageError]:
+def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageError]":
     """Find the images whose results would share a name.
 
     Parameters
@@ -216,7 +219,7 @@ def find_collisions(images: Iterable[BidsImage]) -> dict[BidsImage, ImageError]:
     }
 
 
-def _short_entities(image: BidsImage) -> dict[str, str]:
+def _short_entities(image: "BidsImage") -> dict[str, str]:
     """Return the entities of an image by short key, in BIDS order; keys unknown to BIDS come last."""
     short = {long: key for key, long in ENTITIES.items()}
     named = {short.get(name, name): value for name, value in image.entities.items()}

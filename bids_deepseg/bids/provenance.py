@@ -1,13 +1,38 @@
-"""State where a result comes from: the contents of the JSON sidecars and the stamp that decides on a second run."""
+"""State where a result comes from: the contents of the JSON sidecars, and the stamp that decides on a second run.
 
+Nothing here names a person, a machine or a time, and no path is absolute.
+"""
+
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bids_deepseg.bids.inheritance import applicable_files, read_metadata
 from bids_deepseg.bids.naming import PRODUCTS
+from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.reader import LoadedImage, fingerprint
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelSpec
+    from bids_deepseg.pipeline import Segmentation
+
+APP_NAME = "bids_deepseg"
+
+#: Name of the source data set in BIDS URIs.
+SOURCE_LINK = "raw"
+
+_DESCRIPTIONS = {
+    "mask": "Spinal cord",
+    "probseg": "Probability of spinal cord",
+    "centerline_mask": "Centerline of the spinal cord, one voxel per slice",
+    "centerline_tsv": "Centerline of the spinal cord, one point per slice, from inferior to superior",
+    "morph": "Shape of the spinal cord in each slice, measured in the plane perpendicular to the cord",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +48,7 @@ class RunStamp:
     options : mapping of str to (str, int, float, bool or None)
         Options that change results.
     products : tuple of str
-        Products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`; ``mask`` and ``morph`` always.
+        Products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`; always with ``mask``.
     """
 
     version: str
@@ -31,7 +56,117 @@ class RunStamp:
     options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     products: tuple[str, ...] = tuple(PRODUCTS)
 
+    def __post_init__(self) -> None:
+        if not self.models or "mask" not in self.products or not set(self.products) <= set(PRODUCTS):
+            raise ValueError(f"{len(self.models)} models, products {self.products}: at least one model and the mask.")
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a voxel counts as cord."""
+        return self.models[-1].threshold
+
     @property
     def config_hash(self) -> str:
         """Return the sha256 of version, checksums of the networks, threshold and options."""
-        raise NotImplementedError
+        facts = {
+            "version": self.version,
+            "models": [spec.sha256 for spec in self.models],
+            "threshold": self.threshold,
+            "options": dict(self.options),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def source_reference(image: BidsImage, *, linked: bool) -> str:
+    """Return the BIDS URI of a source image, or its path in its data set where no link to that is stated.
+
+    BIDS demands an entry in ``DatasetLinks`` for every data set named in a URI, and there is none to give when the
+    source is neither around the results nor has a DOI.
+    """
+    return f"bids:{SOURCE_LINK}:{image.relative_path}" if linked else image.relative_path
+
+
+def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
+    """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
+    found = fingerprint(image.path)
+    for path in _b_values(image):
+        found["BvalSHA256"] = fingerprint(path)["SHA256"]
+    return found
+
+
+def source_size(image: BidsImage) -> int:
+    """Return the size of the image file in bytes, which is known without reading it."""
+    return image.path.stat().st_size
+
+
+def table_sidecar(image: BidsImage, product: str, *, linked: bool) -> dict[str, Any]:
+    """Return what the sidecars of all products share: a description and the source.
+
+    Parameters
+    ----------
+    image : BidsImage
+        Source.
+    product : str
+        Key of :data:`bids_deepseg.bids.naming.PRODUCTS`.
+    linked : bool
+        Whether the data set states where its source is.
+    """
+    return {
+        "Description": f"{_DESCRIPTIONS[product]} in {image.name}",
+        "Sources": [source_reference(image, linked=linked)],
+    }
+
+
+def image_sidecar(image: BidsImage, product: str, *, linked: bool) -> dict[str, Any]:
+    """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
+    sidecar = table_sidecar(image, product, linked=linked) | {"SpatialReference": "orig", "Manual": False}
+    sidecar |= {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
+    # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
+    echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
+    return sidecar | ({"EchoTime": echo_time} if isinstance(echo_time, int | float) else {})
+
+
+def mask_sidecar(
+    image: BidsImage, loaded: LoadedImage, segmentation: "Segmentation", stamp: RunStamp, *, linked: bool
+) -> dict[str, Any]:
+    """Return the sidecar of the mask, the one place where everything about a result is told.
+
+    Parameters
+    ----------
+    image : BidsImage
+        Source.
+    loaded : LoadedImage
+        How it was read.
+    segmentation : Segmentation
+        Result.
+    stamp : RunStamp
+        App, networks and options.
+    linked : bool
+        Whether the data set states where its source is.
+    """
+    area = segmentation.metrics.columns()["area_mm2"]
+    present = np.isfinite(area)
+    mean = round(float(area[present].mean()), 4) if present.any() else None
+    return {
+        **image_sidecar(image, "mask", linked=linked),
+        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}],
+        "Model": [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in stamp.models],
+        "Threshold": stamp.threshold,
+        **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
+        "SourceFingerprint": source_fingerprint(image),
+        "ConfigHash": stamp.config_hash,
+        "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation)},
+        "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
+    }
+
+
+def _reasons(loaded: LoadedImage, segmentation: "Segmentation") -> list[dict[str, str]]:
+    """Return the findings of the segmentation and the notes of the reader in one form."""
+    findings = [(finding.code, finding.severity, finding.message) for finding in segmentation.findings]
+    notes = [(code, "info", message) for code, message in loaded.notes]
+    return [{"Code": code, "Severity": severity, "Message": text} for code, severity, text in (*findings, *notes)]
+
+
+def _b_values(image: BidsImage) -> tuple[Path, ...]:
+    """Return the .bval file of a diffusion series, or nothing."""
+    return applicable_files(image, ".bval")[-1:] if image.suffix == "dwi" else ()

@@ -5,9 +5,14 @@ Only ``sub-*/[ses-*/]{anat,dwi}`` is listed, one ``scandir`` a folder, so that n
 machine counts as an image, and reading it reports what to do.
 """
 
-from collections.abc import Mapping
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from bids_deepseg.bids.walk import FoundFile, find_files, list_participants, name_parser
+from bids_deepseg.errors import SelectionError
 
 DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
 
@@ -149,4 +154,90 @@ def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
     SelectionError
         If the labels, sessions or suffixes select nothing.
     """
-    raise NotImplementedError
+    existing = list_participants(bids_dir)
+    subjects, unknown = _choose_participants(existing, selection.participants)
+    parse = name_parser()
+    files = {subject: tuple(find_files(bids_dir, subject, parse)) for subject in subjects}
+    taken = {subject: [file for file in files[subject] if _is_taken(file, selection)] for subject in subjects}
+    every = [file for subject in subjects for file in files[subject]]
+    if not any(taken.values()):
+        _check_not_filtered_out(every, selection)
+    return QueryResult(
+        images=tuple(
+            BidsImage(file.path, bids_dir, file.entities, file.suffix, file.datatype)
+            for subject in subjects
+            for file in sorted(taken[subject], key=lambda file: file.path)
+        ),
+        subjects=subjects,
+        without_images={subject: _tell_found(files[subject]) for subject in subjects if not taken[subject]},
+        unknown_participants=unknown,
+        skipped=tuple(SkippedFile(file.path, file.refusal) for file in every if file.refusal),
+        unsupported=Counter(
+            file.suffix for file in every if not file.refusal and file.suffix not in selection.suffixes
+        ),
+    )
+
+
+def _choose_participants(
+    existing: tuple[str, ...], wanted: frozenset[str] | None
+) -> tuple[tuple[str, ...], dict[str, str | None]]:
+    """Return the existing labels among the wanted ones, and the others with the nearest existing label."""
+    if wanted is None:
+        return existing, {}
+    unknown = {label: _nearest(label, existing) for label in sorted(wanted - set(existing))}
+    chosen = tuple(label for label in existing if label in wanted)
+    if not chosen:
+        asked = ", ".join(f"{label} (nearest: {near})" if near else label for label, near in unknown.items())
+        raise SelectionError(
+            f"No participant has the label {asked or '(none given)'}. The data set has {_shorten(existing)}. "
+            "Give labels that exist, with or without sub-."
+        )
+    return chosen, unknown
+
+
+def _nearest(label: str, existing: Iterable[str]) -> str | None:
+    """Return the existing label that resembles most, None when none does."""
+    return next(iter(difflib.get_close_matches(label, list(existing), n=1, cutoff=0.3)), None)
+
+
+def _is_taken(file: FoundFile, selection: Selection) -> bool:
+    """Tell whether a file is selected; one without session is in every session."""
+    in_session = selection.sessions is None or file.entities.get("session", None) in {None, *selection.sessions}
+    return file.refusal is None and file.suffix in selection.suffixes and in_session
+
+
+def _check_not_filtered_out(files: Iterable[FoundFile], selection: Selection) -> None:
+    """Raise when there are images of usual kinds, and only the filters leave none."""
+    usable = [file for file in files if not file.refusal and file.suffix in {*DEFAULT_SUFFIXES, *selection.suffixes}]
+    if not usable:
+        return
+    suffixes = sorted({file.suffix for file in usable})
+    sessions = sorted({file.entities["session"] for file in usable if "session" in file.entities})
+    asked = [f"suffixes {_shorten(sorted(selection.suffixes))}"]
+    if selection.sessions is not None:
+        near = {label: _nearest(label, sessions) for label in sorted(selection.sessions)}
+        labels = ", ".join(f"{label} (nearest: {n})" if n and n != label else label for label, n in near.items())
+        asked.append(f"sessions {labels}")
+    raise SelectionError(
+        f"No image is selected by the {' and '.join(asked)}. The selected participants have the suffixes "
+        f"{_shorten(suffixes)} and the sessions {_shorten(sessions)}. Change the filters."
+    )
+
+
+def _tell_found(files: Iterable[FoundFile]) -> str:
+    """Say what a participant has instead of selected images."""
+    found = [file for file in files if file.suffix or file.refusal]
+    if not found:
+        return "no NIfTI image in its anat and dwi folders"
+    counts = Counter(file.suffix or "file with an unreadable name" for file in found)
+    sessions = sorted({file.entities["session"] for file in found if "session" in file.entities})
+    told = "found only " + ", ".join(f"{n} {suffix}" for suffix, n in sorted(counts.items()))
+    refused = next((f"; {file.path.name}: {file.refusal}" for file in found if file.refusal), "")
+    return told + (f" in the sessions {_shorten(sessions)}" if sessions else "") + refused
+
+
+def _shorten(labels: Iterable[str], most: int = 10) -> str:
+    """Join labels for a message, not more than ten of them."""
+    labels = list(labels)
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return (", ".join(labels[:most]) or "(none)") + more

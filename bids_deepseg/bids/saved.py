@@ -1,5 +1,6 @@
 """Read back what was written, to resume a run, to fill the tables and for the reports."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,31 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.provenance import RunStamp
+from bids_deepseg.bids.inheritance import read_json
+from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_path
+from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.tables import read_columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedResult:
-    """The result of one image as it stands in the output directory.
+    """The complete result of one image as it stands in the output directory.
 
     Attributes
     ----------
-    name : str
-        Name of the mask without extension.
-    subject : str
-        Label without ``sub-``.
-    session : str or None
-        Label without ``ses-``.
     mask : Path
-        The mask; ``probseg``, ``centerline``, ``centerline_mask`` and ``morph`` stand beside it.
+        The mask; its other files stand beside it.
+    entities : mapping of str to str
+        Short entity keys and values of its name.
     sidecar : mapping
         Contents of the mask's JSON sidecar.
     """
 
     mask: Path
-    subject: str
-    session: str | None
+    entities: Mapping[str, str]
     sidecar: Mapping[str, Any]
 
     @property
@@ -41,42 +40,70 @@ class SavedResult:
         return self.mask.name.partition(".")[0]
 
     @property
+    def subject(self) -> str:
+        """Label without ``sub-``."""
+        return self.entities["sub"]
+
+    @property
+    def session(self) -> str | None:
+        """Label without ``ses-``."""
+        return self.entities.get("ses")
+
+    @property
+    def description(self) -> str:
+        """Value of ``desc``: suffix and folded entities of the source."""
+        return self.entities["desc"]
+
+    @property
     def source(self) -> str:
         """Path of the source image relative to its data set."""
-        raise NotImplementedError
+        return str(self.sidecar["Sources"][0]).removeprefix(f"bids:{SOURCE_LINK}:")
 
     @property
     def verdict(self) -> str:
-        """pass, warn or fail."""
-        raise NotImplementedError
+        """One of pass, warn and fail."""
+        return str(self.sidecar["QC"]["Verdict"])
 
     @property
     def reasons(self) -> tuple[Mapping[str, str], ...]:
         """Findings and notes, each with ``Code``, ``Severity`` and ``Message``."""
-        raise NotImplementedError
+        return tuple(self.sidecar["QC"]["Reasons"])
 
     @property
     def csa_mean(self) -> float:
         """Mean cross-sectional area in mm², NaN when unknown."""
-        raise NotImplementedError
+        area = self.sidecar["Measures"]["MeanArea_mm2"]
+        return math.nan if area is None else float(area)
 
     @property
     def n_slices(self) -> int:
         """Number of slices with a mask."""
-        raise NotImplementedError
+        return int(self.sidecar["Measures"]["Slices"])
 
     @property
     def probseg(self) -> Path | None:
         """Probability map, None when it was not asked for."""
-        raise NotImplementedError
+        return self._beside("SC", "probseg.nii.gz")
+
+    @property
+    def centerline_mask(self) -> Path | None:
+        """Centerline as an image, None when it was not asked for."""
+        return self._beside("SCcenterline", "mask.nii.gz")
 
     def morph(self) -> dict[str, NDArray[np.float64]]:
-        """Read the table of measures: columns by name, NaN for ``n/a``."""
-        raise NotImplementedError
+        """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
+        path = self._beside("SC", "morph.tsv")
+        return read_columns(path) if path else {}
 
     def centerline(self) -> NDArray[np.float64]:
         """Read the centerline, (N, 3) RAS mm; (0, 3) when it was not asked for."""
-        raise NotImplementedError
+        path = self._beside("SC", "centerline.tsv")
+        return np.column_stack(list(read_columns(path).values())) if path else np.empty((0, 3))
+
+    def _beside(self, label: str, ending: str) -> Path | None:
+        """Return another product of the same image if it exists."""
+        name = self.mask.name.replace("_label-SC_", f"_label-{label}_").replace("mask.nii.gz", ending)
+        return self.mask.with_name(name) if self.mask.with_name(name).is_file() else None
 
 
 def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
@@ -94,16 +121,46 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
     Returns
     -------
     bool
-        True when all products exist and source, networks and options are those of the sidecar.
+        True when all products exist and source, networks and options are those of the sidecar. The source is read
+        only when everything else agrees.
     """
-    raise NotImplementedError
+    saved = read_saved(image, output_dir)
+    if saved is None or saved.sidecar.get("ConfigHash") != stamp.config_hash:
+        return False
+    wanted = [derivative_path(image, product) for product in stamp.products]
+    if not all((output_dir / path).is_file() and (output_dir / sidecar_path(path)).is_file() for path in wanted):
+        return False
+    known = saved.sidecar.get("SourceFingerprint")
+    try:
+        same_size = isinstance(known, dict) and known.get("Size") == source_size(image)
+        return same_size and known == source_fingerprint(image)
+    except OSError:
+        return False
 
 
 def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
     """Read the result of one image, None when there is no complete one."""
-    raise NotImplementedError
+    return _read_result(output_dir / sidecar_path(derivative_path(image, "mask")))
 
 
 def find_saved(output_dir: Path) -> Iterator[SavedResult]:
     """Find all complete results of an output directory, sorted by path."""
-    raise NotImplementedError
+    sidecars = [
+        path
+        for level in ("sub-*/anat", "sub-*/dwi", "sub-*/ses-*/anat", "sub-*/ses-*/dwi")
+        for path in output_dir.glob(f"{level}/*_label-SC_desc-*_mask.json")
+    ]
+    for sidecar in sorted(sidecars):
+        saved = _read_result(sidecar)
+        if saved is not None:
+            yield saved
+
+
+def _read_result(sidecar: Path) -> SavedResult | None:
+    """Read the result whose mask has this sidecar, None when it is incomplete or not of this app."""
+    name = parse_name(sidecar.name)
+    content = read_json(sidecar)
+    mask = sidecar.with_suffix(".nii.gz")
+    if name is None or not {"Sources", "QC", "Measures", "ConfigHash"} <= set(content) or not mask.is_file():
+        return None
+    return SavedResult(mask, dict(name.entities), content)

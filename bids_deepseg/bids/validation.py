@@ -1,8 +1,26 @@
-"""Check the selected part of a data set with the BIDS validator."""
+"""Check the selected part of a data set with the BIDS validator.
 
+Only the selected participants are shown to it, as links in a temporary folder: nothing is written into the data set,
+and the time does not grow with the participants that are not selected.
+"""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+VALIDATOR = "bids-validator-deno"
+
+#: Folders of the root to which files of the participants may refer.
+_SHARED_FOLDERS = ("stimuli", "phenotype")
+
+_MAX_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +69,66 @@ def validate_dataset(bids_dir: Path, subjects: Sequence[str], *, timeout_s: floa
     ValidationReport
         Counts and first errors; a missing validator is reported, not raised.
     """
-    raise NotImplementedError
+    command = shlex.join([VALIDATOR, str(bids_dir)])
+    program = find_validator()
+    if program is None:
+        return _unavailable(
+            command, f"The input was not validated: {VALIDATOR} is not installed. pip install {VALIDATOR}"
+        )
+    with tempfile.TemporaryDirectory(prefix="bids_deepseg-validate-") as folder:
+        link_subset(bids_dir, subjects, Path(folder))
+        try:
+            run = subprocess.run(  # noqa: S603 - our own program and a folder, no shell
+                [program, folder, "--format", "json"], capture_output=True, timeout=timeout_s, check=False
+            )
+            answer = json.loads(run.stdout)
+            issues = answer["issues"]["issues"]
+        except subprocess.TimeoutExpired:
+            return _unavailable(command, f"The validation of the input was given up after {timeout_s:g} s.")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return _unavailable(command, f"The input was not validated: {VALIDATOR} gave no answer ({error!r}).")
+    return _report(issues, answer["issues"].get("codeMessages", {}), command, json.dumps(answer, indent=2))
+
+
+def find_validator() -> str | None:
+    """Return the path of the validator: on the search path, else beside this Python."""
+    return shutil.which(VALIDATOR) or shutil.which(VALIDATOR, path=str(Path(sys.executable).parent))
+
+
+def link_subset(bids_dir: Path, subjects: Sequence[str], folder: Path) -> None:
+    """Fill a folder with links to the files of the root and to the selected participants.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Data set.
+    subjects : sequence of str
+        Labels of participants.
+    folder : Path
+        An empty folder.
+    """
+    shared = [path.name for path in bids_dir.iterdir() if path.is_file()]
+    for name in (*shared, *_SHARED_FOLDERS, *(f"sub-{subject}" for subject in subjects)):
+        if (bids_dir / name).exists():
+            (folder / name).symlink_to((bids_dir / name).absolute())
+
+
+def _unavailable(command: str, message: str) -> ValidationReport:
+    """Return the report of a check that did not take place."""
+    return ValidationReport(False, 0, 0, (), command, message)
+
+
+def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, details: str) -> ValidationReport:
+    """Count the issues and describe the first errors."""
+    errors = [issue for issue in issues if issue.get("severity") == "error"]
+    n_warnings = sum(issue.get("severity") == "warning" for issue in issues)
+    told = tuple(_describe(issue, texts) for issue in errors[:_MAX_TOLD])
+    message = f"BIDS validation of the input: {len(errors)} errors, {n_warnings} warnings."
+    return ValidationReport(True, len(errors), n_warnings, told, command, message, details)
+
+
+def _describe(issue: dict[str, Any], texts: dict[str, str]) -> str:
+    """Return code, file and text of one issue in one line."""
+    code = ".".join(filter(None, (issue.get("code"), issue.get("subCode"))))
+    text = issue.get("issueMessage") or texts.get(str(issue.get("code")), "")
+    return " ".join(f"{code} {issue.get('location', '')}: {text}".split())
