@@ -1,0 +1,59 @@
+"""Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,export}``."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.evaluate import evaluate
+from bids_deepseg.training.export import export
+from bids_deepseg.training.fit import fit_from_data, load_stream
+from bids_deepseg.training.sheet import save_curve, save_sheet
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the four commands."""
+    parser = argparse.ArgumentParser(prog="python -m bids_deepseg.training", description=__doc__)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("BIDS_DEEPSEG_DATA", "../shared/data")),
+        help="folder of the training data (default: $BIDS_DEEPSEG_DATA, or ../shared/data)",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    generate = commands.add_parser("generate", help="save a sheet of samples as PNG")
+    generate.add_argument("output", type=Path, help="PNG file")
+    generate.add_argument("--first", type=int, default=0, help="number of the first sample")
+    fit = commands.add_parser("fit", help="train, or continue a training")
+    fit.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
+    score = commands.add_parser("evaluate", help="score on the people held out")
+    write = commands.add_parser("export", help="write weights and their description")
+    write.add_argument("--output", type=Path, help="folder (default: the package's weights)")
+    for command in (generate, fit, score, write):
+        command.add_argument("config", help="segmentation, detection, or a TOML file")
+    for command in (fit, score, write):
+        command.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    config = read_config(args.config)
+    if args.command == "generate":
+        save_sheet(args.output, load_stream(config, args.data), first=args.first)
+    elif args.command == "fit":
+        fit_from_data(config, args.run_dir, args.data, steps=args.steps)
+        save_curve(args.run_dir)
+    elif args.command == "evaluate":
+        evaluate(config, args.run_dir, args.data)
+    else:
+        export(config, args.run_dir, args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Turn a painted or remapped slice into what a scanner would deliver.
+
+Terms: the *native pixel* is the pixel that was measured; the *network pixel* is that of the patch. All functions take
+and return (H, W) float32 arrays on the grid of network pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from bids_deepseg.training.fields import Array, smooth_field
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What the scanner does to one slice.
+
+    Attributes
+    ----------
+    native_mm : (float, float)
+        Native pixel along x and y.
+    truncated : bool
+        Low-pass by cutting k-space, which rings (Gibbs), instead of by a Gaussian.
+    noise : float
+        Standard deviation of the noise on the native grid, in units of brightness.
+    rician : bool
+        Noise of a magnitude image, which lifts the dark background.
+    bias, ghost, gamma : float
+        Strength of the coil's shading, of a shifted copy of the image, and exponent of the brightness.
+    """
+
+    native_mm: tuple[float, float]
+    truncated: bool
+    noise: float
+    rician: bool
+    bias: float
+    ghost: float
+    gamma: float
+
+
+def draw_acquisition(rng: np.random.Generator, *, noisy: bool, contrast: float = 1.0) -> Acquisition:
+    """Draw an acquisition; native pixels are 0.3-1.5 mm, a quarter of the images is clean.
+
+    ``noisy`` images (diffusion, faint T1w) get noise from a higher range. Noise stays below ``contrast``, the
+    difference of cord and fluid, since a sample in which nothing can be seen teaches to answer nothing.
+    """
+    pixel = float(np.exp(rng.uniform(np.log(0.3), np.log(1.5))))
+    ratio = float(np.exp(rng.normal(0, 0.2))) if rng.uniform() < 0.3 else 1.0
+    strength = min(rng.uniform() ** 2 * (0.16 if noisy else 0.09), 0.8 * contrast)
+    return Acquisition(
+        native_mm=(float(np.clip(pixel * ratio, 0.25, 1.6)), float(np.clip(pixel / ratio, 0.25, 1.6))),
+        truncated=bool(rng.uniform() < 0.35),
+        noise=float(strength),
+        rician=bool(rng.uniform() < 0.5),
+        bias=float(rng.uniform(0, 0.5)) if rng.uniform() < 0.7 else 0.0,
+        ghost=float(rng.uniform(0.02, 0.15)) if rng.uniform() < 0.1 else 0.0,
+        gamma=float(np.exp(rng.normal(0, 0.15))),
+    )
+
+
+def acquire(rng: np.random.Generator, image: Array, acquisition: Acquisition, *, zoom_mm: float) -> Array:
+    """Apply shading, ghost, native resolution, noise and gamma, in the order in which they arise."""
+    if acquisition.bias > 0:
+        field = smooth_field(rng, (image.shape[0], image.shape[1]), float(rng.uniform(25, 60)) / zoom_mm)
+        image = image * np.exp(np.float32(acquisition.bias) * field)
+    if acquisition.ghost > 0:
+        shift = int(rng.integers(8, max(9, image.shape[1] // 2)))
+        image = image + np.float32(acquisition.ghost) * np.roll(image, shift, axis=1)
+    step = (acquisition.native_mm[0] / zoom_mm, acquisition.native_mm[1] / zoom_mm)
+    low_pass = _truncate if acquisition.truncated else _resample
+    image = low_pass(rng, image, step, acquisition)
+    if acquisition.gamma != 1:
+        peak = max(float(np.abs(image).max()), 1e-6)
+        image = np.sign(image) * np.abs(image / peak) ** np.float32(acquisition.gamma) * peak
+    return np.asarray(image, np.float32)
+
+
+def _noise(rng: np.random.Generator, image: Array, acquisition: Acquisition, scale: float) -> Array:
+    """Add Gaussian or Rician noise; ``scale`` corrects for averaging over pixels smaller than those of the grid."""
+    sigma = np.float32(acquisition.noise * scale)
+    real = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    if not acquisition.rician:
+        return np.asarray(real, np.float32)
+    imaginary = sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.asarray(np.hypot(real, imaginary), np.float32)
+
+
+def _resample(rng: np.random.Generator, image: Array, step: tuple[float, float], acquisition: Acquisition) -> Array:
+    """Average over native pixels, add noise there, and interpolate linearly back as the application does."""
+    coarse = np.maximum(step, 1.0)
+    # Native pixels smaller than the network's are averaged by the application, which also averages the noise.
+    scale = float(np.sqrt(np.prod(np.minimum(step, 1.0))))
+    if coarse.max() < 1.05:
+        return _noise(rng, image, acquisition, scale)
+    sigma = np.sqrt(coarse**2 - 1) * float(rng.uniform(0.29, 0.45))
+    smooth = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
+    phase = rng.uniform(0, 1, 2) * coarse
+    size = np.floor((np.array(image.shape) - 1 - phase) / coarse).astype(int) + 1
+    native = ndimage.affine_transform(
+        smooth, coarse, phase, output_shape=(int(size[0]), int(size[1])), order=1, mode="nearest"
+    )
+    native = _noise(rng, native, acquisition, scale)
+    back: Array = ndimage.affine_transform(
+        native, 1 / coarse, -phase / coarse, output_shape=image.shape, order=1, mode="nearest"
+    )
+    return back
+
+
+def _truncate(rng: np.random.Generator, image: Array, step: tuple[float, float], acquisition: Acquisition) -> Array:
+    """Cut k-space at the native resolution: ringing at edges, and noise of the same bandwidth."""
+    spectrum = np.fft.rfft2(_noise(rng, image, acquisition, float(np.sqrt(np.prod(np.maximum(step, 1.0))))))
+    keep_x = np.abs(np.fft.fftfreq(image.shape[0])) <= 0.5 / max(step[0], 1.0)
+    keep_y = np.fft.rfftfreq(image.shape[1]) <= 0.5 / max(step[1], 1.0)
+    spectrum *= keep_x[:, None] & keep_y[None, :]
+    filtered = np.fft.irfft2(spectrum, image.shape)
+    return np.abs(filtered).astype(np.float32) if acquisition.rician else filtered.astype(np.float32)
+
+
+def average_along(
+    image: Array, target: Array, shift_px: tuple[float, float], *, n_steps: int = 3
+) -> tuple[Array, Array]:
+    """Average image and target over a thick slice that the cord crosses obliquely.
+
+    Parameters
+    ----------
+    image, target : (H, W) float32 arrays
+        Slice and what is to be found in it.
+    shift_px : (float, float)
+        In-plane way of the anatomy from one face of the slice to the other.
+    n_steps : int, optional
+        Number of positions averaged.
+    """
+    if max(abs(shift_px[0]), abs(shift_px[1])) < 0.3:
+        return image, target
+    shifts = [(t * shift_px[0], t * shift_px[1]) for t in np.linspace(-0.5, 0.5, n_steps)]
+    mean_image, mean_target = (
+        np.mean([ndimage.shift(array, shift, order=1, mode="nearest") for shift in shifts], axis=0)
+        for array in (image, target)
+    )
+    return mean_image, mean_target
+
+
+def draw_valid(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    zoom_mm: float,
+    centre_mm: tuple[float, float] | None,
+) -> np.ndarray:
+    """Draw the field of view: mostly whole, else cut at some borders, rarely as small as 24 mm around the cord."""
+    valid = np.ones(shape, bool)
+    choice = rng.uniform()
+    if choice < 0.68:
+        return valid
+    size_mm = np.array(shape) * zoom_mm
+    if choice < 0.9:
+        low = np.where(rng.uniform(size=2) < 0.4, rng.uniform(0, 0.35, 2), 0) * size_mm
+        high = size_mm - np.where(rng.uniform(size=2) < 0.4, rng.uniform(0, 0.35, 2), 0) * size_mm
+    else:
+        width = rng.uniform(22, 45, 2)
+        middle = np.zeros(2) if centre_mm is None else np.array(centre_mm)
+        low = (size_mm - width) / 2 + middle + rng.uniform(-6, 6, 2)
+        high = low + width
+    valid[...] = False
+    rows, columns = (
+        slice(max(0, round(a / zoom_mm)), max(0, round(b / zoom_mm))) for a, b in zip(low, high, strict=True)
+    )
+    valid[rows, columns] = True
+    return valid if valid.sum() > 100 else np.ones(shape, bool)

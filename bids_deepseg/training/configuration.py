@@ -1,0 +1,78 @@
+"""Read the configuration of one training: one readable TOML file for each network."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.errors import UsageError
+from bids_deepseg.training.samples import SampleSettings
+
+CONFIG_DIR = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """How the weights are found.
+
+    Attributes
+    ----------
+    steps : int
+        Number of batches; the learning rate reaches zero at the last one.
+    batch : int
+        Patches of a step.
+    learning_rate : float
+        Peak, reached after ``warmup`` steps and lowered along a cosine.
+    warmup : int
+        Steps of linear rise.
+    pool : int
+        Samples kept to draw batches from.
+    reuse : float
+        Number of times that a sample is seen on average.
+    checkpoint_every : int
+        Steps between two checkpoints.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+    pool: int
+    reuse: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """All settings of one training."""
+
+    name: str
+    seed: int
+    threshold: float
+    architecture: dict[str, Any]
+    samples: SampleSettings
+    optimisation: Optimisation
+
+
+def read_config(name_or_path: str) -> TrainingConfig:
+    """Read a configuration by the name of a network ("segmentation") or by the path of a TOML file."""
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = CONFIG_DIR / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in CONFIG_DIR.glob("*.toml") if p.stem != "sources"))
+        raise UsageError(
+            f"There is no configuration {name_or_path}. Expected is one of {known}, or a TOML file. Check the name."
+        )
+    with path.open("rb") as stream:
+        table = tomllib.load(stream)
+    samples = dict(table["samples"])
+    samples["patch_shape"] = tuple(samples["patch_shape"])
+    return TrainingConfig(
+        name=table["name"],
+        seed=table["seed"],
+        threshold=table["threshold"],
+        architecture=table["architecture"],
+        samples=SampleSettings(**samples),
+        optimisation=Optimisation(**table["optimisation"]),
+    )

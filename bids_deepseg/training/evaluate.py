@@ -1,0 +1,153 @@
+"""Score a training on the people held out, with the stages of the application.
+
+Terms: *Dice* is 2 x overlap over the sum of both masks; *area bias* is the area found over the manual area minus one,
+mean over the slices; *background heat* is the largest heat farther than 20 mm from the cord.
+"""
+
+import json
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import CordNotFoundError
+from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
+from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.geometry.window import paste
+from bids_deepseg.networks.keras_predictor import KerasPredictor
+from bids_deepseg.networks.specs import ModelSpec
+from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.heatmap import detect_cord
+from bids_deepseg.stages.intensity import standardise_patches
+from bids_deepseg.stages.mask import probability_on
+from bids_deepseg.stages.patches import extract_patches
+from bids_deepseg.training.checkpoint import load_checkpoint
+from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.fit import build_model
+from bids_deepseg.training.sources import find_labelled, read_sources
+
+logger = logging.getLogger(__name__)
+
+FIGURES_NAME = "figures.json"
+_FAR_MM = 20.0
+
+
+def load_trained(config: TrainingConfig, run_dir: Path) -> KerasPredictor:
+    """Return the network of a run's checkpoint as the predictor that the stages expect."""
+    model = build_model(config)
+    load_checkpoint(run_dir, model)
+    spec = ModelSpec(
+        name=config.name,
+        contrast="any",
+        patch_shape=config.samples.patch_shape,
+        zoom_mm=config.samples.zoom_mm,
+        threshold=config.threshold,
+        architecture=config.architecture,
+        weights=run_dir,
+        sha256="0" * 64,
+    )
+    return KerasPredictor(spec, model)
+
+
+def evaluate(config: TrainingConfig, run_dir: Path, data_dir: Path) -> dict[str, dict[str, float]]:
+    """Score the checkpoint on each labelled image of the people held out, and save the figures in the run folder."""
+    predictor = load_trained(config, run_dir)
+    held_out = read_sources()["held_out"]
+    score = score_segmentation if config.samples.task == "segmentation" else score_detection
+    figures = {}
+    for image_path, mask_path in find_labelled(data_dir):
+        if not any(f"sub-{person}" in image_path.parts for person in held_out):
+            continue
+        image, mask = _read(image_path), _read(mask_path)
+        name = image_path.name.removesuffix(".nii.gz")
+        figures[name] = {key: round(value, 4) for key, value in score(predictor, image, mask.data > 0).items()}
+        logger.info("%s %s", name, figures[name])
+    (run_dir / FIGURES_NAME).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[np.bool_]) -> dict[str, float]:
+    """Segment around the manual centre line and compare with the manual mask on the native grid.
+
+    Parameters
+    ----------
+    predictor : KerasPredictor
+        Segmentation network.
+    image : Volume
+        Image on canonical axes.
+    mask : (I, J, K) bool array
+        Manual mask.
+
+    Returns
+    -------
+    dict
+        Dice and area bias of one pass, and of the mean of the patch and its mirror image.
+    """
+    line = _manual_line(image.grid, mask)
+    patches = extract_patches(image, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
+    standard = standardise_patches(patches.values, patches.valid)
+    plain = predictor.predict(standard)
+    mirrored = (plain + predictor.predict(standard[:, ::-1])[:, ::-1]) / 2
+    figures: dict[str, float] = {"slices": float(len(line.k))}
+    for name, probability in (("", plain), ("_mirrored", mirrored)):
+        data = np.zeros(patches.grid.shape, np.float32)
+        for values, window in zip(probability, patches.windows, strict=True):
+            paste(data, values, window)
+        native = probability_on(Volume(data, patches.grid), image.grid).data[..., line.k]
+        found, truth = native >= predictor.threshold, mask[..., line.k]
+        figures[f"dice{name}"] = _dice(found, truth)
+        per_slice = [_dice(found[..., k], truth[..., k]) for k in range(len(line.k))]
+        figures[f"dice_worst_slice{name}"] = min(per_slice)
+        ratio = found.sum((0, 1)) / truth.sum((0, 1))
+        figures[f"area_bias_percent{name}"] = float(100 * (ratio.mean() - 1))
+    return figures
+
+
+def score_detection(predictor: KerasPredictor, image: Volume, mask: NDArray[np.bool_]) -> dict[str, float]:
+    """Compare the hottest pixel of each slice with the centre of the manual mask."""
+    line = _manual_line(image.grid, mask)
+    try:
+        heat = detect_cord(image, predictor).volume
+    except CordNotFoundError:
+        return {"slices_found": 0.0}
+    points = heat.grid.world_to_voxel(line.xyz)[:, :2]
+    i, j = np.indices(heat.grid.shape[:2])
+    errors, peaks, far = [], [], []
+    for (ci, cj), k in zip(points, line.k, strict=True):
+        distance = np.hypot((i - ci) * heat.grid.zooms[0], (j - cj) * heat.grid.zooms[1])
+        values = heat.data[..., k]
+        hottest = np.unravel_index(values.argmax(), values.shape)
+        errors.append(distance[hottest])
+        peaks.append(values[distance < 5].max())
+        far.append(values[distance > _FAR_MM].max(initial=0))
+    return {
+        "slices": float(len(line.k)),
+        "slices_found": float(np.mean(np.array(peaks) >= 0.5)),
+        "error_mm_median": float(np.median(errors)),
+        "error_mm_largest": float(np.max(errors)),
+        "peak_median": float(np.median(peaks)),
+        "peak_lowest": float(np.min(peaks)),
+        "background_heat": float(np.max(far)),
+    }
+
+
+def _read(path: Path) -> Volume:
+    """Read an image onto canonical axes."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj, np.float32)
+    return reorient(Volume(data, Grid(data.shape, image.affine)), CANONICAL_AXCODES)
+
+
+def _manual_line(grid: Grid, mask: NDArray[np.bool_]) -> Centerline:
+    """Return the centre of mass of each slice of a mask that has no gap."""
+    k = np.flatnonzero(mask.any((0, 1)))
+    ij = np.array([np.argwhere(mask[..., index]).mean(0) for index in k])
+    return Centerline(ij, k, grid, np.ones(len(k)), 0.0)
+
+
+def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return the Dice coefficient of two masks, 1 where both are empty."""
+    total = int(found.sum()) + int(truth.sum())
+    return 2 * float((found & truth).sum()) / total if total else 1.0

@@ -1,0 +1,105 @@
+"""Write a trained network as two files: its weights, and the card that says what it is and how it came about."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.errors import UsageError
+from bids_deepseg.networks.architectures import build_unet
+from bids_deepseg.training.checkpoint import CHECKPOINT_NAME, Progress, load_checkpoint
+from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.evaluate import FIGURES_NAME
+from bids_deepseg.training.fit import build_model
+from bids_deepseg.training.sources import read_sources
+
+WEIGHTS_DIR = Path(__file__).parent.parent / "networks" / "weights"
+
+_DATA = (
+    "Painted slices from label maps: AMU template; cord and fluid of nine people (spine-generic); cords of 7T, 3T and "
+    "T1w scans. Real images of seven people: T2w, T2*w, T1w, lumbar T2w. See docs/models.md."
+)
+_LICENCES = (
+    "spine-generic: CC BY 4.0",
+    "Spinal Cord Toolbox history and sct_testing_data: MIT",
+    "gm-challenge-data: CC0",
+    "SAG-anon: MIT",
+    "TPTBox: Apache-2.0",
+)
+_REFERENCE = (
+    "Method after Gros C, et al. Automatic segmentation of the spinal cord and intramedullary multiple sclerosis "
+    "lesions with convolutional neural networks. NeuroImage 184 (2019) 901-915; own architecture, data and weights."
+)
+
+
+def export(config: TrainingConfig, run_dir: Path, output_dir: Path | None = None) -> Path:
+    """Write ``<name>.weights.h5`` and ``<name>.json`` from a run's checkpoint.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Settings of the training.
+    run_dir : Path
+        Folder with the checkpoint, and with the figures if it was evaluated.
+    output_dir : Path, optional
+        Where to write; the package's own weights by default.
+
+    Returns
+    -------
+    Path
+        The card.
+    """
+    if not (run_dir / CHECKPOINT_NAME).is_file():
+        raise UsageError(f"There is no checkpoint in {run_dir}. Run the training first.")
+    output_dir = output_dir or WEIGHTS_DIR
+    output_dir.mkdir(parents=True, exist_ok=True)
+    trained = build_model(config)
+    progress = load_checkpoint(run_dir, trained)
+    # A model that was never compiled holds no optimizer state.
+    bare = build_unet(config.samples.patch_shape, **config.architecture["arguments"])
+    bare.set_weights(trained.get_weights())
+    weights = output_dir / f"{config.name}.weights.h5"
+    bare.save_weights(weights)
+    card = _card(config, run_dir, progress, weights)
+    path = output_dir / f"{config.name}.json"
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Path) -> dict[str, Any]:
+    """Return the description of a network."""
+    figures_path = run_dir / FIGURES_NAME
+    figures = json.loads(figures_path.read_text(encoding="utf-8")) if figures_path.is_file() else {}
+    return {
+        "name": config.name,
+        "contrast": "any",
+        "architecture": config.architecture,
+        "patch_shape": list(config.samples.patch_shape),
+        "zoom_mm": config.samples.zoom_mm,
+        "threshold": config.threshold,
+        "weights": weights.name,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "training": {
+            "data": _DATA,
+            "licences": list(_LICENCES),
+            "people_held_out": read_sources()["held_out"],
+            "seed": config.seed,
+            "command": f"python -m bids_deepseg.training fit {config.name} --run-dir RUN_DIR",
+            "steps": progress.step,
+            "samples": progress.step * config.optimisation.batch,
+            "samples_distinct": progress.samples_made,
+            "hours": round(progress.seconds / 3600, 2),
+            "git_commit": _git_commit(),
+            "figures": figures,
+            "reference": _REFERENCE,
+        },
+    }
+
+
+def _git_commit() -> str:
+    """Return the commit of the source tree, or "unknown" outside of one."""
+    command = ["git", "rev-parse", "HEAD"]
+    folder = Path(__file__).parent
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"

@@ -1,0 +1,140 @@
+"""Train one network from its configuration: a loop over batches that works with every Keras backend."""
+
+import csv
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_deepseg.networks.architectures import build_unet
+from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from bids_deepseg.training.configuration import Optimisation, TrainingConfig
+from bids_deepseg.training.losses import detection_loss, segmentation_loss
+from bids_deepseg.training.pool import PoolSettings, SamplePool
+from bids_deepseg.training.samples import SampleStream
+from bids_deepseg.training.sources import load_real_images, load_shapes, read_sources
+
+logger = logging.getLogger(__name__)
+
+CURVE_NAME = "curve.csv"
+_LOG_EVERY = 50
+
+
+def load_stream(config: TrainingConfig, data_dir: Path) -> SampleStream:
+    """Load the data and return the stream of samples of one network, without the people held out."""
+    held_out = tuple(read_sources()["held_out"])
+    return SampleStream(config.samples, load_shapes(data_dir), load_real_images(data_dir, held_out), config.seed)
+
+
+def build_model(config: TrainingConfig) -> Any:
+    """Build and compile the network of a configuration; the seed sets its first weights."""
+    import keras  # noqa: PLC0415 - importing this package must not load a network library
+
+    keras.utils.set_random_seed(config.seed)
+    model = build_unet(config.samples.patch_shape, **config.architecture["arguments"])
+    loss = segmentation_loss if config.samples.task == "segmentation" else detection_loss
+    optimizer = keras.optimizers.Adam(config.optimisation.learning_rate)
+    # Just-in-time compilation makes the steps of this network slower on CPUs (19 against 11 ms for each sample).
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    return model
+
+
+def learning_rate(step: int, optimisation: Optimisation) -> float:
+    """Return the learning rate of a step: linear warm-up, then half a cosine down to zero."""
+    if step < optimisation.warmup:
+        return optimisation.learning_rate * (step + 1) / optimisation.warmup
+    length = max(optimisation.steps - optimisation.warmup, 1)
+    fraction = min((step - optimisation.warmup) / length, 1.0)
+    return float(optimisation.learning_rate * 0.5 * (1 + np.cos(np.pi * fraction)))
+
+
+def fit(
+    config: TrainingConfig,
+    run_dir: Path,
+    make_stream: Callable[[], SampleStream],
+    *,
+    stop_after: int | None = None,
+) -> Progress:
+    """Train until the last step, from the run folder's checkpoint if it has one.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Settings of the training.
+    run_dir : Path
+        Folder of checkpoint and learning curve.
+    make_stream : callable
+        Makes the sample stream in the generator process; must be picklable.
+    stop_after : int, optional
+        Stop after this many steps of this call, with a checkpoint.
+
+    Returns
+    -------
+    Progress
+        Where the training stands.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    model = build_model(config)
+    progress = load_checkpoint(run_dir, model)
+    plan = config.optimisation
+    last = plan.steps if stop_after is None else min(plan.steps, progress.step + stop_after)
+    logger.info("Training %s from step %d to %d", config.name, progress.step, last)
+    pool = SamplePool(
+        make_stream,
+        PoolSettings(plan.pool, config.samples.patch_shape, plan.reuse, progress.samples_made),
+    )
+    with pool:
+        return _run_steps(config, run_dir, model, pool, progress, last)
+
+
+def _run_steps(  # the loop that all else serves
+    config: TrainingConfig, run_dir: Path, model: Any, pool: SamplePool, start: Progress, last: int
+) -> Progress:
+    """Run the steps from ``start`` to ``last``; log, and save checkpoints."""
+    plan, began, progress = config.optimisation, time.monotonic(), start
+    rng = np.random.default_rng([config.seed, 1, start.step])
+    for step in range(start.step, last):
+        model.optimizer.learning_rate = learning_rate(step, plan)
+        loss = float(model.train_on_batch(*pool.draw(rng, plan.batch)))
+        done = step + 1
+        progress = Progress(done, start.samples_made + pool.n_made, start.seconds + time.monotonic() - began)
+        if done % _LOG_EVERY == 0 or done == last:
+            _log(run_dir, progress, loss, seconds_left=_seconds_left(start, progress, plan.steps))
+            # The loss that Keras returns is the mean since the last reset.
+            model.reset_metrics()
+        if done % plan.checkpoint_every == 0 or done == last:
+            save_checkpoint(run_dir, model, progress)
+    return progress
+
+
+def _seconds_left(start: Progress, progress: Progress, steps: int) -> float:
+    """Estimate the time to the last step from the speed since the start of this call."""
+    per_step = (progress.seconds - start.seconds) / max(progress.step - start.step, 1)
+    return per_step * (steps - progress.step)
+
+
+def _log(run_dir: Path, progress: Progress, loss: float, *, seconds_left: float) -> None:
+    """Log a line, and append to the learning curve."""
+    logger.info(
+        "step %d  loss %.4f  samples made %d  %.0f min done  %.0f min left",
+        progress.step, loss, progress.samples_made, progress.seconds / 60, seconds_left / 60,
+    )  # fmt: skip
+    path = run_dir / CURVE_NAME
+    is_new = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        if is_new:
+            writer.writerow(["step", "loss", "samples_made", "seconds"])
+        writer.writerow([progress.step, f"{loss:.5f}", progress.samples_made, f"{progress.seconds:.1f}"])
+
+
+def fit_from_data(config: TrainingConfig, run_dir: Path, data_dir: Path, *, steps: int | None = None) -> Progress:
+    """Train on the data folder; ``steps`` replaces the configured number of steps."""
+    if steps is not None:
+        config = replace(config, optimisation=replace(config.optimisation, steps=steps))
+    return fit(config, run_dir, partial(load_stream, config, data_dir))

@@ -1,0 +1,114 @@
+"""Change the brightness of a real slice so that one person stands for many contrasts."""
+
+import numpy as np
+
+from bids_deepseg.training.fields import Array, ellipse, over, smooth_field, soft
+
+#: Least difference between the mean of the cord and of its ring, relative to the spread of the slice.
+_LEAST_CONTRAST = 0.2
+_N_KNOTS = 6
+
+
+def draw_curve(rng: np.random.Generator, *, peak: float) -> tuple[Array, Array]:
+    """Draw a tone curve as knots over [0, peak].
+
+    Half are increasing, a third decreasing (T2-like to T1-like), the rest rises and falls at random;
+    knots lie denser where a slice has most of its pixels, in the dark half.
+    """
+    knots = np.linspace(0, 1, _N_KNOTS) ** 1.3 * peak
+    kind = rng.uniform()
+    if kind < 0.5:
+        steps = rng.gamma(1.2, 1, _N_KNOTS)
+        steps[0] = 0
+        values = np.cumsum(steps)
+    elif kind < 0.82:
+        # Inverted above the dark background, which stays dark: fluid gets dark and cord bright.
+        steps = rng.gamma(1.2, 1, _N_KNOTS)
+        values = np.cumsum(steps)[::-1].copy()
+        if rng.uniform() < 0.7:
+            values[0] = 0
+    else:
+        values = rng.uniform(0, 1, _N_KNOTS)
+        if rng.uniform() < 0.7:
+            values[0] = 0
+    return knots.astype(np.float32), (values / max(values.max(), 1e-6)).astype(np.float32)
+
+
+def apply_curve(image: Array, curve: tuple[Array, Array]) -> Array:
+    """Apply a tone curve."""
+    return np.interp(image, *curve).astype(np.float32)
+
+
+def remap(rng: np.random.Generator, image: Array, cord: Array | None, *, unchanged: float = 0.3) -> Array:
+    """Remap a slice at random, such that the cord keeps an outline where ``cord`` (its alpha) is given.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    image : (H, W) float32 array
+        Brightness, about [0, 1].
+    cord : (H, W) float32 array or None
+        Fraction of each pixel that is cord.
+    unchanged : float, optional
+        Probability that the tone curve is left out.
+    """
+    if cord is not None and rng.uniform() < 0.3:
+        # A cord somewhat brighter or darker than this person's, which no curve of the brightness alone gives.
+        spread = float(image.std())
+        image = np.maximum(image + cord * np.float32(rng.normal(0, 0.5) * spread), 0)
+    if cord is not None and rng.uniform() < 0.12:
+        image = _add_lesions(rng, image, cord)
+    if rng.uniform() < unchanged:
+        return image
+    peak = max(float(np.percentile(image, 99.8)), 1e-3)
+    for _ in range(6):
+        mapped = apply_curve(image, draw_curve(rng, peak=peak))
+        if cord is None or _has_outline(mapped, cord):
+            break
+    else:
+        return image
+    if rng.uniform() < 0.3:
+        # Another receive coil: a local change of the curve.
+        weight = soft(smooth_field(rng, (image.shape[0], image.shape[1]), image.shape[0] / 2), 2.0)
+        mapped = mapped + np.float32(0.5) * weight * (image / np.float32(peak) - mapped)
+    return np.asarray(mapped, np.float32)
+
+
+def _has_outline(image: Array, cord: Array) -> bool:
+    """Tell whether the cord differs from its surroundings by a part of the spread of the slice."""
+    inside, ring = cord > 0.7, (cord < 0.05)
+    if inside.sum() < 8 or ring.sum() < 8:
+        return True
+    # The nearest surroundings are the fluid: the ring of pixels that a wider cord would cover.
+    near = _dilate(cord > 0.3, 3) & ring
+    if near.sum() < 8:
+        return True
+    difference = abs(float(image[inside].mean()) - float(image[near].mean()))
+    return difference > _LEAST_CONTRAST * float(image.std()) and difference > float(image[inside].std()) * 0.5
+
+
+def _dilate(mask: np.ndarray, n: int) -> np.ndarray:
+    """Widen a mask by ``n`` pixels along both axes."""
+    out = mask.copy()
+    for axis in (0, 1):
+        wide = out.copy()
+        for step in range(1, n + 1):
+            wide |= np.roll(out, step, axis) | np.roll(out, -step, axis)
+        out = wide
+    return out
+
+
+def _add_lesions(rng: np.random.Generator, image: Array, cord: Array) -> Array:
+    """Paint one to three lesions into the cord, as bright as the brightest or as dark as the darkest tissue."""
+    inside = np.argwhere(cord > 0.5)
+    if not len(inside):
+        return image
+    image = image.copy()
+    rows, columns = (np.asarray(index, np.float32) for index in np.indices(image.shape))
+    value = float(np.percentile(image, rng.choice([5, 90, 97])))
+    for row, column in inside[rng.integers(len(inside), size=int(rng.integers(1, 4)))]:
+        half = rng.uniform(1, 6, 2)
+        blob = ellipse(rows - np.float32(row), columns - np.float32(column), float(half[0]), float(half[1]))
+        over(image, soft(blob, 1.5) * cord * np.float32(rng.uniform(0.3, 0.9)), value)
+    return image

@@ -1,0 +1,194 @@
+"""Make training samples: a standardised patch and what the network is to answer.
+
+Terms: a *sample* is one patch; a *stream* is an endless, reproducible sequence of samples: sample ``n`` of a stream
+depends on the seed and on ``n`` alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_deepseg.stages.intensity import standardise_patches
+from bids_deepseg.training.acquisition import acquire, average_along, draw_acquisition, draw_valid
+from bids_deepseg.training.cuts import cut_slice
+from bids_deepseg.training.fields import Array, PixelGrid
+from bids_deepseg.training.remapping import remap
+from bids_deepseg.training.scene import Scene, paint_nothing, paint_scene
+from bids_deepseg.training.shapes import ShapeBank
+from bids_deepseg.training.sources import RealImage
+
+#: Pixels painted around a patch and cut off at the end, so that filters see no border.
+_MARGIN_PX = 6
+#: Standard deviation of the detection target.
+DETECTION_SIGMA_MM = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSettings:
+    """What the stream of one network shows.
+
+    Attributes
+    ----------
+    task : str
+        "segmentation" (target: fraction of cord) or "detection" (target: Gaussian at the cord's centre).
+    patch_shape : (int, int)
+        Pixels of a patch.
+    zoom_mm : float
+        Pixel size.
+    real_fraction : float
+        Share of samples cut from real images.
+    without_cord : float
+        Share of the painted samples that show no cord.
+    shift_mm : float
+        Largest distance of the cord from the centre of the patch, along each axis.
+    """
+
+    task: str
+    patch_shape: tuple[int, int]
+    zoom_mm: float
+    real_fraction: float
+    without_cord: float
+    shift_mm: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A standardised patch, its target in [0, 1] and its valid pixels, each (H, W)."""
+
+    patch: Array
+    target: Array
+    valid: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStream:
+    """Make the samples of one network from label shapes and real images."""
+
+    settings: SampleSettings
+    bank: ShapeBank
+    images: tuple[RealImage, ...]
+    seed: int
+
+    def sample(self, index: int) -> Sample:
+        """Return sample number ``index``."""
+        rng = np.random.default_rng([self.seed, index])
+        if self.usable_images() and rng.uniform() < self.settings.real_fraction:
+            return self._real(rng)
+        return self._painted(rng)
+
+    def usable_images(self) -> tuple[RealImage, ...]:
+        """Return the images that can teach this task: marked centres are no outlines."""
+        if self.settings.task == "detection":
+            return self.images
+        return tuple(image for image in self.images if image.mask is not None or np.isnan(image.centre_ij).all())
+
+    def _grid(self) -> PixelGrid:
+        height, width = self.settings.patch_shape
+        return PixelGrid((height + 2 * _MARGIN_PX, width + 2 * _MARGIN_PX), self.settings.zoom_mm)
+
+    def _painted(self, rng: np.random.Generator) -> Sample:
+        """Paint a slice and acquire it."""
+        settings, grid = self.settings, self._grid()
+        subject = "cord"
+        if rng.uniform() < settings.without_cord:
+            subject = str(rng.choice(["cauda", "cauda", "tissue", "tissue", "brain", "nothing"]))
+        centre = _draw_shift(rng, settings.shift_mm)
+        if subject == "nothing":
+            scene = paint_nothing(rng, grid)
+        else:
+            scene = paint_scene(rng, grid, self.bank, subject=subject, centre_mm=centre)
+        drift = rng.normal(0, 0.8, 2) if rng.uniform() < 0.5 else np.zeros(2)
+        step = (float(drift[0] / grid.zoom_mm), float(drift[1] / grid.zoom_mm))
+        image, cord = average_along(scene.image, scene.cord, step)
+        contrast = abs(scene.tissues.csf - scene.tissues.white)
+        noisy = scene.tissues.mode in ("dwi", "t1_faint") or subject == "nothing"
+        image = acquire(rng, image, draw_acquisition(rng, noisy=noisy, contrast=contrast), zoom_mm=grid.zoom_mm)
+        scene = Scene(image, cord, scene.centre_mm, scene.tissues)
+        valid = np.ones(grid.shape, bool)
+        return self._finish(rng, scene.image, scene.cord, valid, scene.centre_mm)
+
+    def _real(self, rng: np.random.Generator) -> Sample:
+        """Cut a slice from a real image, remap it and acquire it again."""
+        images = self.usable_images()
+        weights = np.array([_weight(image, self.settings.task) for image in images])
+        source = images[rng.choice(len(images), p=weights / weights.sum())]
+        k = int(rng.choice(source.slices))
+        grid = self._grid()
+        cut = cut_slice(rng, grid, source, k=k, point_ij=self._point(rng, source, k))
+        known = cut.cord if source.mask is not None and cut.cord.max() > 0.5 else None
+        image = remap(rng, cut.image, known)
+        if rng.uniform() < 0.75:
+            image = acquire(rng, image, draw_acquisition(rng, noisy=False), zoom_mm=grid.zoom_mm)
+        return self._finish(rng, image, cut.cord, cut.valid, cut.centre_mm)
+
+    def _point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:
+        """Draw the point of the image that becomes the centre of the patch."""
+        centre = source.centre_ij[k]
+        anywhere = 0.06 if self.settings.task == "segmentation" else 0.35
+        if np.isnan(centre).any() or rng.uniform() < anywhere:
+            bright = np.argwhere(source.data[::4, ::4, k] > 0.08) * 4.0
+            if len(bright):
+                centre = bright[rng.integers(len(bright))]
+            else:
+                centre = np.array(source.data.shape[:2]) * rng.uniform(0.2, 0.8, 2)
+        shift = np.array(_draw_shift(rng, self.settings.shift_mm)) / np.array(source.zooms_mm[:2])
+        return float(centre[0] + shift[0]), float(centre[1] + shift[1])
+
+    def _finish(
+        self,
+        rng: np.random.Generator,
+        image: Array,
+        cord: Array,
+        valid: np.ndarray,
+        centre_mm: tuple[float, float] | None,
+    ) -> Sample:
+        """Cut the margin off, draw the field of view, standardise, and make the target."""
+        inner = slice(_MARGIN_PX, -_MARGIN_PX)
+        image, cord, valid = image[inner, inner], cord[inner, inner], valid[inner, inner]
+        valid = valid & draw_valid(rng, self.settings.patch_shape, self.settings.zoom_mm, centre_mm)
+        image = _blank_border(rng, image)
+        patch = standardise_patches(image[None], valid[None])[0]
+        is_detection = self.settings.task == "detection"
+        target = gaussian_target(self.settings, centre_mm) if is_detection else np.clip(cord, 0, 1)
+        if not patch.any():
+            # An image without contrast shows nothing.
+            target = np.zeros_like(target)
+        return Sample(patch, (target * valid).astype(np.float32), valid)
+
+
+def gaussian_target(settings: SampleSettings, centre_mm: tuple[float, float] | None) -> Array:
+    """Return the detection target: 1 at the cord's centre, falling off with 2.5 mm; 0 everywhere without cord."""
+    if centre_mm is None:
+        return np.zeros(settings.patch_shape, np.float32)
+    x, y = PixelGrid(settings.patch_shape, settings.zoom_mm).positions_mm()
+    squared = (x - np.float32(centre_mm[0])) ** 2 + (y - np.float32(centre_mm[1])) ** 2
+    target: Array = np.exp(-squared / np.float32(2 * DETECTION_SIGMA_MM**2))
+    return target
+
+
+def _draw_shift(rng: np.random.Generator, largest_mm: float) -> tuple[float, float]:
+    """Draw a shift within a square, denser in the middle."""
+    shift = rng.uniform(-1, 1, 2) * largest_mm * rng.uniform(0.2, 1)
+    return float(shift[0]), float(shift[1])
+
+
+def _weight(image: RealImage, task: str) -> float:
+    """Weigh an image: each labelled image counts alike, images without outlines less."""
+    if image.mask is not None:
+        return 1.0
+    if np.isnan(image.centre_ij).all():
+        return 0.35 if task == "segmentation" else 0.6
+    return 0.5
+
+
+def _blank_border(rng: np.random.Generator, image: Array) -> Array:
+    """Blank the image outside of a random rectangle in some samples, as cropped or saturated images are."""
+    if rng.uniform() > 0.06:
+        return image
+    image = image.copy()
+    axis, n = int(rng.integers(2)), image.shape[0]
+    width = int(rng.integers(2, max(3, n // 3)))
+    border: list[slice] = [slice(None), slice(None)]
+    border[axis] = slice(0, width) if rng.uniform() < 0.5 else slice(n - width, n)
+    image[tuple(border)] = 0
+    return image
