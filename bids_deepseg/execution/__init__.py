@@ -1,0 +1,23 @@
+"""Run jobs on the processors of one machine; what a job does is not known here.
+
+Terms: a *job* is a name with a payload; *work* is the function that turns a job into a *product*; an *outcome* says how
+that ended. A failure of one job is an outcome like any other, never an exception.
+"""
+
+from bids_deepseg.execution.outcome import Failure, Job, Outcome
+from bids_deepseg.execution.plan import Plan, plan_jobs
+from bids_deepseg.execution.pool import run_jobs
+from bids_deepseg.execution.resources import Allocation, allocate, available_cpus, available_memory
+
+__all__ = [
+    "Allocation",
+    "Failure",
+    "Job",
+    "Outcome",
+    "Plan",
+    "allocate",
+    "available_cpus",
+    "available_memory",
+    "plan_jobs",
+    "run_jobs",
+]

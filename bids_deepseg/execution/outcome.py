@@ -1,0 +1,124 @@
+"""Describe a job and how it ended, in types that travel between processes."""
+
+import errno
+import traceback
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bids_deepseg.errors import BidsDeepsegError
+
+#: Errors of the operating system that mean a full or failing disk.
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+#: Exit code of an error that nobody foresaw.
+UNEXPECTED_CODE = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes
+    ----------
+    name : str
+        Unique name, for people and for files of failures.
+    group : str
+        Jobs that belong together, for example those of one subject.
+    payload : Any
+        What the work function needs; it must survive pickling.
+    """
+
+    name: str
+    group: str
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job gave no product.
+
+    Attributes
+    ----------
+    status : str
+        Word for tables, for example ``bad-image``.
+    exit_code : int
+        Exit code of the process if this is the only cause of failure.
+    kind : str
+        Name of the exception.
+    message : str
+        What happened, what was expected, what to do.
+    stage : str
+        Stage in which it happened, empty if unknown.
+    traceback : str
+        Where it happened in the code.
+    """
+
+    status: str
+    exit_code: int
+    kind: str
+    message: str
+    stage: str = ""
+    traceback: str = ""
+
+    @property
+    def is_expected(self) -> bool:
+        """Tell whether the failure has a known cause, so that its traceback says nothing more."""
+        return self.exit_code != UNEXPECTED_CODE
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended; ``error`` is set exactly when it failed.
+
+    Attributes
+    ----------
+    job : Job
+        The job.
+    status : {"done", "failed"}
+        Whether there is a product.
+    seconds : float
+        Duration.
+    error : Failure or None
+        Why it failed.
+    product : Any
+        What the work function returned.
+    """
+
+    job: Job
+    status: Literal["done", "failed"]
+    seconds: float
+    error: Failure | None = None
+    product: Any = None
+
+    def __post_init__(self) -> None:
+        if (self.error is not None) != (self.status == "failed"):
+            raise ValueError(f"Job {self.job.name}: the status is {self.status!r} and the error {self.error!r}.")
+
+
+def describe_failure(error: Exception) -> Failure:
+    """Turn an exception into a record that can be pickled, printed and counted.
+
+    Parameters
+    ----------
+    error : Exception
+        As caught around the work; its class decides the exit code.
+
+    Returns
+    -------
+    Failure
+        Errors of this package keep their code; a lack of memory is 75, a full disk 74, anything else 70.
+    """
+    text = str(error) or type(error).__name__
+    trace = "".join(traceback.format_exception(error))
+    kind = type(error).__name__
+    if isinstance(error, BidsDeepsegError):
+        return Failure(error.status, error.exit_code, kind, text, error.stage or "", trace)
+    # TensorFlow has an exception of its own for memory, which cannot be imported here.
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+        hint = "Use fewer workers (--n-cpus 1) or a machine with more memory."
+        return Failure("out-of-memory", 75, kind, f"Not enough memory: {text}. {hint}", traceback=trace)
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        hint = "Free space on the disk of the output folder and run the same command again."
+        return Failure("cannot-write", 74, kind, f"{text}. {hint}", traceback=trace)
+    message = f"Unexpected {kind}: {text}. This is a fault of the program; please report it with the crash file."
+    return Failure("unexpected-error", UNEXPECTED_CODE, kind, message, traceback=trace)

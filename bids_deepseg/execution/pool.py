@@ -1,0 +1,237 @@
+"""Run jobs one after the other, or at the same time in processes of their own.
+
+Processes are started afresh (``spawn``): a copy of a process that has loaded TensorFlow would hang. Each loads what it
+needs once. When the system kills a process, for lack of memory say, all jobs that were running are under suspicion;
+each is tried once more alone, and only one that kills its process again has failed.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from bids_deepseg.execution.outcome import Failure, Job, Outcome, describe_failure
+
+#: Turns a job into its product.
+Work = Callable[[Job], Any]
+
+#: Makes ready for work, in the process that will do it: loads networks, say. Hashable, and survives pickling.
+Start = Callable[[], Work]
+
+#: Seconds that a process gets to clean up when the run is interrupted.
+_GRACE_S = 5.0
+
+
+def run_jobs(
+    jobs: Sequence[Job], start: Start, *, n_workers: int = 1, stop: Callable[[Outcome], bool] | None = None
+) -> Generator[Outcome, None, None]:
+    """Run all jobs and yield how each ended, as soon as it has.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What to do; an empty sequence starts nothing.
+    start : callable
+        Called once in each process, before its first job; it returns the function that does a job.
+    n_workers : int, optional
+        Number of processes; with 1, the jobs are run in this process.
+    stop : callable, optional
+        Called with each outcome; when it returns true, no further job is begun.
+
+    Yields
+    ------
+    Outcome
+        In the order of completion.
+    """
+    if not jobs:
+        return
+    stop = stop or _never
+    n_workers = min(n_workers, len(jobs))
+    outcomes = _run_here(jobs, start) if n_workers == 1 else _run_in_pool(jobs, start, n_workers, stop)
+    for outcome in outcomes:
+        yield outcome
+        if n_workers == 1 and stop(outcome):
+            return
+
+
+def _never(_outcome: Outcome) -> bool:
+    """Go on, whatever happened."""
+    return False
+
+
+def _run_here(jobs: Sequence[Job], start: Start) -> Iterator[Outcome]:
+    """Run the jobs in this process, one after the other."""
+    work = start()
+    for job in jobs:
+        yield _attempt(work, job)
+
+
+def _attempt(work: Work, job: Job) -> Outcome:
+    """Do one job; whatever it raises becomes part of the outcome."""
+    begin = time.monotonic()
+    try:
+        product = work(job)
+    # One of the two places where all errors are caught; the other is the command line.
+    except Exception as error:
+        return Outcome(job, "failed", time.monotonic() - begin, describe_failure(error))
+    return Outcome(job, "done", time.monotonic() - begin, product=product)
+
+
+def _run_in_pool(
+    jobs: Sequence[Job], start: Start, n_workers: int, stop: Callable[[Outcome], bool]
+) -> Iterator[Outcome]:
+    """Run the jobs in ``n_workers`` processes, replacing all of them when one is killed."""
+    waiting = deque(jobs)
+    stopped = False
+    while waiting and not stopped:
+        suspects: list[Job] = []
+        with _Pool.open(start, n_workers) as pool:
+            for outcome in pool.run(waiting, suspects):
+                yield outcome
+                if stop(outcome):
+                    stopped = True
+                    waiting.clear()
+        while suspects and not stopped:
+            outcome = _run_alone(suspects.pop(0), start)
+            yield outcome
+            stopped = stop(outcome)
+
+
+def _run_alone(job: Job, start: Start) -> Outcome:
+    """Run one job in a process of its own."""
+    begin = time.monotonic()
+    suspects: list[Job] = []
+    with _Pool.open(start, 1) as pool:
+        for outcome in pool.run(deque([job]), suspects):
+            return outcome
+    return Outcome(job, "failed", time.monotonic() - begin, _killed(job))
+
+
+def _killed(job: Job) -> Failure:
+    """Describe the end of a process that was killed from outside."""
+    return Failure(
+        "killed",
+        75,
+        "BrokenProcessPool",
+        f"The process that worked on {job.name} was killed, most often by the system for lack of memory. "
+        "Give the run more memory.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Processes that wait for jobs."""
+
+    executor: ProcessPoolExecutor
+    start: Start
+    n_workers: int
+
+    @classmethod
+    def open(cls, start: Start, n_workers: int) -> "_Pool":
+        """Start the processes."""
+        context = multiprocessing.get_context("spawn")
+        executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_worker)
+        return cls(executor, start, n_workers)
+
+    def __enter__(self) -> "_Pool":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind is not None:
+            _end_children()
+        self.executor.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, waiting: deque[Job], suspects: list[Job]) -> Iterator[Outcome]:
+        """Yield outcomes until nothing is left or a process dies; then ``suspects`` are the jobs that were running.
+
+        No more jobs are handed over than there are processes, so that few are under suspicion.
+        """
+        running: dict[Future[Outcome], Job] = {}
+        while waiting or running:
+            try:
+                while waiting and len(running) < self.n_workers:
+                    running[self.executor.submit(_do, self.start, waiting[0])] = waiting[0]
+                    waiting.popleft()
+            except BrokenProcessPool:
+                suspects.extend(running.values())
+                return
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                job = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    suspects.append(job)
+                else:
+                    yield future.result()
+            if suspects:
+                yield from _results_before_the_end(running, suspects)
+                return
+
+
+def _results_before_the_end(running: dict[Future[Outcome], Job], suspects: list[Job]) -> Iterator[Outcome]:
+    """Yield what was finished before the processes died, and put the rest under suspicion."""
+    wait(running)
+    for future, job in running.items():
+        if isinstance(future.exception(), BrokenProcessPool):
+            suspects.append(job)
+        else:
+            yield future.result()
+
+
+def _begin_worker() -> None:
+    """Leave the keyboard's interrupt to the parent, and end when the parent says so or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_worker)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_worker(_number: int, _frame: Any) -> None:
+    """Leave the work through all ``finally`` clauses, so that no temporary file stays."""
+    raise SystemExit(143)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(143)
+
+
+@cache
+def _started(start: Start) -> Work:
+    """Make this process ready for work, once."""
+    return start()
+
+
+def _start_and_work(start: Start, job: Job) -> Any:
+    """Make ready if this is the first job of this process, then do it."""
+    return _started(start)(job)
+
+
+def _do(start: Start, job: Job) -> Outcome:
+    """Do one job in a worker process; a failure to make ready is a failure of the job."""
+    try:
+        return _attempt(partial(_start_and_work, start), job)
+    except SystemExit:
+        # The executor would take this for the result of the job and wait for the next one.
+        os._exit(143)
+
+
+def _end_children() -> None:
+    """Ask all processes of the pool to end, and end those that do not within a few seconds."""
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + _GRACE_S
+    for child in children:
+        child.join(max(0.0, deadline - time.monotonic()))
+        if child.is_alive():
+            child.kill()

@@ -1,0 +1,141 @@
+"""Write the course of a run to the terminal, for people, and to files, for programs.
+
+Handlers are set up by :func:`configure` only, called by the command line and by each worker process. The terminal gets
+plain lines on the standard error stream; ``run.log`` gets one JSON object a line with time, level, image and stage.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_deepseg import __version__
+
+#: Image that this process works on, put into every record.
+_IMAGE: ContextVar[str] = ContextVar("image", default="")
+
+#: Attributes of a record that go to the file if they were given with ``extra``.
+_EXTRA = ("stage", "seconds", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where the course of a run is written; it survives pickling.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Folder of the log files of this run; None for no file.
+    verbosity : int
+        -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside of stages as well.
+    """
+
+    folder: Path | None = None
+    verbosity: int = 0
+
+    @property
+    def terminal_level(self) -> int:
+        """Least level of the lines on the terminal."""
+        return {-1: logging.WARNING, 0: logging.INFO, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
+
+
+def configure(settings: LogSettings, *, worker: bool = False) -> None:
+    """Send the records of this package to the terminal and to a file, and nowhere else.
+
+    Parameters
+    ----------
+    settings : LogSettings
+        Where to.
+    worker : bool, optional
+        Whether this is one of several processes, with a file of its own.
+    """
+    close()
+    logger = logging.getLogger("bids_deepseg")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(settings.terminal_level)
+    terminal.setFormatter(_TerminalFormatter())
+    if settings.verbosity < 1:
+        terminal.addFilter(_is_no_stage)
+    handlers: list[logging.Handler] = [terminal]
+    if settings.folder is not None:
+        name = f"run-{os.getpid()}.log" if worker else "run.log"
+        file = logging.FileHandler(settings.folder / name, encoding="utf-8")
+        file.setFormatter(_JsonFormatter())
+        handlers.append(file)
+    for handler in handlers:
+        handler.addFilter(_add_image)
+        logger.addHandler(handler)
+
+
+def close() -> None:
+    """Take back what :func:`configure` did."""
+    logger = logging.getLogger("bids_deepseg")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+
+
+@contextmanager
+def log_image(name: str) -> Iterator[None]:
+    """Name the image in all records from inside.
+
+    Parameters
+    ----------
+    name : str
+        Path of the image relative to its data set.
+    """
+    token = _IMAGE.set(name)
+    try:
+        yield
+    finally:
+        _IMAGE.reset(token)
+
+
+def _add_image(record: logging.LogRecord) -> bool:
+    """Put the current image into a record."""
+    record.image = _IMAGE.get()
+    return True
+
+
+def _is_no_stage(record: logging.LogRecord) -> bool:
+    """Tell whether a record is more than the time of a stage."""
+    return record.levelno >= logging.WARNING or not hasattr(record, "stage")
+
+
+class _TerminalFormatter(logging.Formatter):
+    """Lines for people: the message, its image if it comes from inside of a stage, its level if it is serious."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        image = getattr(record, "image", "")
+        prefix = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+        return f"{prefix}{image + ': ' if image else ''}{record.getMessage()}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry: dict[str, object] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "version": __version__,
+        }
+        if image := getattr(record, "image", ""):
+            entry["image"] = image
+        entry |= {name: getattr(record, name) for name in _EXTRA if hasattr(record, name)}
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
