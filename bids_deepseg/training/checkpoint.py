@@ -30,11 +30,9 @@ class Progress:
 
 def save_checkpoint(run_dir: Path, model: Any, progress: Progress) -> None:
     """Save weights, optimizer state and progress; a crash while writing leaves the former checkpoint."""
-    from keras import ops  # noqa: PLC0415 - importing this package must not load a network library
-
     arrays = {f"weight_{index:04d}": w for index, w in enumerate(model.get_weights())}
     for index, variable in enumerate(model.optimizer.variables):
-        arrays[f"optimizer_{index:04d}"] = np.asarray(ops.convert_to_numpy(variable))
+        arrays[f"optimizer_{index:04d}"] = np.asarray(variable.numpy())
     arrays["progress"] = np.array([progress.step, progress.samples_made, progress.seconds], np.float64)
     part = run_dir / f"part-{CHECKPOINT_NAME}"
     np.savez(part, **arrays)
