@@ -149,7 +149,7 @@ def _participants_table(output_dir: Path, results: Sequence[SavedResult]) -> byt
         failed[failure.subject] = failed.get(failure.subject, 0) + 1
         verdicts.setdefault(failure.subject, [])
     for result in results:
-        verdicts[result.subject].append(result.verdict)
+        verdicts.setdefault(result.subject, []).append(result.verdict)
     rows = [
         (f"sub-{subject}", str(len(found)), str(failed.get(subject, 0)), max(found, key=_severity, default=""))
         for subject, found in sorted(verdicts.items())

@@ -18,7 +18,14 @@ from bids_deepseg.bids.failures import clear_failure
 from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.bids.naming import derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
-from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, image_sidecar, mask_sidecar, table_sidecar
+from bids_deepseg.bids.provenance import (
+    SOURCE_LINK,
+    RunStamp,
+    image_sidecar,
+    mask_sidecar,
+    source_reference,
+    table_sidecar,
+)
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage
 from bids_deepseg.bids.tables import format_columns, format_json
@@ -78,12 +85,13 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     OutputWriteError
         If the disk is full or fails.
     """
-    linked = SOURCE_LINK in resolve_links(output_dir, products.image.root, products.links)
+    links = resolve_links(output_dir, products.image.root, products.links)
+    source = source_reference(products.image, linked=SOURCE_LINK in links)
     files: list[FileToWrite] = []
     # The mask comes last and its sidecar after it.
     for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
         relative = derivative_path(products.image, product)
-        write, sidecar = _PARTS[product](products, linked)
+        write, sidecar = _PARTS[product](products, source)
         files.append((output_dir / relative, write))
         files.append((output_dir / sidecar_path(relative), partial(_write_bytes, format_json(sidecar))))
     commit_mark = files[-1][0]
@@ -100,37 +108,37 @@ def _write_bytes(content: bytes, stream: BinaryIO) -> None:
     stream.write(content)
 
 
-def _mask(products: ImageProducts, linked: bool) -> Part:
+def _mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the mask."""
-    sidecar = mask_sidecar(products.image, products.loaded, products.segmentation, products.stamp, linked=linked)
+    sidecar = mask_sidecar(source, products.image, products.loaded, products.segmentation, products.stamp)
     return _nifti_writer(products, products.segmentation.mask.data), sidecar
 
 
-def _probseg(products: ImageProducts, linked: bool) -> Part:
+def _probseg(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the probability."""
-    sidecar = image_sidecar(products.image, "probseg", linked=linked)
+    sidecar = image_sidecar(source, products.image, "probseg")
     return _nifti_writer(products, products.segmentation.probability.data), sidecar
 
 
-def _centerline_mask(products: ImageProducts, linked: bool) -> Part:
+def _centerline_mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the centerline as an image."""
-    sidecar = image_sidecar(products.image, "centerline_mask", linked=linked)
+    sidecar = image_sidecar(source, products.image, "centerline_mask")
     return _nifti_writer(products, products.segmentation.centerline_mask.data), sidecar
 
 
-def _centerline_table(products: ImageProducts, linked: bool) -> Part:
+def _centerline_table(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the centerline as points."""
     names = {"x_mm": "right", "y_mm": "anterior", "z_mm": "superior"}
     columns = dict(zip(names, products.segmentation.centerline.xyz.T, strict=True))
     described = {name: {"Description": f"World coordinate towards {end}", "Units": "mm"} for name, end in names.items()}
-    sidecar = table_sidecar(products.image, "centerline_tsv", linked=linked) | described
+    sidecar = table_sidecar(source, products.image, "centerline_tsv") | described
     return partial(_write_bytes, format_columns(columns, dict.fromkeys(names, 3))), sidecar
 
 
-def _morph(products: ImageProducts, linked: bool) -> Part:
+def _morph(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the table of measures."""
     described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
-    sidecar = table_sidecar(products.image, "morph", linked=linked) | described
+    sidecar = table_sidecar(source, products.image, "morph") | described
     content = format_columns(products.segmentation.metrics.columns(), {"slice": 0})
     return partial(_write_bytes, content), sidecar
 

@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -128,5 +128,10 @@ def _write_and_rename(files: Sequence[FileToWrite]) -> None:
             with output_errors(path):
                 written.replace(path)
     finally:
-        for leftover in temporary.values():
-            leftover.unlink(missing_ok=True)
+        _remove_all(temporary.values())
+
+
+def _remove_all(paths: Iterable[Path]) -> None:
+    """Remove what is left of temporary files."""
+    for path in paths:
+        path.unlink(missing_ok=True)

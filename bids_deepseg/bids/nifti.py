@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError, ImageDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import ImageError, NotFetchedError
@@ -74,10 +75,12 @@ def open_nifti(path: Path) -> Iterator[Any]:
             f"{path.name} may not be read by this user. Make it readable: chmod a+r {path.name}"
         ) from error
     except OSError as error:
-        raise ImageError(f"{path.name} is truncated or cannot be read: {error}. Copy it again.") from error
+        # nibabel raises OSError without number when the file ends before the values that its header announces.
+        reason = error.strerror or "it ends before the last value that its header announces"
+        raise ImageError(f"{path.name} is truncated or cannot be read: {reason}. Copy it again.") from error
     except ImageError:
         raise
-    except (HeaderDataError, ImageDataError, ValueError) as error:
+    except (HeaderDataError, ImageDataError, WrapStructError, ValueError) as error:
         raise ImageError(
             f"{path.name} is truncated or has a wrong NIfTI header: {error}. Copy or convert it again."
         ) from error

@@ -99,27 +99,27 @@ def source_size(image: BidsImage) -> int:
     return image.path.stat().st_size
 
 
-def table_sidecar(image: BidsImage, product: str, *, linked: bool) -> dict[str, Any]:
+def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
     """Return what the sidecars of all products share: a description and the source.
 
     Parameters
     ----------
+    source : str
+        From :func:`source_reference`.
     image : BidsImage
-        Source.
+        Source image.
     product : str
         Key of :data:`bids_deepseg.bids.naming.PRODUCTS`.
-    linked : bool
-        Whether the data set states where its source is.
     """
     return {
         "Description": f"{_DESCRIPTIONS[product]} in {image.name}",
-        "Sources": [source_reference(image, linked=linked)],
+        "Sources": [source],
     }
 
 
-def image_sidecar(image: BidsImage, product: str, *, linked: bool) -> dict[str, Any]:
+def image_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
     """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
-    sidecar = table_sidecar(image, product, linked=linked) | {"SpatialReference": "orig", "Manual": False}
+    sidecar = table_sidecar(source, image, product) | {"SpatialReference": "orig", "Manual": False}
     sidecar |= {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
     # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
     echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
@@ -127,28 +127,28 @@ def image_sidecar(image: BidsImage, product: str, *, linked: bool) -> dict[str, 
 
 
 def mask_sidecar(
-    image: BidsImage, loaded: LoadedImage, segmentation: "Segmentation", stamp: RunStamp, *, linked: bool
+    source: str, image: BidsImage, loaded: LoadedImage, segmentation: "Segmentation", stamp: RunStamp
 ) -> dict[str, Any]:
     """Return the sidecar of the mask, the one place where everything about a result is told.
 
     Parameters
     ----------
+    source : str
+        From :func:`source_reference`.
     image : BidsImage
-        Source.
+        Source image.
     loaded : LoadedImage
         How it was read.
     segmentation : Segmentation
         Result.
     stamp : RunStamp
         App, networks and options.
-    linked : bool
-        Whether the data set states where its source is.
     """
     area = segmentation.metrics.columns()["area_mm2"]
     present = np.isfinite(area)
     mean = round(float(area[present].mean()), 4) if present.any() else None
     return {
-        **image_sidecar(image, "mask", linked=linked),
+        **image_sidecar(source, image, "mask"),
         "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}],
         "Model": [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in stamp.models],
         "Threshold": stamp.threshold,

@@ -161,6 +161,17 @@ def _read_result(sidecar: Path) -> SavedResult | None:
     name = parse_name(sidecar.name)
     content = read_json(sidecar)
     mask = sidecar.with_suffix(".nii.gz")
-    if name is None or not {"Sources", "QC", "Measures", "ConfigHash"} <= set(content) or not mask.is_file():
+    if name is None or not mask.is_file():
         return None
-    return SavedResult(mask, dict(name.entities), content)
+    saved = SavedResult(mask, dict(name.entities), content)
+    return saved if _has_all_parts(saved) else None
+
+
+def _has_all_parts(saved: SavedResult) -> bool:
+    """Tell whether everything can be read; a sidecar of another program, or edited by hand, may lack something."""
+    try:
+        parts = [saved.subject, saved.description, saved.source, saved.verdict, saved.csa_mean, saved.n_slices]
+        parts += [reason[key] for reason in saved.reasons for key in ("Code", "Severity", "Message")]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+    return None not in parts

@@ -78,7 +78,7 @@ def validate_dataset(bids_dir: Path, subjects: Sequence[str], *, timeout_s: floa
     with tempfile.TemporaryDirectory(prefix="bids_deepseg-validate-") as folder:
         link_subset(bids_dir, subjects, Path(folder))
         try:
-            run = subprocess.run(  # noqa: S603 - our own program and a folder, no shell
+            run = subprocess.run(
                 [program, folder, "--format", "json"], capture_output=True, timeout=timeout_s, check=False
             )
             answer = json.loads(run.stdout)
@@ -115,7 +115,7 @@ def link_subset(bids_dir: Path, subjects: Sequence[str], folder: Path) -> None:
 
 def _unavailable(command: str, message: str) -> ValidationReport:
     """Return the report of a check that did not take place."""
-    return ValidationReport(False, 0, 0, (), command, message)
+    return ValidationReport(available=False, n_errors=0, n_warnings=0, errors=(), command=command, message=message)
 
 
 def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, details: str) -> ValidationReport:
@@ -124,7 +124,15 @@ def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, d
     n_warnings = sum(issue.get("severity") == "warning" for issue in issues)
     told = tuple(_describe(issue, texts) for issue in errors[:_MAX_TOLD])
     message = f"BIDS validation of the input: {len(errors)} errors, {n_warnings} warnings."
-    return ValidationReport(True, len(errors), n_warnings, told, command, message, details)
+    return ValidationReport(
+        available=True,
+        n_errors=len(errors),
+        n_warnings=n_warnings,
+        errors=told,
+        command=command,
+        message=message,
+        details=details,
+    )
 
 
 def _describe(issue: dict[str, Any], texts: dict[str, str]) -> str:
