@@ -46,6 +46,8 @@ def rows_of(run_dir):
         return list(csv.DictReader(stream))
 
 
+# Keras saves TensorFlow's variables in a way that NumPy 2 deprecates.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_tiny_network_learns_eight_phantoms_exports_and_reloads(config, tmp_path):
     progress = fit(config, tmp_path / "run", stream_of(config))
     assert progress.step == 120
