@@ -145,7 +145,8 @@ def _participants_table(output_dir: Path, results: Sequence[SavedResult]) -> byt
     """List every participant that has a folder, as BIDS demands, and those with failures only."""
     verdicts: dict[str, list[str]] = {path.name[4:]: [] for path in output_dir.glob("sub-*") if path.is_dir()}
     failed: dict[str, int] = {}
-    for failure in read_failures(output_dir):
+    done = {result.source for result in results}
+    for failure in (failure for failure in read_failures(output_dir) if failure.source not in done):
         failed[failure.subject] = failed.get(failure.subject, 0) + 1
         verdicts.setdefault(failure.subject, [])
     for result in results:

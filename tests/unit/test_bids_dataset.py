@@ -8,6 +8,7 @@ import pytest
 
 from bids_deepseg.bids.dataset import Failure, resolve_links, write_dataset_files
 from bids_deepseg.bids.description import describe_dataset
+from bids_deepseg.bids.failures import read_failures
 from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.tables import read_rows
 from bids_deepseg.bids.validation import find_validator
@@ -131,6 +132,15 @@ def test_a_later_success_removes_the_failure(raw, tmp_path):
         "participant_id": "sub-03",
         **{"n_images": "1", "n_failed": "0", "qc": "pass"},
     }
+
+
+def test_a_failed_repetition_does_not_count_while_the_earlier_result_stands(raw, tmp_path):
+    out = tmp_path / "out"
+    write_all(raw, out)
+    image = image_of(raw, "sub-01/anat/sub-01_T2w.nii.gz")
+    write_dataset_files(out, raw, version="0.1.0", failures=[Failure(image, "out-of-memory", "Too large.")])
+    assert read_rows(out / "participants.tsv")[0]["n_failed"] == "0"
+    assert len(list(read_failures(out))) == 2
 
 
 def test_runs_at_the_same_time_end_in_the_files_of_one_run(raw, tmp_path):
