@@ -161,7 +161,7 @@ class _Pool:
                     running[self.executor.submit(_do, self.start, waiting[0])] = waiting[0]
                     waiting.popleft()
             except BrokenProcessPool:
-                suspects.extend(running.values())
+                yield from _results_before_the_end(running, suspects)
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:

@@ -1,0 +1,254 @@
+"""Run the app on a data set: find the images, plan, segment, write, report.
+
+The participant level reads the input and writes the output; the group level reads the output only.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from bids_deepseg import __version__
+from bids_deepseg.bids.dataset import Failure, write_dataset_files
+from bids_deepseg.bids.naming import find_collisions
+from bids_deepseg.bids.query import BidsImage, QueryResult, Selection, find_images
+from bids_deepseg.bids.saved import is_current
+from bids_deepseg.bids.validation import validate_dataset
+from bids_deepseg.bids.walk import list_participants
+from bids_deepseg.conclude import Progress, conclude, conclude_current
+from bids_deepseg.engine import Engine
+from bids_deepseg.errors import DatasetError, InvalidDatasetError, SelectionError
+from bids_deepseg.execution import Allocation, Job, Outcome, Plan, plan_jobs, run_jobs
+from bids_deepseg.execution.outcome import describe_failure
+from bids_deepseg.group import write_group_table
+from bids_deepseg.image_job import ImageWork, make_stamp
+from bids_deepseg.logs import LogSettings
+from bids_deepseg.options import RunOptions
+from bids_deepseg.record import RunRecord
+from bids_deepseg.subject_report import write_subject_report
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Everything that a run needs to know.
+
+    Attributes
+    ----------
+    options : RunOptions
+        What the user asked for.
+    allocation : Allocation
+        Processors and workers.
+    engine : Engine
+        Segmentation method.
+    record : RunRecord
+        Filled with what happens.
+    log_settings : LogSettings
+        How worker processes log.
+    """
+
+    options: RunOptions
+    allocation: Allocation
+    engine: Engine
+    record: RunRecord
+    log_settings: LogSettings
+
+
+def run_app(run: Run) -> int:
+    """Run the levels that were asked for.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if every selected image has a result.
+    """
+    if "participant" in run.options.levels:
+        segment_participants(run)
+    if "group" in run.options.levels:
+        collect_group(run)
+    return run.record.exit_code
+
+
+def segment_participants(run: Run) -> None:
+    """Segment all selected images, write a report for each participant, and describe the data set."""
+    found = find_selected(run)
+    check_validity(run, found.subjects)
+    refused = {image: _refuse(image, error) for image, error in find_collisions(found.images).items()}
+    plan = plan_images(run, [image for image in found.images if image not in refused])
+    tell_plan(run, found, plan)
+    outcomes = list(refused.values())
+    for outcome in outcomes:
+        conclude(run.options, run.record, outcome)
+    for job in plan.current:
+        conclude_current(run.options, run.record, job.payload)
+    outcomes.extend(segment_images(run, plan, _images_by_subject(found)))
+    write_reports_of_the_rest(run, plan, _images_by_subject(found))
+    failures = [Failure(o.job.payload, o.error.status, o.error.message) for o in outcomes if o.error]
+    write_dataset_files(run.options.output_dir, run.options.bids_dir, version=__version__, failures=failures)
+
+
+def find_selected(run: Run) -> QueryResult:
+    """Find the images, and tell what was asked for and is not there.
+
+    Raises
+    ------
+    SelectionError
+        If the labels select nothing, or one is unknown and that was declared an error.
+    DatasetError
+        If no participant has a usable image.
+    """
+    options = run.options
+    participants = frozenset(options.participants) or None
+    if options.exclude_participants:
+        existing = frozenset(list_participants(options.bids_dir))
+        for label in sorted(set(options.exclude_participants) - existing):
+            logger.warning("The participant %s, which is to be left out, does not exist.", label)
+        participants = (participants or existing) - frozenset(options.exclude_participants)
+        if not participants:
+            raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
+    sessions = frozenset(options.sessions) or None
+    wanted = Selection(participants, sessions)
+    if options.suffixes:
+        wanted = Selection(participants, sessions, frozenset(options.suffixes))
+    found = find_images(options.bids_dir, wanted)
+    unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
+    if unknown and options.on_missing == "error":
+        raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")
+    if unknown:
+        logger.warning("These participants do not exist: %s.", ", ".join(unknown))
+    run.record.without_input.update(found.without_images)
+    if not found.images:
+        reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
+        raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
+    return found
+
+
+def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
+    """Run the BIDS validator on the selected participants, and tell or raise what it finds.
+
+    Raises
+    ------
+    InvalidDatasetError
+        If the data set is not valid and ``--bids-validation error`` was given.
+    """
+    options = run.options
+    if options.validation == "off":
+        return
+    report = validate_dataset(options.bids_dir, subjects)
+    if run.record.log_folder is not None and report.details:
+        (run.record.log_folder / "validation.json").write_text(report.details, encoding="utf-8")
+    if report.available and not report.n_errors:
+        logger.info("%s", report.message)
+        return
+    errors = "".join(f"\n  {error}" for error in report.errors)
+    repeat = f"\n  Repeat with: {report.command}" if report.available else ""
+    if options.validation == "error":
+        raise InvalidDatasetError(f"{report.message}{errors}{repeat}")
+    logger.warning("%s%s%s", report.message, errors, repeat)
+
+
+def plan_images(run: Run, images: Iterable[BidsImage]) -> Plan:
+    """Separate the images that have an up-to-date result from the others."""
+    specs = run.engine.specs()
+    options = run.options
+
+    def has_result(job: Job) -> bool:
+        return is_current(job.payload, options.output_dir, make_stamp(specs, options.contrast, job.payload))
+
+    jobs = [Job(image.relative_path, image.subject, image) for image in images]
+    return plan_jobs(jobs, is_current=has_result, rerun=options.rerun)
+
+
+def tell_plan(run: Run, found: QueryResult, plan: Plan) -> None:
+    """Say what will be done and what will not."""
+    for label, reason in found.without_images.items():
+        logger.warning("sub-%s has no usable image: %s.", label, reason)
+    for skipped in found.skipped:
+        logger.warning("%s is not segmented: %s", skipped.path.relative_to(run.options.bids_dir), skipped.reason)
+    if found.unsupported:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(found.unsupported.items()))
+        logger.info("Not selected: %s.", counts)
+    if plan.current:
+        logger.info(
+            "Up to date: %d of %d images (--rerun all repeats them).",
+            len(plan.current),
+            len(plan.current) + len(plan.todo),
+        )
+    if run.options.sessions:
+        logger.info("Images that belong to no session are included.")
+    if plan.todo:
+        n_workers = min(run.allocation.n_workers, len(plan.todo))
+        logger.info(
+            "Images to segment: %d; at the same time: %d; threads for each: %d.",
+            len(plan.todo),
+            n_workers,
+            run.allocation.omp_nthreads,
+        )
+
+
+def segment_images(run: Run, plan: Plan, images: dict[str, list[BidsImage]]) -> Iterator[Outcome]:
+    """Segment the images of a plan; a participant's report is written after the last of its images.
+
+    Yields
+    ------
+    Outcome
+        In the order of completion.
+    """
+    options, record = run.options, run.record
+    work = ImageWork(run.engine, options.output_dir, options.contrast, run.log_settings)
+    waiting = Counter(job.group for job in plan.todo)
+    progress = Progress(len(plan.todo))
+    record.n_not_run = len(plan.todo)
+
+    def stop(outcome: Outcome) -> bool:
+        return options.stop_on_first_crash and outcome.error is not None
+
+    with closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, stop=stop)) as outcomes:
+        for outcome in outcomes:
+            conclude(options, record, outcome, progress)
+            record.n_not_run -= 1
+            yield outcome
+            subject = outcome.job.group
+            waiting[subject] -= 1
+            if not waiting[subject]:
+                write_subject_report(subject, images[subject], options.output_dir, record)
+    if record.n_not_run:
+        logger.warning("Not begun after the first failure: %d images.", record.n_not_run)
+
+
+def write_reports_of_the_rest(run: Run, plan: Plan, images: dict[str, list[BidsImage]]) -> None:
+    """Write the reports of participants that had nothing to segment, or were not finished."""
+    ended = {entry.image for entry in run.record.images}
+    for subject, own in images.items():
+        todo = [job.name for job in plan.todo if job.group == subject]
+        unfinished = bool(todo) and not ended.issuperset(todo)
+        if unfinished or (not todo and not (run.options.output_dir / f"sub-{subject}.html").exists()):
+            write_subject_report(subject, own, run.options.output_dir, run.record)
+
+
+def collect_group(run: Run) -> None:
+    """Collect the measures of all results in the output folder."""
+    try:
+        n_rows = write_group_table(run.options.output_dir)
+    except DatasetError as error:
+        # After failures of the participant level, an empty group is no news.
+        if run.record.exit_code == 0:
+            raise
+        logger.warning("%s", error)
+    else:
+        logger.info("Rows in group_label-SC_morph.tsv: %d", n_rows)
+
+
+def _refuse(image: BidsImage, error: Exception) -> Outcome:
+    """Return the outcome of an image that is not processed at all."""
+    return Outcome(Job(image.relative_path, image.subject, image), "failed", 0.0, describe_failure(error))
+
+
+def _images_by_subject(found: QueryResult) -> dict[str, list[BidsImage]]:
+    """Return the selected images of each participant."""
+    images: dict[str, list[BidsImage]] = {}
+    for image in found.images:
+        images.setdefault(image.subject, []).append(image)
+    return images

@@ -1,0 +1,137 @@
+"""Conclude from the outcome of one image: a line for the user, an entry in the record, a crash file."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+
+from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.saved import read_saved
+from bids_deepseg.crash import write_crash_file
+from bids_deepseg.errors import NetworkError
+from bids_deepseg.execution import Outcome
+from bids_deepseg.image_job import ImageResult
+from bids_deepseg.options import RunOptions
+from bids_deepseg.record import VERDICT_FAIL, ImageEntry, RunRecord
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    n_total : int
+        Images to segment.
+    n_ended : int
+        Images that ended, well or not.
+    """
+
+    n_total: int
+    n_ended: int = 0
+    _begin: float = field(default_factory=time.monotonic)
+
+    def step(self) -> tuple[str, str]:
+        """Count one image; return the text before and after its line."""
+        self.n_ended += 1
+        n_left = self.n_total - self.n_ended
+        rate = (time.monotonic() - self._begin) / self.n_ended
+        width = len(str(self.n_total))
+        left = f", about {_duration(rate * n_left)} left" if n_left else ""
+        return f"[{self.n_ended:{width}d}/{self.n_total}] ", left
+
+
+def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress: Progress | None = None) -> None:
+    """Tell and record how one image ended.
+
+    Parameters
+    ----------
+    options : RunOptions
+        Options of the run.
+    record : RunRecord
+        Gets an entry.
+    outcome : Outcome
+        Its payload is the image, its product an :class:`ImageResult`.
+    progress : Progress, optional
+        Counted on.
+
+    Raises
+    ------
+    NetworkError
+        If the networks are at fault: no other image would fare better.
+    """
+    before, after = progress.step() if progress else ("", "")
+    image: BidsImage = outcome.job.payload
+    failure = outcome.error
+    if failure is None:
+        result: ImageResult = outcome.product
+        entry = _entry_of_result(image, result, "done", outcome.seconds)
+        record.images.append(entry)
+        area = "" if math.isnan(result.area_mean_mm2) else f", mean area {result.area_mean_mm2:.1f} mm²"
+        logger.log(
+            logging.INFO if result.verdict == "pass" else logging.WARNING,
+            "%s%s: %s%s, %.1f s%s%s",
+            *(before, image.relative_path, result.verdict, area, outcome.seconds, after),
+            f". {entry.message}" if entry.message else "",
+            extra={"status": entry.status, "seconds": outcome.seconds},
+        )
+        return
+    if failure.exit_code == NetworkError.exit_code:
+        raise NetworkError(failure.message)
+    record.images.append(
+        ImageEntry(
+            *(image.relative_path, image.subject, image.session, failure.status),
+            seconds=outcome.seconds,
+            message=failure.message,
+            exit_code=failure.exit_code,
+        )
+    )
+    logger.error("%s%s: %s%s", before, image.relative_path, failure.message, after, extra={"status": failure.status})
+    if record.log_folder is not None:
+        logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+    if options.debug:
+        logger.error("%s", failure.traceback)
+
+
+def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -> None:
+    """Record an image whose earlier result is up to date; a bad result counts as failed again.
+
+    Parameters
+    ----------
+    options : RunOptions
+        Options of the run.
+    record : RunRecord
+        Gets an entry.
+    image : BidsImage
+        The image.
+    """
+    saved = read_saved(image, options.output_dir)
+    if saved is None:
+        raise ValueError(f"{image.relative_path} has no result, though it was found up to date.")
+    entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
+    record.images.append(entry)
+    if entry.exit_code:
+        logger.warning("%s: fail, as before. %s", image.relative_path, entry.message)
+
+
+def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds: float) -> ImageEntry:
+    """Return the entry of an image that has a result."""
+    failed = result.verdict == "fail"
+    return ImageEntry(
+        *(image.relative_path, image.subject, image.session, VERDICT_FAIL if failed else status),
+        verdict=result.verdict,
+        seconds=round(seconds, 3),
+        message=result.reasons,
+        exit_code=1 if failed else 0,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in words."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,135 @@
+"""Do everything for one image inside of one process, so that no array travels between processes."""
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_deepseg import __version__, logs
+from bids_deepseg.bids.derivatives import ImageProducts, write_products
+from bids_deepseg.bids.provenance import RunStamp
+from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.reader import read_image
+from bids_deepseg.bids.saved import SavedResult
+from bids_deepseg.engine import Engine
+from bids_deepseg.errors import error_context
+from bids_deepseg.execution import Job
+from bids_deepseg.networks.specs import ModelSpec, contrast_of_suffix
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What the run tells about a result.
+
+    Attributes
+    ----------
+    verdict : str
+        pass, warn or fail.
+    findings : tuple of (str, str, str)
+        Code, severity and message of each observation.
+    area_mean_mm2 : float
+        Mean cross-sectional area, NaN if unknown.
+    """
+
+    verdict: str
+    findings: tuple[tuple[str, str, str], ...]
+    area_mean_mm2: float
+
+    @classmethod
+    def of(cls, saved: SavedResult) -> "ImageResult":
+        """Read the result of an image from its files."""
+        findings = tuple((reason["Code"], reason["Severity"], reason["Message"]) for reason in saved.reasons)
+        return cls(saved.verdict, findings, saved.csa_mean)
+
+    @property
+    def reasons(self) -> str:
+        """Messages that speak against the result, in one line."""
+        return " ".join(message for _code, severity, message in self.findings if severity != "info")
+
+
+def make_stamp(specs: tuple[ModelSpec, ...], contrast: str, image: BidsImage) -> RunStamp:
+    """State what decides on the result of an image beside the image.
+
+    Parameters
+    ----------
+    specs : tuple of ModelSpec
+        Networks in the order of their use.
+    contrast : str
+        As asked for; ``auto`` becomes the contrast of the image's suffix.
+    image : BidsImage
+        The image.
+    """
+    known = contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
+    return RunStamp(version=__version__, models=specs, options={"contrast": known})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWork:
+    """The work on the images of a run; calling it loads the networks and returns the function for one image.
+
+    Attributes
+    ----------
+    engine : Engine
+        Method.
+    output_dir : Path
+        Root of the derivative data set.
+    contrast : str
+        As asked for.
+    log_settings : LogSettings
+        How a process of its own sets up its logs.
+    """
+
+    engine: Engine
+    output_dir: Path
+    contrast: str
+    log_settings: logs.LogSettings
+
+    def __call__(self) -> Callable[[Job], ImageResult]:
+        """Make this process ready."""
+        if multiprocessing.parent_process() is not None:
+            logs.configure(self.log_settings, worker=True)
+        specs = self.engine.specs()
+        begin = time.monotonic()
+        models = self.engine.load()
+        seconds = time.monotonic() - begin
+        logger.info("networks loaded in %.1f s", seconds, extra={"stage": "load", "seconds": seconds})
+        return lambda job: self.segment_and_write(job.payload, specs, models)
+
+    def segment_and_write(self, image: BidsImage, specs: tuple[ModelSpec, ...], models: Any) -> ImageResult:
+        """Read, segment and write one image; the JSON sidecar of the mask is written last."""
+        with logs.log_image(image.relative_path), error_context(image=image.relative_path):
+            clock = _StageClock(time.monotonic())
+            with error_context(stage="read"):
+                loaded = read_image(image)
+            clock.observe("read", None)
+            segmentation = self.engine.segment(loaded.volume, models, observer=clock.observe)
+            with error_context(stage="write"):
+                stamp = make_stamp(specs, self.contrast, image)
+                products = ImageProducts(image, loaded, segmentation, stamp)
+                write_products(products, self.output_dir)
+            clock.observe("write", None)
+            area = segmentation.metrics.columns()["area_mm2"]
+            area = area[np.isfinite(area)]
+            findings = [(found.code, found.severity, found.message) for found in segmentation.findings]
+            findings += [(code, "info", message) for code, message in loaded.notes]
+            return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
+
+
+@dataclass(slots=True)
+class _StageClock:
+    """Measures the time between the ends of stages."""
+
+    last: float
+
+    def observe(self, stage: str, _result: Any) -> None:
+        """Log the time since the last call."""
+        now = time.monotonic()
+        seconds, self.last = now - self.last, now
+        logger.info("%s %.2f s", stage, seconds, extra={"stage": stage, "seconds": seconds})

@@ -1,0 +1,165 @@
+"""List the options of the command line.
+
+Each may also be written with ``_`` for every inner ``-``, and under its other names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.options import CONTRASTS
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table of options.
+
+    Attributes
+    ----------
+    names : tuple of str
+        First the name that is shown, then other names.
+    group : str
+        Heading in the help.
+    help : str
+        What it does.
+    count : str
+        Number of values: ``none``, ``one`` or ``many``.
+    settings : dict
+        Further arguments of ``ArgumentParser.add_argument``.
+    """
+
+    names: tuple[str, ...]
+    group: str
+    help: str
+    count: str = "one"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def destination(self) -> str:
+        """Name of the value in the result."""
+        return self.names[0].lstrip("-").replace("-", "_")
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All names, with ``-`` and with ``_``."""
+        both = [(name, name[:2] + name[2:].replace("-", "_")) for name in self.names]
+        return tuple(dict.fromkeys(name for pair in both for name in pair))
+
+
+def _labels(*names: str, text: str, group: str = "selection") -> Option:
+    """Return the row of an option with several labels, which may be repeated."""
+    return Option(names, group, text, "many", {"metavar": "LABEL", "default": []})
+
+
+def _choice(*names: str, choices: Sequence[str], group: str, text: str) -> Option:
+    """Return the row of an option with one of several words; the first is the default."""
+    return Option(names, group, text, "one", {"choices": tuple(choices), "default": choices[0]})
+
+
+def _switch(*names: str, group: str, text: str, **settings: Any) -> Option:
+    """Return the row of an option without value."""
+    return Option(names, group, text, "none", {"action": "store_true", **settings})
+
+
+def option_table() -> tuple[Option, ...]:
+    """Return all options, in the order of the help."""
+    return (*_selection(), *_validation(), *_resources(), *_running(), *_other())
+
+
+def _selection() -> tuple[Option, ...]:
+    """Return the options that choose images."""
+    return (
+        _labels(
+            "--participant-label",
+            "--participant-labels",
+            "--subject-label",
+            text="participants to process, with or without sub-; a file stands for one label a line (default: all)",
+        ),
+        _labels("--exclude-participant-label", text="participants to leave out, in the same forms"),
+        _labels(
+            "--session-label",
+            "--session-id",
+            text="sessions to process, with or without ses-; images without session stay (default: all)",
+        ),
+        Option(
+            ("--suffix",),
+            "selection",
+            "suffixes of the images to segment (default: T1w UNIT1 T2w T2starw T2star MEGRE PDw MTS dwi)",
+            "many",
+            {"metavar": "SUFFIX", "default": []},
+        ),
+        _choice(
+            "--contrast",
+            choices=CONTRASTS,
+            group="selection",
+            text="contrast that is recorded with the results (default: auto, from the suffix)",
+        ),
+        _choice(
+            "--on-missing",
+            choices=("warn", "error"),
+            group="selection",
+            text="what to do about a participant that is not there (default: warn)",
+        ),
+    )
+
+
+def _validation() -> tuple[Option, ...]:
+    """Return the options about the validity of the data set."""
+    return (
+        _choice(
+            "--bids-validation",
+            choices=("warn", "error", "off"),
+            group="validation",
+            text="what to do about an invalid data set: warn, end with code 16, or do not validate (default: warn)",
+        ),
+        _switch(
+            "--skip-bids-validation",
+            "--skip-bids-validator",
+            group="validation",
+            text="the same as --bids-validation off",
+        ),
+    )
+
+
+def _resources() -> tuple[Option, ...]:
+    """Return the options about processors and folders."""
+    number: dict[str, Any] = {"type": int, "metavar": "N"}
+    return (
+        Option(
+            ("--n-cpus", "--nprocs", "--nthreads", "--n-procs"),
+            "resources",
+            "processors of the whole run (default: all that it may use)",
+            settings=number,
+        ),
+        Option(("--omp-nthreads",), "resources", "threads for one image (default: at most 2)", settings=number),
+        Option(
+            ("--work-dir", "-w"),
+            "resources",
+            "folder for temporary files, removed at the end (default: $TMPDIR, /tmp or the output folder)",
+            settings={"metavar": "DIR", "type": Path},
+        ),
+    )
+
+
+def _running() -> tuple[Option, ...]:
+    """Return the options about what is run."""
+    return (
+        _choice(
+            "--rerun",
+            choices=("missing", "all"),
+            group="running",
+            text="which images to segment: those without a result that is up to date, or all (default: missing)",
+        ),
+        _switch("--stop-on-first-crash", group="running", text="begin no further image after a failure"),
+    )
+
+
+def _other() -> tuple[Option, ...]:
+    """Return the options about what is told."""
+    return (
+        _switch("--verbose", "-v", group="other", text="say more; twice for everything", action="count", default=0),
+        _switch("--quiet", "-q", group="other", text="print warnings and the summary only"),
+        _switch("--debug", group="other", text="show where errors happen in the code, keep temporary files"),
+        _switch("--notrack", group="other", text="accepted for compatibility: nothing is ever sent anywhere"),
+    )

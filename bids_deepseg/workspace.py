@@ -1,0 +1,85 @@
+"""Prepare the folders of a run: output, logs and temporary files."""
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bids_deepseg.bids.files import make_folder, output_errors
+
+#: Tried after ``$TMPDIR``.
+_SYSTEM_PLACES = ("/tmp",)
+
+
+def prepare_output(output_dir: Path) -> None:
+    """Create the output folder, and make sure that files can be created in it.
+
+    Raises
+    ------
+    OutputError
+        If that is not possible; the message names the user, the owner and the remedy.
+    """
+    with output_errors(output_dir):
+        output_dir.mkdir(parents=True, exist_ok=True)
+        probe = output_dir / f".tmp-{uuid.uuid4().hex}"
+        probe.touch()
+        probe.unlink()
+
+
+def create_log_folder(output_dir: Path) -> Path:
+    """Create the folder ``logs/<time>_<8 digits>`` of one run, which no other run shares."""
+    folder = output_dir / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}_{uuid.uuid4().hex[:8]}"
+    make_folder(folder)
+    return folder
+
+
+@contextmanager
+def temporary_folder(
+    demanded: Path | None, output_dir: Path, *, keep: bool = False, environ: Mapping[str, str] | None = None
+) -> Iterator[Path]:
+    """Create a folder for temporary files and remove it at the end.
+
+    Parameters
+    ----------
+    demanded : Path or None
+        Where the user wants it. Otherwise the first of ``$TMPDIR``, ``/tmp`` and the output folder that can be
+        written to: the root file system of a container may be read-only.
+    output_dir : Path
+        Output folder; a name with a leading dot is invisible to the BIDS validator.
+    keep : bool, optional
+        Leave the folder at the end.
+    environ : mapping, optional
+        Environment variables; those of the process by default.
+
+    Yields
+    ------
+    Path
+        A new, empty folder.
+    """
+    environ = os.environ if environ is None else environ
+    if demanded is not None:
+        make_folder(demanded)
+        with output_errors(demanded):
+            folder = Path(tempfile.mkdtemp(prefix="bids_deepseg-", dir=demanded)).absolute()
+    else:
+        folder = _create_default(environ.get("TMPDIR", ""), output_dir)
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _create_default(tmpdir: str, output_dir: Path) -> Path:
+    """Create a folder in the first place that allows it."""
+    for place in filter(None, (tmpdir, *_SYSTEM_PLACES)):
+        try:
+            return Path(tempfile.mkdtemp(prefix="bids_deepseg-", dir=place)).absolute()
+        except OSError:
+            continue
+    with output_errors(output_dir):
+        return Path(tempfile.mkdtemp(prefix=".work-", dir=output_dir)).absolute()
