@@ -119,7 +119,9 @@ def _update_tables(output_dir: Path) -> bool:
     changed = [_update(output_dir / name, content) for name, content in _root_tables(output_dir, results).items()]
     tables = {folder / _scans_name(folder): list(group) for folder, group in groupby(results, _scans_folder)}
     changed += [_update(path, _scans_table(path.parent, group)) for path, group in tables.items()]
-    for stale in {*output_dir.glob("sub-*/*_scans.tsv"), *output_dir.glob("sub-*/ses-*/*_scans.tsv")} - set(tables):
+    for stale in {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")} - set(
+        tables
+    ):
         with output_errors(stale):
             stale.unlink(missing_ok=True)
     return any(changed)

@@ -69,7 +69,7 @@ def clear_failure(image: BidsImage, output_dir: Path) -> None:
 
 def read_failures(output_dir: Path) -> Iterator[FailureRecord]:
     """Read all records, sorted by image."""
-    for path in sorted((output_dir / "logs" / "failed").glob("*.json")):
+    for path in sorted((output_dir / "logs" / "failed").glob("[!.]*.json")):
         facts = read_json(path)
         if {"Source", "Subject", "Status", "Message"} <= set(facts):
             yield FailureRecord(facts["Source"], facts["Subject"], facts["Status"], facts["Message"])

@@ -201,3 +201,20 @@ def test_the_ignore_file_is_as_the_validator_needs_it(raw, tmp_path):
     write_dataset_files(tmp_path / "out", raw, version="0.1.0")
     lines = ["*.html", "figures", "*_centerline.tsv", "*_centerline.json", "*_morph.tsv", "*_morph.json"]
     assert (tmp_path / "out" / ".bidsignore").read_text().split() == lines
+
+
+def test_temporary_files_of_other_processes_are_neither_read_nor_removed(raw, tmp_path):
+    out = tmp_path / "out"
+    write_all(raw, out)
+    before = contents(out)
+    others = [
+        out / "sub-01/.tmp-0-sub-01_other_scans.tsv",
+        out / "logs/failed/.tmp-0-anat_sub-09_T2w.nii.gz.json",
+        out / "sub-01/anat/.tmp-0-sub-01_space-orig_label-SC_desc-T9w_mask.json",
+    ]
+    for path in others:
+        path.write_text('{"Source": "x", "Subject": "09", "Status": "x", "Message": "x"}')
+    write_dataset_files(out, raw, version="0.1.0")
+    for path in others:
+        path.unlink()
+    assert contents(out) == before
