@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ VALIDATOR = "bids-validator-deno"
 _SHARED_FOLDERS = ("stimuli", "phenotype")
 
 _MAX_TOLD = 5
+
+_MAX_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class ValidationReport:
     n_errors, n_warnings : int
         Counts.
     errors : tuple of str
-        The first five errors: code, file, text.
+        The first five different errors: code, file, text.
     command : str
         Command that repeats the check on the whole data set.
     message : str
@@ -122,7 +125,7 @@ def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, d
     """Count the issues and describe the first errors."""
     errors = [issue for issue in issues if issue.get("severity") == "error"]
     n_warnings = sum(issue.get("severity") == "warning" for issue in issues)
-    told = tuple(_describe(issue, texts) for issue in errors[:_MAX_TOLD])
+    told = tuple(dict.fromkeys(_describe(issue, texts) for issue in errors))[:_MAX_TOLD]
     message = f"BIDS validation of the input: {len(errors)} errors, {n_warnings} warnings."
     return ValidationReport(
         available=True,
@@ -138,5 +141,6 @@ def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, d
 def _describe(issue: dict[str, Any], texts: dict[str, str]) -> str:
     """Return code, file and text of one issue in one line."""
     code = ".".join(filter(None, (issue.get("code"), issue.get("subCode"))))
-    text = issue.get("issueMessage") or texts.get(str(issue.get("code")), "")
-    return " ".join(f"{code} {issue.get('location', '')}: {text}".split())
+    # The message of an issue is often a long explanation of the field; that of its code says what is wrong.
+    text = texts.get(str(issue.get("code"))) or issue.get("issueMessage") or ""
+    return textwrap.shorten(f"{code} {issue.get('location', '')}: {text}", _MAX_LENGTH, placeholder=" ...")
