@@ -5,18 +5,19 @@ The participant level reads the input and writes the output; the group level rea
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
 from bids_deepseg import __version__
-from bids_deepseg.bids.dataset import Failure, write_dataset_files
+from bids_deepseg.bids.dataset import write_dataset_files
+from bids_deepseg.bids.failures import clear_failure, read_failures
 from bids_deepseg.bids.naming import find_collisions
 from bids_deepseg.bids.query import BidsImage, QueryResult, Selection, find_images
 from bids_deepseg.bids.saved import is_current
 from bids_deepseg.bids.validation import validate_dataset
 from bids_deepseg.bids.walk import list_participants
-from bids_deepseg.conclude import Progress, conclude, conclude_current
+from bids_deepseg.conclude import Progress, conclude, conclude_current, conclude_report
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError, SelectionError
 from bids_deepseg.execution import Allocation, Job, Outcome, Plan, plan_jobs, run_jobs
@@ -26,7 +27,7 @@ from bids_deepseg.image_job import ImageWork, make_stamp
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options import RunOptions
 from bids_deepseg.record import RunRecord
-from bids_deepseg.subject_report import write_subject_report
+from bids_deepseg.subject_report import ReportWork
 
 logger = logging.getLogger(__name__)
 
@@ -75,18 +76,16 @@ def segment_participants(run: Run) -> None:
     """Segment all selected images, write a report for each participant, and describe the data set."""
     found = find_selected(run)
     check_validity(run, found.subjects)
-    refused = {image: _refuse(image, error) for image, error in find_collisions(found.images).items()}
-    plan = plan_images(run, [image for image in found.images if image not in refused])
+    collisions = find_collisions(found.images)
+    refused = [_refuse(image, error) for image, error in collisions.items()]
+    plan = plan_images(run, [image for image in found.images if image not in collisions])
     tell_plan(run, found, plan)
-    outcomes = list(refused.values())
-    for outcome in outcomes:
+    for outcome in refused:
         conclude(run.options, run.record, outcome)
-    for job in plan.current:
-        conclude_current(run.options, run.record, job.payload)
-    outcomes.extend(segment_images(run, plan, _images_by_subject(found)))
-    write_reports_of_the_rest(run, plan, _images_by_subject(found))
-    failures = [Failure(o.job.payload, o.error.status, o.error.message) for o in outcomes if o.error]
-    write_dataset_files(run.options.output_dir, run.options.bids_dir, version=__version__, failures=failures)
+    changed = keep_current(run, plan)
+    segment_images(run, plan)
+    write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
+    write_dataset_files(run.options.output_dir, run.options.bids_dir, version=__version__)
 
 
 def find_selected(run: Run) -> QueryResult:
@@ -188,14 +187,24 @@ def tell_plan(run: Run, found: QueryResult, plan: Plan) -> None:
         )
 
 
-def segment_images(run: Run, plan: Plan, images: dict[str, list[BidsImage]]) -> Iterator[Outcome]:
-    """Segment the images of a plan; a participant's report is written after the last of its images.
+def keep_current(run: Run, plan: Plan) -> set[str]:
+    """Record the images that need not be segmented.
 
-    Yields
-    ------
-    Outcome
-        In the order of completion.
+    Returns
+    -------
+    set of str
+        Participants of whom an image counted as failed until now: it was damaged and is repaired.
     """
+    failed = {failure.source for failure in read_failures(run.options.output_dir)}
+    for job in plan.current:
+        conclude_current(run.options, run.record, job.payload)
+        if job.name in failed:
+            clear_failure(job.payload, run.options.output_dir)
+    return {job.group for job in plan.current if job.name in failed}
+
+
+def segment_images(run: Run, plan: Plan) -> None:
+    """Segment the images of a plan; a participant's report is written after the last of its images."""
     options, record = run.options, run.record
     work = ImageWork(run.engine, options.output_dir, options.contrast, run.log_settings)
     waiting = Counter(job.group for job in plan.todo)
@@ -209,23 +218,26 @@ def segment_images(run: Run, plan: Plan, images: dict[str, list[BidsImage]]) -> 
         for outcome in outcomes:
             conclude(options, record, outcome, progress)
             record.n_not_run -= 1
-            yield outcome
-            subject = outcome.job.group
-            waiting[subject] -= 1
-            if not waiting[subject]:
-                write_subject_report(subject, images[subject], options.output_dir, record)
+            waiting[outcome.job.group] -= 1
+            if not waiting[outcome.job.group]:
+                write_report(run, outcome.job.group)
     if record.n_not_run:
         logger.warning("Not begun after the first failure: %d images.", record.n_not_run)
 
 
-def write_reports_of_the_rest(run: Run, plan: Plan, images: dict[str, list[BidsImage]]) -> None:
-    """Write the reports of participants that had nothing to segment, or were not finished."""
-    ended = {entry.image for entry in run.record.images}
-    for subject, own in images.items():
-        todo = [job.name for job in plan.todo if job.group == subject]
-        unfinished = bool(todo) and not ended.issuperset(todo)
-        if unfinished or (not todo and not (run.options.output_dir / f"sub-{subject}.html").exists()):
-            write_subject_report(subject, own, run.options.output_dir, run.record)
+def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
+    """Write the reports that are not there, or older than a result, and those of ``changed`` participants."""
+    work = ReportWork(run.options.bids_dir, run.options.output_dir)
+    for subject in sorted({*subjects, *changed}):
+        if subject in changed or work.is_outdated(subject):
+            write_report(run, subject)
+
+
+def write_report(run: Run, subject: str) -> None:
+    """Write the report of one participant; that it cannot be drawn stops nothing else."""
+    work = ReportWork(run.options.bids_dir, run.options.output_dir)
+    for outcome in run_jobs([Job(f"sub-{subject}.html", subject, subject)], work):
+        conclude_report(run.options, run.record, outcome)
 
 
 def collect_group(run: Run) -> None:
@@ -244,11 +256,3 @@ def collect_group(run: Run) -> None:
 def _refuse(image: BidsImage, error: Exception) -> Outcome:
     """Return the outcome of an image that is not processed at all."""
     return Outcome(Job(image.relative_path, image.subject, image), "failed", 0.0, describe_failure(error))
-
-
-def _images_by_subject(found: QueryResult) -> dict[str, list[BidsImage]]:
-    """Return the selected images of each participant."""
-    images: dict[str, list[BidsImage]] = {}
-    for image in found.images:
-        images.setdefault(image.subject, []).append(image)
-    return images

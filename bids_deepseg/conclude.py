@@ -3,8 +3,9 @@
 import logging
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
 from bids_deepseg.crash import write_crash_file
@@ -88,6 +89,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
             exit_code=failure.exit_code,
         )
     )
+    record_failure(image, options.output_dir, status=failure.status, message=failure.message)
     logger.error("%s%s: %s%s", before, image.relative_path, failure.message, after, extra={"status": failure.status})
     if record.log_folder is not None:
         logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
@@ -114,6 +116,27 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
     record.images.append(entry)
     if entry.exit_code:
         logger.warning("%s: fail, as before. %s", image.relative_path, entry.message)
+
+
+def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) -> None:
+    """Tell and record that a report could not be written; nothing is said of one that could.
+
+    Parameters
+    ----------
+    options : RunOptions
+        Options of the run.
+    record : RunRecord
+        Gets an entry, so that the run does not end as a success.
+    outcome : Outcome
+        Its name is that of the page.
+    """
+    failure = outcome.error
+    if failure is None:
+        return
+    entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
+    record.images.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
+    logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
+    logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
 
 
 def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds: float) -> ImageEntry:

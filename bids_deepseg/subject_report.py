@@ -1,11 +1,118 @@
-"""Write the HTML report of one participant from its images and the results on the disk."""
+"""Write the HTML report of one participant from the data set and the results on the disk.
 
-from collections.abc import Iterable
+The report shows every image of the participant that has a result or a recorded failure, whichever run it is from, so
+that the same files always give the same page.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg import __version__
+from bids_deepseg.bids.failures import FailureRecord, read_failures
+from bids_deepseg.bids.files import write_if_different
+from bids_deepseg.bids.inheritance import read_json
+from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.record import RunRecord
+from bids_deepseg.bids.reader import read_image
+from bids_deepseg.bids.saved import SavedResult, read_saved
+from bids_deepseg.bids.walk import find_files, name_parser
+from bids_deepseg.errors import ImageError
+from bids_deepseg.execution import Job
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.report.participant import ReportImage, render_participant
 
 
-def write_subject_report(_subject: str, _images: Iterable[BidsImage], _output_dir: Path, _record: RunRecord) -> None:
-    """Write nothing yet: the page is still to be drawn."""
+@dataclass(frozen=True, slots=True)
+class ReportWork:
+    """The work on the reports of a run; the payload of a job is the label of a participant.
+
+    Attributes
+    ----------
+    bids_dir, output_dir : Path
+        Input and output.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+
+    def __call__(self) -> Callable[[Job], None]:
+        """Make ready: nothing is needed."""
+        return lambda job: self.write(job.payload)
+
+    def write(self, subject: str) -> None:
+        """Write ``sub-<label>.html``, unless it is there already with this content."""
+        path = self._path(subject)
+        dataset = str(read_json(self.bids_dir / "dataset_description.json").get("Name") or "")
+        page = render_participant(subject, self._images(subject), version=__version__, dataset=dataset)
+        if not write_if_different(path, page.encode()) and self.is_outdated(subject):
+            # The results were written again and came out the same: the page is as new as they are.
+            os.utime(path)
+
+    def is_outdated(self, subject: str) -> bool:
+        """Tell whether the page is missing, or older than a result of the participant."""
+        try:
+            written = self._path(subject).stat().st_mtime_ns
+        except OSError:
+            return True
+        sidecars = (self.output_dir / f"sub-{subject}").rglob("*_mask.json")
+        return any(sidecar.stat().st_mtime_ns > written for sidecar in sidecars)
+
+    def _path(self, subject: str) -> Path:
+        """Return the place of the page."""
+        return self.output_dir / f"sub-{subject}.html"
+
+    def _images(self, subject: str) -> Iterator[ReportImage]:
+        """Yield what the report shows, one image in memory at a time."""
+        failures = {failure.source: failure for failure in read_failures(self.output_dir)}
+        for file in sorted(find_files(self.bids_dir, subject, name_parser()), key=lambda file: file.path):
+            if file.refusal is not None:
+                continue
+            image = BidsImage(file.path, self.bids_dir, file.entities, file.suffix, file.datatype)
+            failure = failures.get(image.relative_path)
+            saved = read_saved(image, self.output_dir)
+            # An image that cannot be processed any more has no result to show, though an older one may stand there.
+            if failure is not None:
+                yield _failed(image, failure)
+            elif saved is not None:
+                yield _segmented(image, saved)
+
+
+def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
+    """Return an image without result, with its picture if it can be read."""
+    try:
+        volume = read_image(image).volume
+    except ImageError:
+        volume = None
+    return ReportImage(image.relative_path, volume, status=failure.status, messages=(failure.message,))
+
+
+def _segmented(image: BidsImage, saved: SavedResult) -> ReportImage:
+    """Return an image with its result."""
+    volume = read_image(image).volume
+    probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
+    networks = ", ".join(f"{model['Name']} ({str(model['SHA256'])[:8]})" for model in saved.sidecar.get("Model", ()))
+    facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", ""))}
+    return ReportImage(
+        image.relative_path,
+        volume,
+        _read_like(saved.mask, volume, np.uint8),
+        probability,
+        saved.centerline(),
+        saved.morph(),
+        cast("Any", saved.verdict),
+        messages=tuple(reason["Message"] for reason in saved.reasons),
+        facts={name: value for name, value in facts.items() if value},
+    )
+
+
+def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
+    """Read a derivative that has the voxels of ``volume``."""
+    with open_nifti(path) as nifti:
+        data: NDArray[Any] = np.asarray(nifti.dataobj, dtype)
+    return Volume(data.reshape(volume.grid.shape), volume.grid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg import cli, subject_report
 from bids_deepseg.bids.tables import read_rows
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
@@ -125,6 +125,9 @@ def test_bad_images_fail_each_for_its_reason_and_good_ones_are_segmented(run, mi
     assert (empty["verdict"], empty["n_slices"], empty["area_mean_mm2"]) == ("n/a", "0", "n/a")
     assert "bad-image" in empty["reasons"]
 
+    assert "datalad get" in (tmp_path / "out" / "sub-bad.html").read_text()
+    assert (tmp_path / "out" / "sub-02.html").exists()
+
 
 def test_the_input_is_not_touched(run, mixed, tmp_path):
     data, _ = mixed
@@ -219,6 +222,58 @@ def test_stop_on_first_crash_leaves_the_others(run, two, tmp_path, monkeypatch):
     code, err, summary = run(two, tmp_path / "out", "--stop-on-first-crash")
     assert (code, summary["failed"], summary["done"]) == (65, 1, 0)
     assert "Not begun after the first failure: 1" in err
+
+
+# ---- reports --------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_shows_the_results_of_all_runs(run, tmp_path):
+    data = write_dataset(tmp_path / "in", "sub-01/anat/sub-01_T1w", "sub-01/anat/sub-01_T2w")
+    run(data, tmp_path / "out", "--suffix", "T1w")
+    run(data, tmp_path / "out", "--suffix", "T2w")
+    run(data, tmp_path / "clean")
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    assert "sub-01_T1w.nii.gz" in page
+    assert page == (tmp_path / "clean" / "sub-01.html").read_text()
+
+
+def test_a_report_that_is_missing_or_older_than_a_result_is_written_again(run, two, tmp_path):
+    run(two, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    page = tmp_path / "out" / "sub-01.html"
+    page.write_text("older")
+    os.utime(page, (1, 1))
+    (tmp_path / "out" / "sub-02.html").unlink()
+    assert run(two, tmp_path / "out")[2]["skipped"] == 2
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_report_that_cannot_be_drawn_stops_nothing_and_is_no_success(run, two, tmp_path, monkeypatch):
+    draw = subject_report.render_participant
+
+    def draw_all_but_one(subject, images, **more):
+        return draw(subject, images, **more) if subject != "01" else 1 / 0
+
+    monkeypatch.setattr(subject_report, "render_participant", draw_all_but_one)
+    code, err, summary = run(two, tmp_path / "out")
+    assert (code, summary["done"]) == (70, 2)
+    assert "The report sub-01.html could not be written" in err
+    assert (tmp_path / "out" / "sub-02.html").exists()
+    assert (tmp_path / "out" / "participants.tsv").exists()
+
+
+def test_a_damaged_image_that_is_put_back_is_no_failure_any_more(run, two, tmp_path):
+    run(two, tmp_path / "out", levels=("participant", "group"))
+    before = contents(tmp_path / "out")
+    path = two / "sub-02" / "anat" / "sub-02_T2w.nii.gz"
+    good = path.read_bytes()
+    path.write_bytes(good[:1000])
+    assert run(two, tmp_path / "out", levels=("participant", "group"))[0] == 65
+    path.write_bytes(good)
+    code, _, summary = run(two, tmp_path / "out", levels=("participant", "group"))
+    assert (code, summary["skipped"]) == (0, 2)
+    assert contents(tmp_path / "out") == before
+    assert not list((tmp_path / "out" / "logs" / "failed").iterdir())
 
 
 # ---- group level ----------------------------------------------------------------------------------------------------
