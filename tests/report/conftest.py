@@ -1,0 +1,79 @@
+"""Reports of phantoms, whose cord is known."""
+
+import numpy as np
+import pytest
+
+from bids_deepseg.example.phantom import make_phantom
+from bids_deepseg.geometry.grid import CANONICAL_AXCODES
+from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.report.participant import ReportImage, render_participant
+from bids_deepseg.stages.metrics import measure_cord
+
+
+def report_image(*, seed=1, title="sub-01/anat/sub-01_T2w.nii.gz", spoil=False, **options):
+    """Return a phantom with its true cord as the result."""
+    size = {"contrast": "t2", "shape": (48, 60, 40), "zooms": (1.0, 1.0, 1.0)}
+    phantom = make_phantom(np.random.default_rng(seed), **(size | options))
+    inside = (phantom.cord.data > 0.5).astype(np.uint8)
+    if spoil:
+        # Without a mask in slices 10 and 11 of the axis towards superior.
+        canonical = reorient(Volume(inside, phantom.cord.grid), CANONICAL_AXCODES)
+        assert phantom.cord.grid.axcodes == CANONICAL_AXCODES
+        inside = canonical.data.copy()
+        inside[..., 10:12] = 0
+    mask = Volume(inside, phantom.cord.grid)
+    canonical = reorient(mask, CANONICAL_AXCODES)
+    metrics = measure_cord(canonical, reorient(phantom.cord, CANONICAL_AXCODES), mask.grid)
+    present = np.flatnonzero(canonical.data.any((0, 1)))
+    ijk = [[*np.argwhere(canonical.data[..., k]).mean(0), k] for k in present]
+    return ReportImage(
+        title,
+        phantom.image,
+        mask,
+        phantom.cord,
+        canonical.grid.voxel_to_world(ijk),
+        metrics.columns(),
+        "warn" if spoil else "pass",
+        messages=("Look at slices 10 and 11.",) if spoil else (),
+        facts={"Network": "test", "Threshold": "0.5"},
+    )
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Return six images: different grids, one with a gap, one without cord, one that cannot be read."""
+    return (
+        report_image(),
+        report_image(seed=2, title="sub-01/anat/sub-01_T1w.nii.gz", contrast="t1", spoil=True),
+        report_image(
+            seed=3,
+            title="sub-01/anat/sub-01_T2starw.nii.gz",
+            contrast="t2s",
+            shape=(100, 100, 8),
+            zooms=(0.5, 0.5, 5.0),
+        ),
+        report_image(
+            seed=4,
+            title="sub-01/anat/sub-01_acq-sag_T2w.nii.gz",
+            shape=(50, 60, 30),
+            zooms=(0.8, 1.0, 1.5),
+            axcodes=("P", "I", "R"),
+        ),
+        ReportImage(
+            "sub-01/anat/sub-01_acq-thigh_T2w.nii.gz",
+            make_phantom(
+                np.random.default_rng(5), contrast="t2", shape=(60, 60, 20), zooms=(2.0, 2.0, 5.0), cord=False
+            ).image,
+            status="cord-not-found",
+            messages=("No slice shows evidence of a cord.",),
+        ),
+        ReportImage(
+            "sub-01/dwi/sub-01_dwi.nii.gz", status="bad-image", messages=("It has 4 dimensions. 3 are expected.",)
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def page(images):
+    """Return the report of all images."""
+    return render_participant("01", images, version="1.2.3", dataset="Phantoms")
