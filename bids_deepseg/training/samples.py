@@ -19,6 +19,8 @@ from bids_deepseg.training.sources import RealImage
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
 _MARGIN_PX = 6
+#: What the slices without cord show; the end of the cord is what is hardest to tell.
+_SUBJECTS_WITHOUT_CORD = ("cauda", "cauda", "cauda", "tissue", "tissue", "brain", "brain", "nothing")
 #: Standard deviation of the detection target.
 DETECTION_SIGMA_MM = 2.5
 
@@ -91,7 +93,7 @@ class SampleStream:
         settings, grid = self.settings, self._grid()
         subject = "cord"
         if rng.uniform() < settings.without_cord:
-            subject = str(rng.choice(["cauda", "cauda", "tissue", "tissue", "brain", "nothing"]))
+            subject = str(rng.choice(_SUBJECTS_WITHOUT_CORD))
         centre = _draw_shift(rng, settings.shift_mm)
         if subject == "nothing":
             scene = paint_nothing(rng, grid)
@@ -173,12 +175,13 @@ def _draw_shift(rng: np.random.Generator, largest_mm: float) -> tuple[float, flo
 
 
 def _weight(image: RealImage, task: str) -> float:
-    """Weigh an image: each labelled image counts alike, images without outlines less."""
+    """Weigh an image: each labelled image counts alike.
+
+    Images without outlines are few, and the decision that there is no cord rests on them: they count more in detection.
+    """
     if image.mask is not None:
         return 1.0
-    if np.isnan(image.centre_ij).all():
-        return 0.35 if task == "segmentation" else 0.6
-    return 0.5
+    return 0.5 if task == "segmentation" else 1.1
 
 
 def _blank_border(rng: np.random.Generator, image: Array) -> Array:
