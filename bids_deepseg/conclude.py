@@ -90,7 +90,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         )
     )
     record_failure(image, options.output_dir, status=failure.status, message=failure.message)
-    logger.error("%s%s: %s%s", before, image.relative_path, failure.message, after, extra={"status": failure.status})
+    logger.error("%s%s: %s", before, image.relative_path, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
         logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
     if options.debug:
