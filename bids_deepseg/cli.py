@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_deepseg import __version__
+from bids_deepseg.app.record import RunRecord
 from bids_deepseg.arguments import parse_arguments
 from bids_deepseg.errors import BidsDeepsegError, DatasetError
 from bids_deepseg.options import RunOptions
-from bids_deepseg.record import RunRecord
 
 if TYPE_CHECKING:
-    from bids_deepseg.engine import Engine
+    from bids_deepseg.app.engine import Engine
     from bids_deepseg.execution import Allocation
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -90,8 +90,8 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
 def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
     """Prepare folders, logs and environment, then run the app."""
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
+    from bids_deepseg.app.workspace import create_log_folder, prepare_output, temporary_folder  # noqa: PLC0415
     from bids_deepseg.execution import resources  # noqa: PLC0415
-    from bids_deepseg.workspace import create_log_folder, prepare_output, temporary_folder  # noqa: PLC0415
 
     _check_input(options)
     prepare_output(options.output_dir)
@@ -110,8 +110,8 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
         stack.enter_context(_environment(_variables(allocation, folder)))
         _write_config(options, allocation, record.log_folder)
 
-        from bids_deepseg.app import Run, run_app  # noqa: PLC0415 - loads numpy, which reads the environment
-        from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
+        from bids_deepseg.app.engine import NetworkEngine  # noqa: PLC0415
+        from bids_deepseg.app.levels import Run, run_app  # noqa: PLC0415 - loads numpy, which reads the environment
 
         return run_app(Run(options, allocation, engine or NetworkEngine(), record, settings))
 

@@ -24,7 +24,9 @@ MAY_IMPORT = {
     "execution": {"logs"},
     "report": {"geometry", "stages"},
     "logs": set(),
-    "options": {"networks"},
+    "options": {"bids"},
+    "option_table": {"options"},
+    "arguments": {"options", "option_table", "networks"},
 }
 OPEN_TO_ALL = {"errors", "_metadata", "__init__"}
 #: ``app`` and ``cli`` stand on top and may import anything but the training.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import app, cli, example
+from bids_deepseg import cli, example
+from bids_deepseg.app import levels
 from bids_deepseg.bids.validation import ValidationReport
 from bids_deepseg.errors import OutputError
 from bids_deepseg.execution import resources
@@ -218,7 +219,7 @@ def validator(monkeypatch):
     """Return a function that sets what the validator says."""
 
     def says(**given):
-        monkeypatch.setattr(app, "validate_dataset", lambda bids_dir, subjects: report(**given))
+        monkeypatch.setattr(levels, "validate_dataset", lambda bids_dir, subjects: report(**given))
 
     return says
 

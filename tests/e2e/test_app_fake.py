@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg import cli, subject_report
+from bids_deepseg import cli
+from bids_deepseg.app import subject_report
 from bids_deepseg.bids.tables import read_rows
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bids_deepseg import workspace
+from bids_deepseg.app import workspace
+from bids_deepseg.app.workspace import create_log_folder, prepare_output, temporary_folder
 from bids_deepseg.errors import OutputError
-from bids_deepseg.workspace import create_log_folder, prepare_output, temporary_folder
 
 
 def test_the_output_is_created_with_those_above_and_left_empty(tmp_path):

@@ -5,15 +5,15 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
+from bids_deepseg.app.crash import write_crash_file
+from bids_deepseg.app.image_job import ImageResult
+from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
-from bids_deepseg.crash import write_crash_file
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.execution import Outcome
-from bids_deepseg.image_job import ImageResult
 from bids_deepseg.options import RunOptions
-from bids_deepseg.record import VERDICT_FAIL, ImageEntry, RunRecord
 
 logger = logging.getLogger(__name__)
 

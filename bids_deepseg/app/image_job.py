@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from bids_deepseg import __version__, logs
+from bids_deepseg.app.engine import Engine
 from bids_deepseg.bids.derivatives import ImageProducts, write_products
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import SavedResult
-from bids_deepseg.engine import Engine
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
 from bids_deepseg.networks.specs import ModelSpec, contrast_of_suffix

@@ -10,6 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bids_deepseg import __version__
+from bids_deepseg.app.conclude import Progress, conclude, conclude_current, conclude_report
+from bids_deepseg.app.engine import Engine
+from bids_deepseg.app.group import write_group_table
+from bids_deepseg.app.image_job import ImageWork, make_stamp
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.app.subject_report import ReportWork
 from bids_deepseg.bids.dataset import write_dataset_files
 from bids_deepseg.bids.failures import clear_failure, read_failures
 from bids_deepseg.bids.naming import find_collisions
@@ -17,17 +23,11 @@ from bids_deepseg.bids.query import BidsImage, QueryResult, Selection, find_imag
 from bids_deepseg.bids.saved import is_current
 from bids_deepseg.bids.validation import validate_dataset
 from bids_deepseg.bids.walk import list_participants
-from bids_deepseg.conclude import Progress, conclude, conclude_current, conclude_report
-from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError, SelectionError
 from bids_deepseg.execution import Allocation, Job, Outcome, Plan, plan_jobs, run_jobs
 from bids_deepseg.execution.outcome import describe_failure
-from bids_deepseg.group import write_group_table
-from bids_deepseg.image_job import ImageWork, make_stamp
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options import RunOptions
-from bids_deepseg.record import RunRecord
-from bids_deepseg.subject_report import ReportWork
 
 logger = logging.getLogger(__name__)
 

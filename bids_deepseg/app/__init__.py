@@ -1,0 +1,1 @@
+"""Join the rooms: find the images, plan, segment, write, collect, report."""
