@@ -3,7 +3,8 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from bids_deepseg import __version__, logs
 from bids_deepseg.app.engine import Engine
-from bids_deepseg.bids.derivatives import ImageProducts, write_products
+from bids_deepseg.bids.derivatives import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
@@ -104,14 +105,18 @@ class ImageWork:
 
     def segment_and_write(self, image: BidsImage, specs: tuple[ModelSpec, ...], models: Any) -> ImageResult:
         """Read, segment and write one image; the JSON sidecar of the mask is written last."""
-        with logs.log_image(image.relative_path), error_context(image=image.relative_path):
+        stamp = make_stamp(specs, self.contrast, image)
+        with (
+            logs.log_image(image.relative_path),
+            error_context(image=image.relative_path),
+            self._withdrawing_stale(image, stamp),
+        ):
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
                 loaded = read_image(image)
             clock.observe("read", None)
             segmentation = self.engine.segment(loaded.volume, models, observer=clock.observe)
             with error_context(stage="write"):
-                stamp = make_stamp(specs, self.contrast, image)
                 products = ImageProducts(image, loaded, segmentation, stamp)
                 write_products(products, self.output_dir)
             clock.observe("write", None)
@@ -120,6 +125,16 @@ class ImageWork:
             findings = [(found.code, found.severity, found.message) for found in segmentation.findings]
             findings += [(code, "info", message) for code, message in loaded.notes]
             return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
+
+    @contextmanager
+    def _withdrawing_stale(self, image: BidsImage, stamp: RunStamp) -> Iterator[None]:
+        """Remove the result of an earlier state of the image when the image fails now."""
+        try:
+            yield
+        except Exception:
+            if withdraw_stale(image, self.output_dir, stamp):
+                logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
+            raise
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.description import resolve_links
 from bids_deepseg.bids.failures import clear_failure
 from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
-from bids_deepseg.bids.naming import derivative_path, sidecar_path
+from bids_deepseg.bids.naming import PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
 from bids_deepseg.bids.provenance import (
     SOURCE_LINK,
@@ -28,6 +28,7 @@ from bids_deepseg.bids.provenance import (
 )
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage
+from bids_deepseg.bids.saved import is_current
 from bids_deepseg.bids.tables import format_columns, format_json
 from bids_deepseg.stages.metrics import COLUMNS
 
@@ -102,6 +103,28 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     write_files(files)
     clear_failure(products.image, output_dir)
     return tuple(path for path, _ in files)
+
+
+def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
+    """Remove the result of an image if it does not describe the image as it is now.
+
+    Called when an image fails, so that no mask of an earlier state of the image is taken for its result.
+
+    Returns
+    -------
+    bool
+        True if a result was removed.
+    """
+    commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
+    if not commit_mark.is_file() or is_current(image, output_dir, stamp):
+        return False
+    with output_errors(commit_mark):
+        commit_mark.unlink(missing_ok=True)
+        for product in PRODUCTS:
+            path = derivative_path(image, product)
+            for name in (path, sidecar_path(path)):
+                (output_dir / name).unlink(missing_ok=True)
+    return True
 
 
 def _write_bytes(content: bytes, stream: BinaryIO) -> None:

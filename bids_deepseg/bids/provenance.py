@@ -154,6 +154,7 @@ def mask_sidecar(
         "Threshold": stamp.threshold,
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         "SourceFingerprint": source_fingerprint(image),
+        "Options": dict(stamp.options),
         "ConfigHash": stamp.config_hash,
         "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation)},
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},

@@ -263,16 +263,18 @@ def test_a_report_that_cannot_be_drawn_stops_nothing_and_is_no_success(run, two,
     assert (tmp_path / "out" / "participants.tsv").exists()
 
 
-def test_a_damaged_image_that_is_put_back_is_no_failure_any_more(run, two, tmp_path):
+def test_a_damaged_image_loses_its_old_result_until_it_is_put_back(run, two, tmp_path):
     run(two, tmp_path / "out", levels=("participant", "group"))
     before = contents(tmp_path / "out")
     path = two / "sub-02" / "anat" / "sub-02_T2w.nii.gz"
     good = path.read_bytes()
     path.write_bytes(good[:1000])
     assert run(two, tmp_path / "out", levels=("participant", "group"))[0] == 65
+    # The old mask does not describe the file as it is now: nobody may take it for its result.
+    assert not list((tmp_path / "out" / "sub-02").rglob("*.nii.gz"))
     path.write_bytes(good)
     code, _, summary = run(two, tmp_path / "out", levels=("participant", "group"))
-    assert (code, summary["skipped"]) == (0, 2)
+    assert (code, summary["done"], summary["skipped"]) == (0, 1, 1)
     assert contents(tmp_path / "out") == before
     assert not list((tmp_path / "out" / "logs" / "failed").iterdir())
 
