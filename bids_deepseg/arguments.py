@@ -121,6 +121,8 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         rerun=found.rerun,
         on_missing=found.on_missing,
         stop_on_first_crash=found.stop_on_first_crash,
+        boilerplate_only=found.boilerplate_only,
+        md_only_boilerplate=found.md_only_boilerplate,
         work_dir=found.work_dir,
         verbosity=-1 if found.quiet else found.verbose,
         debug=found.debug,

@@ -124,14 +124,14 @@ def _check_input(options: RunOptions) -> None:
     DatasetError
         If the folder that the first level reads is missing or no data set.
     """
-    if "participant" in options.levels:
+    if "participant" in options.levels and not options.boilerplate_only:
         from bids_deepseg.bids.walk import list_participants  # noqa: PLC0415 - not needed for --help
 
         list_participants(options.bids_dir)
     elif not options.output_dir.is_dir():
         raise DatasetError(
-            f"The folder {options.output_dir} does not exist. The group level expects the output of the participant "
-            "level there. Run that first."
+            f"The folder {options.output_dir} does not exist. The output of the participant level is expected there. "
+            "Run that first."
         )
 
 

@@ -64,7 +64,7 @@ def _switch(*names: str, group: str, text: str, **settings: Any) -> Option:
 
 def option_table() -> tuple[Option, ...]:
     """Return all options, in the order of the help."""
-    return (*_selection(), *_validation(), *_resources(), *_running(), *_other())
+    return (*_selection(), *_validation(), *_resources(), *_running(), *_outputs(), *_other())
 
 
 def _selection() -> tuple[Option, ...]:
@@ -152,6 +152,16 @@ def _running() -> tuple[Option, ...]:
             text="which images to segment: those without a result that is up to date, or all (default: missing)",
         ),
         _switch("--stop-on-first-crash", group="running", text="begin no further image after a failure"),
+    )
+
+
+def _outputs() -> tuple[Option, ...]:
+    """Return the options about what is written."""
+    return (
+        _switch(
+            "--boilerplate-only", group="outputs", text="write the methods text of the results in output_dir, no more"
+        ),
+        _switch("--md-only-boilerplate", group="outputs", text="write the methods text as Markdown only"),
     )
 
 

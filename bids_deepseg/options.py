@@ -41,6 +41,8 @@ class RunOptions:
         What an unknown participant leads to.
     stop_on_first_crash : bool
         Begin no further image after a failure.
+    boilerplate_only, md_only_boilerplate : bool
+        Write the methods text and nothing else; write it as Markdown only.
     work_dir : Path or None
         Folder for temporary files, None for the default.
     verbosity : int
@@ -63,6 +65,8 @@ class RunOptions:
     rerun: Literal["missing", "all"] = "missing"
     on_missing: str = "warn"
     stop_on_first_crash: bool = False
+    boilerplate_only: bool = False
+    md_only_boilerplate: bool = False
     work_dir: Path | None = None
     verbosity: int = 0
     debug: bool = False

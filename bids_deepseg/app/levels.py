@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bids_deepseg import __version__
+from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.conclude import Progress, conclude, conclude_current, conclude_report
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.group import write_group_table
@@ -65,9 +66,13 @@ def run_app(run: Run) -> int:
     int
         Exit code: 0 if every selected image has a result.
     """
-    if "participant" in run.options.levels:
+    options = run.options
+    if options.boilerplate_only:
+        write_only_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
+        return run.record.exit_code
+    if "participant" in options.levels:
         segment_participants(run)
-    if "group" in run.options.levels:
+    if "group" in options.levels:
         collect_group(run)
     return run.record.exit_code
 
@@ -86,6 +91,7 @@ def segment_participants(run: Run) -> None:
     segment_images(run, plan)
     write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
     write_dataset_files(run.options.output_dir, run.options.bids_dir, version=__version__)
+    write_citation(run.options.output_dir, version=__version__, markdown_only=run.options.md_only_boilerplate)
 
 
 def find_selected(run: Run) -> QueryResult:
