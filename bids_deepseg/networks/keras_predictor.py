@@ -79,7 +79,7 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
     if spec.architecture["function"] != "build_unet":
         raise NetworkError(f"Network {spec.name}: unknown architecture {spec.architecture['function']!r}.")
     try:
-        with _tensorflow_silenced(), as_file(spec.weights) as path:
+        with tensorflow_silenced(), as_file(spec.weights) as path:
             from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
 
             network = architectures.build_unet(spec.patch_shape, **spec.architecture["arguments"])
@@ -93,7 +93,7 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
 
 
 @contextmanager
-def _tensorflow_silenced() -> Iterator[None]:
+def tensorflow_silenced() -> Iterator[None]:
     """Keep the banner that TensorFlow's libraries write while they load off the user's terminal.
 
     They write to the file descriptor of the standard error itself, before any of their settings is read.
