@@ -25,6 +25,9 @@ AREA_RANGE_MM2 = (15.0, 150.0)
 #: Share of the slices with an unusual measure from which the whole result is not to be used.
 FAIL_SHARE = 0.25
 
+#: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
+MISSING_LENGTH_MM = 3.0
+
 #: Mean probability inside of the mask that is lower than in almost any right mask.
 LOW_PROBABILITY = 0.75
 
@@ -100,7 +103,7 @@ def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]
         yield Finding(
             "coverage-low", "fail", f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
         )
-    elif missing * mask.volume.grid.zooms[AXIS_IS] >= BRIDGED_GAP_MM:
+    elif missing * mask.volume.grid.zooms[AXIS_IS] >= MISSING_LENGTH_MM:
         yield Finding(
             "coverage", "warn", f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
         )
