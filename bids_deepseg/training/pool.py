@@ -21,6 +21,8 @@ from bids_deepseg.training.samples import SampleStream
 #: Slots next to be written that a batch does not draw from, so that no half-written sample is read.
 _GUARD = 4
 _WAIT_S = 0.02
+#: Samples at the start, at least.
+_LEAST_START = 512
 _START_LIMIT_S = 300.0
 
 
@@ -56,9 +58,11 @@ class SamplePool:
         self._memory = SharedMemory(create=True, size=n_bytes)
         self._samples: Array = np.ndarray(shape, np.float32, self._memory.buf)
         context = get_context("spawn")
+        # The pool grows while it is used, so that a continued training does not wait for it to fill.
+        self._start_size = max(settings.size // 4, min(settings.size, _LEAST_START))
         # Samples made, samples wanted.
         self._made: Any = context.Value("q", 0)
-        self._wanted: Any = context.Value("q", settings.size)
+        self._wanted: Any = context.Value("q", self._start_size)
         self._drawn = 0
         self._process = context.Process(
             target=_generate,
@@ -94,7 +98,7 @@ class SamplePool:
             # The slots that follow the newest one are about to be overwritten.
             slots = (made + _GUARD + rng.integers(0, size - 2 * _GUARD, n)) % size
         self._drawn += n
-        self._wanted.value = size + int(self._drawn / self._settings.reuse)
+        self._wanted.value = self._start_size + int(self._drawn / self._settings.reuse)
         batch = self._samples[slots]
         return batch[:, 0, ..., None].copy(), batch[:, 1, ..., None].copy()
 
