@@ -20,6 +20,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.arguments import parse_arguments
 from bids_deepseg.errors import BidsDeepsegError, DatasetError
 from bids_deepseg.options import RunOptions
+from bids_deepseg.weights_command import is_weights_command, run_weights
 
 if TYPE_CHECKING:
     from bids_deepseg.app.engine import Engine
@@ -59,6 +60,8 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
         # The name of a subcommand may be that of a data set as well; a run has more words.
         if words[:1] == ["example"] and len(words) <= 2:
             return _write_example(words[1:])
+        if is_weights_command(words):
+            return _run_weights(words[1:])
         options = parse_arguments(words)
     except SystemExit as end:
         return int(end.code or 0)
@@ -267,3 +270,14 @@ def _write_example(words: Sequence[str]) -> int:
     output = folder / "derivatives" / "bids_deepseg"
     _say(f"Wrote an example data set to {folder}. Segment it with:\n  bids_deepseg {folder} {output} participant group")
     return 0
+
+
+def _run_weights(words: Sequence[str]) -> int:
+    """List, check or install published networks: ``bids_deepseg weights ...``."""
+    try:
+        return run_weights(words, say=_say)
+    except BidsDeepsegError as error:
+        _complain(f"ERROR: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

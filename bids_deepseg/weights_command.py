@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Words after ``weights``.
 ACTIONS = ("list", "check", "install")
 
+#: A run names one of these.
+_LEVELS = frozenset({"participant", "group"})
+
 _DESCRIPTION = """\
 Manage networks that other groups published. The package neither contains nor needs them.
 
@@ -36,7 +39,9 @@ class _Parser(argparse.ArgumentParser):
 
 def is_weights_command(words: Sequence[str]) -> bool:
     """Tell ``weights list`` and the like from a run on a data set in a folder called ``weights``."""
-    return words[:1] == ["weights"] and (len(words) == 1 or words[1] in {*ACTIONS, "-h", "--help"})
+    if words[:1] != ["weights"] or not _LEVELS.isdisjoint(words[2:]):
+        return False
+    return len(words) == 1 or words[1] in {*ACTIONS, "-h", "--help"}
 
 
 def run_weights(words: Sequence[str], *, say: Callable[[str], None]) -> int:
@@ -153,9 +158,8 @@ def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None
 
     outside = [spec.name for spec in specs if not spec.in_release]
     if outside and address is None:
-        raise UsageError(
-            f"{', '.join(outside)} do not belong to the release {RELEASE[1]}. Say where they are with --from."
-        )
+        names = ", ".join(outside)
+        raise UsageError(f"Not in the release {RELEASE[1]}: {names}. Say where they are with --from.")
     wanted = [
         (spec, address_of(spec, address or RELEASE_ADDRESS))
         for spec in specs or [spec for spec in PUBLISHED if spec.in_release]

@@ -79,6 +79,8 @@ def fetch(spec: PublishedSpec, address: str) -> bytes:
         with opener.open(request, timeout=_TIMEOUT_S) as response:
             content = _read(response, address)
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", None) or error
         raise NetworkError(
             f"{spec.name} could not be fetched from {address}: {reason}. Give another address with --from, or copy the "

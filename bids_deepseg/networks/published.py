@@ -147,7 +147,7 @@ _PLAIN = (0.0, 1.0)
 
 #: All published networks that can be told by their content.
 PUBLISHED: tuple[PublishedSpec, ...] = (
-    _cord("t1_ctr", "66f44b450b456bf478c57cbfd61fdf7ccd57d132", sizes=(80, 80), scale=(55.7359, 64.3149), n=348_625),
+    _cord("t1_ctr", "66f44b450b456bf478c57cbfd61fdf7ccd57d132", sizes=(80, 80), scale=(55.7359, 64.3149), n=347_641),
     _cord("t2_ctr", "8996bfee8cf83b344f784f8fad7b169e03fb0a2b", sizes=(80, 80), scale=(51.1417, 57.4408), n=118_033),
     _cord("t2s_ctr", "94009922d2584b372d64411fc93046a172bf8eaf", sizes=(80, 80), scale=(68.8591, 71.4659), n=39_337),
     _cord("dwi_ctr", "0ba9f4e4d34d537cd1971c3fd093db9af987302f", sizes=(80, 80), scale=(55.744, 45.003), n=29_961),
