@@ -1,0 +1,1 @@
+"""Whole alternatives to stages of the default method."""
