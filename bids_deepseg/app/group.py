@@ -1,59 +1,49 @@
-"""Collect the measures of all images in one table, from the output folder alone.
-
-One row per image, those without result included: mean, median and standard deviation (of the sample) over the slices
-with a mask.
-"""
+"""Write the tables and the page of the group level, from the output folder alone."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from bids_deepseg.bids.failures import FailureRecord, read_failures
-from bids_deepseg.bids.files import write_if_different
-from bids_deepseg.bids.naming import parse_name
-from bids_deepseg.bids.saved import SavedResult, find_saved
-from bids_deepseg.bids.tables import MISSING, format_json, format_number, format_table
+from bids_deepseg import __version__
+from bids_deepseg.app.group_sources import PARTICIPANTS_PLACES, GroupSources, kind_of, read_group_sources
+from bids_deepseg.app.group_statistics import (
+    LEAST_IMAGES,
+    OUTLIER_SCORE,
+    find_references,
+    find_repetitions,
+    within_variation,
+)
+from bids_deepseg.app.group_table import morph_table, reasons_of, repetition_table
+from bids_deepseg.bids.files import output_errors, write_if_different
 from bids_deepseg.errors import DatasetError
+from bids_deepseg.report.group import (
+    Absence,
+    GroupImage,
+    GroupPage,
+    KindSummary,
+    Pair,
+    PairSummary,
+    render_group,
+)
 
 logger = logging.getLogger(__name__)
 
 TABLE_NAME = "group_label-SC_morph.tsv"
-
-_MEASURES = {
-    "area_mm2": "cross-sectional area of the cord, perpendicular to its course",
-    "diameter_ap_mm": "anterior-posterior diameter of the cord",
-    "diameter_rl_mm": "right-left diameter of the cord",
-}
-
-_STATISTICS = {"mean": "Mean", "median": "Median", "sd": "Standard deviation of the sample"}
-
-_FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
-    "participant_id": {"Description": "Participant"},
-    "session": {"Description": "Session; n/a if there is none"},
-    "image": {"Description": "Source image relative to its data set"},
-    "verdict": {
-        "Description": "Judgement of the result",
-        "Levels": {
-            "pass": "Nothing calls for a look",
-            "warn": "To be looked at",
-            "fail": "Not to be used without correction",
-            "n/a": "There is no result",
-        },
-    },
-    "reasons": {"Description": "What speaks against the result, or why there is none"},
-    "n_slices": {"Description": "Number of slices with a mask"},
-}
+PAIRS_NAME = "group_label-SC_desc-retest_morph.tsv"
+PAGE_NAME = "group.html"
 
 
-def write_group_table(output_dir: Path) -> int:
-    """Write ``group_label-SC_morph.tsv`` and its description, unless they are there already.
+def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> int:
+    """Write ``group_label-SC_morph.tsv``, the table of repeated images if there are any, and ``group.html``.
+
+    Files that are there already with the same content stay as they are.
 
     Parameters
     ----------
     output_dir : Path
         Root of the derivative data set, the only folder that is read.
+    without_images : mapping of str to str, optional
+        Participants in whom this very run found no usable image, and what it found; the logs do not tell it yet.
 
     Returns
     -------
@@ -65,79 +55,111 @@ def write_group_table(output_dir: Path) -> int:
     DatasetError
         If there is no result of the participant level.
     """
-    results = list(find_saved(output_dir))
-    if not results:
+    sources = read_group_sources(output_dir, without_images or {})
+    if not sources.results:
         raise DatasetError(
             f"{output_dir} holds no result of the participant level. Run it first: run.py bids_dir output_dir "
             "participant"
         )
-    done = {result.source for result in results}
-    failures = [failure for failure in read_failures(output_dir) if failure.source not in done]
-    rows = [_row_of_result(result) for result in results] + [_row_of_failure(failure) for failure in failures]
-    columns = _columns()
-    table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=_position)]
-    write_if_different(output_dir / TABLE_NAME, format_table(list(columns), table))
-    sidecar = {"Description": "Shape of the spinal cord in every image, one row per image"} | columns
-    write_if_different((output_dir / TABLE_NAME).with_suffix(".json"), format_json(sidecar))
-    return len(rows)
+    if not sources.people_columns:
+        logger.info(
+            "No participants.tsv of the source is joined: there is none in %s.", " or ".join(PARTICIPANTS_PLACES)
+        )
+    _write_table(output_dir / TABLE_NAME, morph_table(sources))
+    pairs = find_repetitions(sources.results)
+    if pairs:
+        _write_table(output_dir / PAIRS_NAME, repetition_table(pairs))
+    else:
+        _remove_table(output_dir / PAIRS_NAME)
+    page = render_group(describe_group(output_dir, sources), version=__version__)
+    write_if_different(output_dir / PAGE_NAME, page.encode())
+    return len(sources.results) + len(sources.failures)
 
 
-def _columns() -> dict[str, Mapping[str, object]]:
-    """Return the columns in their order, with their descriptions."""
-    measures: dict[str, Mapping[str, object]] = {
-        _column_name(measure, statistic): {"Description": f"{word} of the {text}", "Units": _unit(measure)}
-        for measure, text in _MEASURES.items()
-        for statistic, word in _STATISTICS.items()
-    }
-    return {**_FIRST_COLUMNS, **measures}
+def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
+    """Gather what the page shows.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set; only the pages of participants are looked for.
+    sources : GroupSources
+        What stands in it.
+    """
+    references = find_references(sources.results)
+    pairs = find_repetitions(sources.results)
+    groups = sorted({(pair.between, pair.first.description) for pair in pairs})
+    return GroupPage(
+        images=tuple(sorted(_images(sources), key=lambda image: (image.subject, image.title))),
+        kinds=tuple(
+            KindSummary(kind, found.n_images, found.median_mm2, found.spread_mm2) for kind, found in references.items()
+        ),
+        missing=tuple(Absence(each.subject, each.session, each.kind, each.reason) for each in sources.missing),
+        pairs=tuple(
+            Pair(
+                subject=pair.first.subject,
+                kind=pair.first.description,
+                between=pair.between,
+                first=pair.first.source,
+                second=pair.second.source,
+                first_mm2=pair.first.csa_mean,
+                second_mm2=pair.second.csa_mean,
+                percent=pair.percent,
+            )
+            for pair in pairs
+        ),
+        pair_summaries=tuple(
+            PairSummary(between, kind, len(same), within_variation(same))
+            for between, kind in groups
+            for same in [[pair for pair in pairs if (pair.between, pair.first.description) == (between, kind)]]
+        ),
+        pages=frozenset(path.stem.removeprefix("sub-") for path in output_dir.glob("sub-*.html")),
+        people_columns=sources.people_columns,
+        people_places=PARTICIPANTS_PLACES,
+        tables=(TABLE_NAME, PAIRS_NAME) if pairs else (TABLE_NAME,),
+        outlier_score=OUTLIER_SCORE,
+        least_images=LEAST_IMAGES,
+    )
 
 
-def _column_name(measure: str, statistic: str) -> str:
-    """Put the statistic in front of the unit: ``area_mean_mm2``."""
-    name, _, unit = measure.rpartition("_")
-    return f"{name}_{statistic}_{unit}"
+def _images(sources: GroupSources) -> list[GroupImage]:
+    """Return the rows of the page, results first."""
+    references = find_references(sources.results)
+    images = [
+        GroupImage(
+            subject=result.subject,
+            title=result.source,
+            kind=result.description,
+            verdict=result.verdict,
+            area_mm2=result.csa_mean,
+            score=references[result.description].score(result.csa_mean),
+            n_slices=result.n_slices,
+            note=reasons_of(result),
+        )
+        for result in sources.results
+    ]
+    images += [
+        GroupImage(
+            subject=failure.subject,
+            title=failure.source,
+            kind=kind_of(failure),
+            verdict="failed",
+            note=f"{failure.status}: {failure.message}",
+        )
+        for failure in sources.failures
+    ]
+    return images
 
 
-def _unit(measure: str) -> str:
-    """Return the unit of a measure as BIDS writes it."""
-    return {"mm2": "mm^2"}.get(measure.rpartition("_")[2], "mm")
+def _write_table(path: Path, content: tuple[bytes, bytes]) -> None:
+    """Write a table and its description."""
+    table, sidecar = content
+    write_if_different(path, table)
+    write_if_different(path.with_suffix(".json"), sidecar)
 
 
-def _position(row: Mapping[str, str]) -> tuple[str, str]:
-    """Return the key by which rows are sorted."""
-    return row["participant_id"], row["image"]
-
-
-def _row_of_result(result: SavedResult) -> dict[str, str]:
-    """Return the row of an image with a mask."""
-    row = {
-        "participant_id": f"sub-{result.subject}",
-        "session": f"ses-{result.session}" if result.session else MISSING,
-        "image": result.source,
-        "verdict": result.verdict,
-        "reasons": " ".join(reason["Message"] for reason in result.reasons if reason["Severity"] != "info"),
-        "n_slices": str(result.n_slices),
-    }
-    table = result.morph()
-    for measure in _MEASURES:
-        values = table.get(measure, np.empty(0))
-        values = values[np.isfinite(values)]
-        if len(values):
-            row[_column_name(measure, "mean")] = format_number(float(values.mean()), 4)
-            row[_column_name(measure, "median")] = format_number(float(np.median(values)), 4)
-        if len(values) > 1:
-            row[_column_name(measure, "sd")] = format_number(float(values.std(ddof=1)), 4)
-    return row
-
-
-def _row_of_failure(failure: FailureRecord) -> dict[str, str]:
-    """Return the row of an image without result."""
-    name = parse_name(failure.source.rpartition("/")[2])
-    session = name.entities.get("ses") if name else None
-    return {
-        "participant_id": f"sub-{failure.subject}",
-        "session": f"ses-{session}" if session else MISSING,
-        "image": failure.source,
-        "reasons": f"{failure.status}: {failure.message}",
-        "n_slices": "0",
-    }
+def _remove_table(path: Path) -> None:
+    """Remove a table of an earlier run and its description."""
+    for each in (path, path.with_suffix(".json")):
+        with output_errors(each):
+            each.unlink(missing_ok=True)

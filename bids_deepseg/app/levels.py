@@ -13,7 +13,7 @@ from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.conclude import Progress, conclude, conclude_current, conclude_report
 from bids_deepseg.app.engine import Engine
-from bids_deepseg.app.group import write_group_table
+from bids_deepseg.app.group import write_group
 from bids_deepseg.app.image_job import ImageWork, make_stamp
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.app.subject_report import ReportWork
@@ -249,7 +249,7 @@ def write_report(run: Run, subject: str) -> None:
 def collect_group(run: Run) -> None:
     """Collect the measures of all results in the output folder."""
     try:
-        n_rows = write_group_table(run.options.output_dir)
+        n_rows = write_group(run.options.output_dir, run.record.without_input)
     except DatasetError as error:
         # After failures of the participant level, an empty group is no news.
         if run.record.exit_code == 0:

@@ -1,13 +1,12 @@
 "use strict";
-// Everything is readable without this: it adds sorting of the table.
+// Everything is readable without this: it adds sorting of the tables by all columns but the last, which holds notes.
 (function () {
-  const table = document.getElementById("summary");
   function keyOf(row, column) {
     const cell = row.cells[column];
     const key = cell.dataset.key;
     return key === undefined ? cell.textContent.trim() : Number(key);
   }
-  function sortBy(header, column) {
+  function sortBy(table, header, column) {
     const up = header.getAttribute("aria-sort") !== "ascending";
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", up ? "ascending" : "descending");
@@ -19,14 +18,14 @@
     });
     table.tBodies[0].append(...rows);
   }
-  if (table) {
-    Array.from(table.tHead.rows[0].cells).forEach(function (header, column) {
-      if (column === 4) return;
+  for (const table of document.querySelectorAll("table.summary")) {
+    const headers = Array.from(table.tHead.rows[0].cells).slice(0, -1);
+    headers.forEach(function (header, column) {
       const button = document.createElement("button");
       button.type = "button";
       button.append(...header.childNodes);
       header.append(button);
-      button.addEventListener("click", function () { sortBy(header, column); });
+      button.addEventListener("click", function () { sortBy(table, header, column); });
     });
   }
 })();

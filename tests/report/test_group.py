@@ -1,0 +1,173 @@
+"""The page of the group level: what it shows, and how areas are laid out."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from bids_deepseg.report.distribution import WIDTH, Values, axis_ticks, plot_distribution
+from bids_deepseg.report.group import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary, render_group
+from tests.report.browser import Browser, find_chromium
+
+
+def group_page(**more):
+    images = [
+        GroupImage(subject="01", title="sub-01/anat/sub-01_T2w.nii.gz", kind="T2w", verdict="pass", area_mm2=70.0,
+                   score=0.1, n_slices=20),
+        GroupImage(subject="02", title="sub-02/anat/sub-02_T2w.nii.gz", kind="T2w", verdict="warn", area_mm2=120.0,
+                   score=7.25, n_slices=9, note="Look."),
+        GroupImage(subject="03", title="sub-03/anat/sub-03_T2w.nii.gz", kind="T2w", verdict="fail", area_mm2=8.0,
+                   score=-9.0, n_slices=2, note="Too small."),
+        GroupImage(subject="04", title="sub-04/anat/sub-04_T2w.nii.gz", kind="T2w", verdict="failed",
+                   note="bad-image: It is empty."),
+    ]  # fmt: skip
+    settings = {
+        "images": tuple(images),
+        "kinds": (KindSummary("T2w", 2, 95.0, 4.0),),
+        "missing": (Absence("05", None, "", "no usable image in the data set: 2 FLAIR"),),
+        "pairs": (Pair("01", "T2w", "run", "a/sub-01_run-1_T2w", "a/sub-01_run-2_T2w", 70.0, 77.0, 9.52),),
+        "pair_summaries": (PairSummary("run", "T2w", 1, 6.73),),
+        "pages": frozenset({"01", "02"}),
+        "people_columns": (),
+        "people_places": ("sourcedata/participants.tsv",),
+        "tables": ("group_label-SC_morph.tsv",),
+        "outlier_score": 3.5,
+        "least_images": 5,
+    }
+    return GroupPage(**(settings | more))
+
+
+def render(**more):
+    return render_group(group_page(**more), version="1.2.3")
+
+
+def rows_of(html, table):
+    body = html.split(f'id="{table}"')[1].split("<tbody>")[1].split("</tbody>")[0]
+    return [
+        " ".join(re.sub(r"<[^>]*>", " ", row).replace("\N{EN DASH}", "none").split()) for row in body.split("<tr>")[1:]
+    ]
+
+
+def test_every_image_has_a_row_and_outliers_are_marked():
+    rows = rows_of(render(), "images")
+    assert rows[0] == "sub-01 sub-01_T2w.nii.gz T2w Pass 70.0 0.1 20 none"
+    assert "▲ outlier 7.2" in rows[1]
+    assert "▲ outlier -9.0 2 Too small." in rows[2]
+    assert rows[3] == "sub-04 sub-04_T2w.nii.gz T2w No result none none none bad-image: It is empty."
+    assert rows_of(render(), "absent") == ["sub-05 none all no usable image in the data set: 2 FLAIR"]
+    assert "+9.5" in rows_of(render(), "pairs")[0]
+
+
+def test_only_pages_that_exist_are_linked():
+    assert re.findall(r'href="(sub-.*?)"', rows_html := render()) == ["sub-01.html", "sub-02.html", "sub-01.html"]
+    assert "sub-03.html" not in rows_html
+
+
+def test_the_page_says_whether_the_people_were_joined():
+    assert "No participants.tsv of the source was joined" in render()
+    assert "age, sex" in render(people_columns=("age", "sex"))
+
+
+def test_sections_without_content_are_left_out():
+    html = render(missing=(), pairs=(), pair_summaries=(), images=group_page().images[3:], kinds=())
+    assert '<svg class="strips"' not in html
+    assert 'id="pairs"' not in html
+    assert 'id="absent"' not in html
+
+
+def test_the_page_needs_nothing_else_and_is_the_same_again():
+    html = render()
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//|url\(", html)
+    assert html == render()
+
+
+def test_text_from_files_is_not_read_as_markup():
+    nasty = '"><script>alert(1)</script>'
+    image = GroupImage(subject="01", title=nasty, kind=nasty, verdict="pass", area_mm2=70.0, note=nasty)
+    html = render(
+        images=(image,), kinds=(KindSummary(nasty, 1, 70.0, math.nan),), missing=(Absence(nasty, nasty, nasty, nasty),)
+    )
+    assert "<script>alert" not in html
+
+
+# ---- the plot -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", [(60, 100), (0.001, 0.002), (70, 70), (0, 0), (3, 5000), (88, 88.0001)])
+def test_the_axis_has_round_equal_steps_around_the_values(ends):
+    ticks = axis_ticks(*ends)
+    assert ticks[0] <= ends[0] <= ends[1] <= ticks[-1]
+    assert 2 <= len(ticks) <= 10
+    assert np.allclose(np.diff(ticks), ticks[1] - ticks[0])
+
+
+def test_dots_lie_at_their_values_within_their_strip(rng):
+    groups = [
+        Values(kind, [(float(value), f"{value:.2f}", "plain") for value in rng.normal(75, 8, 300)], 75.0, 28.0)
+        for kind in ("T1w", "T2w")
+    ]
+    plot = plot_distribution(groups)
+    low, high = float(plot.ticks[0][1]), float(plot.ticks[-1][1])
+    for strip in plot.strips:
+        values = [low + dot.x / WIDTH * (high - low) for dot in strip.dots]
+        assert np.allclose(values, [float(dot.text) for dot in strip.dots], atol=0.01)
+        assert all(abs(dot.y - strip.middle) <= plot.strip / 2 - 3.2 for dot in strip.dots)
+        assert 0 <= strip.usual[0] < strip.median < strip.usual[1] <= WIDTH
+    assert plot.height == 2 * plot.strip
+
+
+def test_without_values_there_is_no_plot():
+    assert plot_distribution([]) is None
+    assert plot_distribution([Values("T2w", [], math.nan, math.nan)]) is None
+
+
+# ---- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    tab = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def url(tmp_path):
+    path = tmp_path / "group.html"
+    path.write_text(render(), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [True, False])
+def test_opens_without_error_and_without_request(browser, url, scripts):
+    browser.open(url, scripts=scripts)
+    browser.evaluate("new Promise(done => setTimeout(done, 200))" if scripts else "0")
+    bad = {"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Network.loadingFailed"}
+    assert [event for event in browser.events if event.get("method") in bad] == []
+    asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
+    assert {address.partition(":")[0] for address in asked} <= {"file", "data"}
+    assert browser.evaluate("document.querySelectorAll('#images tbody tr').length") == 4
+
+
+@pytest.mark.slow
+def test_each_table_is_sorted_by_keyboard(browser, url):
+    browser.open(url)
+    browser.evaluate("document.querySelectorAll('#images thead button')[5].focus()")
+    browser.press("Enter")
+    column = "Array.from(document.querySelectorAll('#images tbody tr'), r => r.cells[0].innerText)"
+    assert browser.evaluate(column) == ["sub-04", "sub-03", "sub-01", "sub-02"]
+    browser.press("Enter")
+    assert browser.evaluate(column) == ["sub-02", "sub-01", "sub-03", "sub-04"]
+    assert browser.evaluate("document.querySelectorAll('#pairs thead button').length") == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_fits_into_the_window(browser, url, width):
+    browser.open(url, width=width)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
