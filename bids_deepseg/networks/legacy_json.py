@@ -161,4 +161,4 @@ class Settings:
                 self.only(key, value)
         left = sorted(set(self.rest) - _UNIMPORTANT)
         if left:
-            raise NetworkError(f"Layer {self.owner}: the settings {left} are not known.")
+            raise NetworkError(f"Layer {self.owner}: the settings {str(left)[:200]} are not known.")

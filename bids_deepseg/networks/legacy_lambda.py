@@ -76,7 +76,7 @@ def check_identity(config: dict[str, Any]) -> None:
     different = [key for key, value in plain.items() if key not in config or config[key] != value]
     different += sorted(set(config) - set(plain) - {"function", "name", "trainable"})
     if different:
-        _refuse(name, f"{', '.join(different)[:200]} differs")
+        _refuse(name, f"{str(different)[:200]} differs")
     function = config.get("function")
     if not isinstance(function, list) or len(function) != 3:
         _refuse(name, "code, defaults and closure are expected")

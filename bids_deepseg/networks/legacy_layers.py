@@ -102,7 +102,9 @@ def _channels_first(entries: list[Any]) -> bool:
         if "data_format" in settings:
             found.add(expect_text(settings["data_format"], "data_format"))
     if len(found) != 1 or not found <= set(_FORMATS):
-        raise NetworkError(f"The layers have the data formats {sorted(found)[:5]}; one of {_FORMATS} is expected.")
+        raise NetworkError(
+            f"The layers have the data formats {str(sorted(found))[:80]}; one of {_FORMATS} is expected."
+        )
     return found == {"channels_first"}
 
 
@@ -112,6 +114,7 @@ def _read_entry(item: Any, known: Mapping[str, PlannedLayer], *, channels_first:
     if left:
         raise NetworkError(f"A layer has or lacks the entries {str(left)[:200]}.")
     name = expect_text(item["name"], "The name of a layer")
+    plans.check_name(name)
     config = dict(item["config"])
     if config.get("name") != name:
         raise NetworkError(f"Layer {name[:80]}: its two names differ.")

@@ -58,10 +58,11 @@ class PlannedLayer:
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise NetworkError(f"The layer name {self.name[:80]!r} is odd: letters, digits and _ are expected.")
+        check_name(self.name)
         if not all(1 <= side <= MAX_SIDE for side in self.shape[:-1]) or not 1 <= self.shape[-1] <= 2 * MAX_FILTERS:
-            raise NetworkError(f"Layer {self.name}: the output shape {self.shape} is not within 1 to {MAX_SIDE}.")
+            raise NetworkError(
+                f"Layer {self.name}: the output shape {str(self.shape)[:80]} is not within 1 to {MAX_SIDE}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,18 @@ class Plan:
     def n_parameters(self) -> int:
         """Numbers in the weights, those of batch normalisation included."""
         return sum(math.prod(shape) for layer in self.layers for _, shape in layer.weights)
+
+
+def check_name(name: str) -> None:
+    """Make sure that a name is short and harmless on a terminal.
+
+    Raises
+    ------
+    NetworkError
+        If it has other characters than letters, digits and _.
+    """
+    if not _NAME.fullmatch(name):
+        raise NetworkError(f"The layer name {name[:80]!r} is odd: letters, digits and _ are expected.")
 
 
 def plan_input(name: str, shape: Sequence[int]) -> PlannedLayer:
@@ -211,7 +224,7 @@ def plan_mean(name: str, source: PlannedLayer) -> PlannedLayer:
 def _activation(name: str, activation: str) -> str:
     """Return the activation if it is on the list."""
     if activation not in ACTIVATIONS:
-        raise NetworkError(f"Layer {name}: activation {activation!r} is not on the list {', '.join(ACTIVATIONS)}.")
+        raise NetworkError(f"Layer {name}: activation {activation[:80]!r} is not on the list {', '.join(ACTIVATIONS)}.")
     return activation
 
 
@@ -224,4 +237,6 @@ def _check_rank(name: str, source: PlannedLayer, rank: int) -> None:
 def _check_sizes(name: str, what: str, sizes: Sequence[int], count: int, largest: int) -> None:
     """Make sure that there are ``count`` sizes between 1 and ``largest``."""
     if len(sizes) != count or not all(1 <= size <= largest for size in sizes):
-        raise NetworkError(f"Layer {name}: {what} is {tuple(sizes)}; {count} from 1 to {largest} are expected.")
+        raise NetworkError(
+            f"Layer {name}: {what} is {str(tuple(sizes))[:80]}; {count} from 1 to {largest} are expected."
+        )

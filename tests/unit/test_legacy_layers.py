@@ -95,10 +95,10 @@ def test_both_divisions_and_any_future_import_are_the_identity(flags, division):
         ({"closure": None}, "enclosed value"),
         ({"closure": [{"class_name": "x"}]}, "enclosed value"),
         ({"defaults": [1.0]}, "default arguments"),
-        ({"function_type": "function"}, "function_type differs"),
-        ({"arguments": {"x": 1}}, "arguments differs"),
-        ({"output_shape": [1]}, "output_shape differs"),
-        ({"module": "os"}, "module differs"),
+        ({"function_type": "function"}, "function_type'. differs"),
+        ({"arguments": {"x": 1}}, "arguments'. differs"),
+        ({"output_shape": [1]}, "output_shape'. differs"),
+        ({"module": "os"}, "module'. differs"),
         ({"function": "os.system"}, "code, defaults and closure"),
         ({"code": None}, "no short string"),
         ({"code": "c" * 5000}, "no short string"),
@@ -493,3 +493,26 @@ def test_a_file_of_weights_only_is_read_with_a_plan(rng):
         read_legacy(stream.getvalue(), plan=plan_grey_matter(4))
     with pytest.raises(NetworkError, match="model_config is missing"):
         read_legacy(stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting("conv2d_1", "\x1b[2J" * 9999, 1),
+        setting("conv2d_1", "activation", "\x1b[2J" * 9999),
+        setting("conv2d_1", "filters", 10**4000),
+        setting("conv2d_1", "data_format", "\x1b[2J" * 9999),
+        setting("conv2d_1", "padding", ["\x1b[2J" * 9999]),
+        setting("input_1", "batch_input_shape", [None, 8, 8, 10**4000]),
+        entry("conv2d_1", "name", "\x1b[2J" * 9999),
+        entry("conv2d_1", "class_name", "\x1b[2J" * 9999),
+        entry("conv2d_1", "\x1b[2J" * 9999, 1),
+        entry("conv2d_1", "inbound_nodes", [[["\x1b[2J" * 9999, 0, 0, {}]]]),
+        setting("lambda_1", "\x1b[2J" * 9999, 1),
+    ],
+)
+def test_messages_stay_short_and_carry_no_control_characters(change):
+    with pytest.raises(NetworkError) as caught:
+        plan_of_json(changed(change))
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
