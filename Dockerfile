@@ -33,7 +33,8 @@ LABEL org.opencontainers.image.title="bids_deepseg" \
 
 COPY --from=build /opt/bids_deepseg /opt/bids_deepseg
 COPY run.py version /
-RUN chmod a+rx /run.py && chmod a+r /version && mkdir -p /bids_dataset /outputs /workdir
+# Boutiques starts it as run.py.
+RUN ln -s /run.py /usr/local/bin/run.py && chmod a+rx /run.py && chmod a+r /version && mkdir -p /bids_dataset /outputs /workdir
 
 # Nothing of the host's Python leaks in, and nothing is written beside the code.
 ENV PATH=/opt/bids_deepseg/bin:$PATH \
