@@ -72,6 +72,10 @@ _KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+_SHORT: Mapping[str, str] = MappingProxyType({long: key for key, long in ENTITIES.items()})
+
+_ORDER: Mapping[str, int] = MappingProxyType({key: position for position, key in enumerate(ENTITIES)})
+
 _PAIR = re.compile(r"[a-zA-Z0-9]+-[a-zA-Z0-9+]+")
 
 
@@ -177,19 +181,31 @@ def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
         Path relative to the output directory, for example
         ``sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.nii.gz``.
     """
-    kind = PRODUCTS[product]
+    return PurePosixPath(derivative_names(image, (product,))[0])
+
+
+def derivative_names(image: "BidsImage", products: Iterable[str]) -> list[str]:
+    """Return where several products of an image are stored; parameters and paths as for :func:`derivative_path`."""
     kept = {key: value for key, value in _short_entities(image).items() if key in _KEPT[image.datatype]}
-    kept |= {"space": "orig", "label": kind.label, "desc": description_label(image)}
-    ordered = {key: kept[key] for key in ENTITIES if key in kept}
-    folder = PurePosixPath(f"sub-{image.subject}")
-    if image.session is not None:
-        folder /= f"ses-{image.session}"
-    return folder / image.datatype / BidsName(ordered, kind.suffix, kind.extension).format()
+    kept |= {"space": "orig", "label": "", "desc": description_label(image)}
+    ordered = dict(sorted(kept.items(), key=lambda item: _ORDER[item[0]]))
+    session = "" if image.session is None else f"ses-{image.session}/"
+    folder = f"sub-{image.subject}/{session}{image.datatype}"
+    kinds = [PRODUCTS[product] for product in products]
+    return [
+        f"{folder}/{BidsName(ordered | {'label': kind.label}, kind.suffix, kind.extension).format()}" for kind in kinds
+    ]
 
 
 def sidecar_path(path: PurePosixPath) -> PurePosixPath:
     """Return the JSON sidecar of a product."""
-    return path.with_name(path.name.partition(".")[0] + ".json")
+    return PurePosixPath(sidecar_name(str(path)))
+
+
+def sidecar_name(path: str) -> str:
+    """Return the JSON sidecar of a product by its relative path."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.partition(".")[0] + ".json"
 
 
 def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageError]":
@@ -221,7 +237,5 @@ def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageErro
 
 def _short_entities(image: "BidsImage") -> dict[str, str]:
     """Return the entities of an image by short key, in BIDS order; keys unknown to BIDS come last."""
-    short = {long: key for key, long in ENTITIES.items()}
-    named = {short.get(name, name): value for name, value in image.entities.items()}
-    order = {key: position for position, key in enumerate(ENTITIES)}
-    return dict(sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+    named = {_SHORT.get(name, name): value for name, value in image.entities.items()}
+    return dict(sorted(named.items(), key=lambda item: (_ORDER.get(item[0], len(_ORDER)), item[0])))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bids_deepseg.bids.filters import ImageFilter
 from bids_deepseg.bids.walk import FoundFile, find_files, list_participants, name_parser
 from bids_deepseg.errors import SelectionError
 
@@ -81,11 +82,14 @@ class Selection:
         Labels without ``ses-``; None for all. Images without session are always taken (BEP027).
     suffixes : frozenset of str
         Kinds of images.
+    filters : tuple of ImageFilter
+        Conditions on the entities of images.
     """
 
     participants: frozenset[str] | None = None
     sessions: frozenset[str] | None = None
     suffixes: frozenset[str] = frozenset(DEFAULT_SUFFIXES)
+    filters: tuple[ImageFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class QueryResult:
         Files that were looked at and refused, with the reason.
     unsupported : mapping of str to int
         Number of files of each suffix that was not asked for or cannot be segmented.
+    n_filtered : int
+        Number of files that only a filter leaves out.
     """
 
     images: tuple[BidsImage, ...]
@@ -130,6 +136,7 @@ class QueryResult:
     unknown_participants: Mapping[str, str | None]
     skipped: tuple[SkippedFile, ...]
     unsupported: Mapping[str, int]
+    n_filtered: int = 0
 
 
 def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
@@ -175,6 +182,7 @@ def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
         unsupported=Counter(
             file.suffix for file in every if not file.refusal and file.suffix not in selection.suffixes
         ),
+        n_filtered=sum(_is_wanted(file, selection) and not _passes(file, selection) for file in every),
     )
 
 
@@ -201,9 +209,19 @@ def _nearest(label: str, existing: Iterable[str]) -> str | None:
 
 
 def _is_taken(file: FoundFile, selection: Selection) -> bool:
-    """Tell whether a file is selected; one without session is in every session."""
+    """Tell whether a file is selected."""
+    return _is_wanted(file, selection) and _passes(file, selection)
+
+
+def _is_wanted(file: FoundFile, selection: Selection) -> bool:
+    """Tell whether a file is selected but for the filters; one without session is in every session."""
     in_session = selection.sessions is None or file.entities.get("session", None) in {None, *selection.sessions}
     return file.refusal is None and file.suffix in selection.suffixes and in_session
+
+
+def _passes(file: FoundFile, selection: Selection) -> bool:
+    """Tell whether a file meets all filters."""
+    return all(each.accepts(file) for each in selection.filters)
 
 
 def _check_not_filtered_out(files: Iterable[FoundFile], selection: Selection) -> None:
@@ -218,6 +236,7 @@ def _check_not_filtered_out(files: Iterable[FoundFile], selection: Selection) ->
         near = {label: _nearest(label, sessions) for label in sorted(selection.sessions)}
         labels = ", ".join(f"{label} (nearest: {n})" if n and n != label else label for label, n in near.items())
         asked.append(f"sessions {labels}")
+    asked += [f"filter {each}" for each in selection.filters]
     raise SelectionError(
         f"No image is selected by the {' and '.join(asked)}. The selected participants have the suffixes "
         f"{_shorten(suffixes)} and the sessions {_shorten(sessions)}. Change the filters."

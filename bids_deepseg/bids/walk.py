@@ -1,15 +1,16 @@
 """List the image files of a data set and take their names apart with pybids.
 
-pybids parses names only: its index of a data set takes seconds per thousand participants, a listing milliseconds. It
-is imported when the first name is parsed (0.5 s), never at import of this module.
+pybids parses names only, one of each form (the same keys and suffix): its index of a data set takes seconds per
+thousand participants, a listing milliseconds. It is imported when a run begins (0.5 s), never at import of this module.
 """
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from bids_deepseg.bids.naming import ENTITIES, parse_name
+from bids_deepseg.bids.naming import ENTITIES, BidsName, parse_name
 from bids_deepseg.errors import DatasetError
 
 DATATYPES = ("anat", "dwi")
@@ -17,7 +18,11 @@ DATATYPES = ("anat", "dwi")
 #: Parts of complex data that are no magnitude image.
 _OTHER_PARTS = ("phase", "imag", "real")
 
-NameParser = Callable[[str], Mapping[str, str]]
+#: What pybids finds in a path beside entities.
+_NO_ENTITIES = frozenset({"suffix", "datatype", "extension", "fmap", "scans"})
+
+#: Maps a name and its datatype to entities by long names.
+NameParser = Callable[[BidsName, str], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +113,22 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
 
 
 def name_parser() -> NameParser:
-    """Return a function that maps a path relative to the data set to its entities by pybids' long names."""
+    """Return a function that maps a name to its entities by pybids' long names."""
     from bids.layout import Config, parse_file_entities  # noqa: PLC0415 - takes 0.5 s, needed for real runs only
 
     config = Config.load("bids")
-    not_entities = {"suffix", "datatype", "extension", "fmap", "scans"}
 
-    def parse(relative_path: str) -> dict[str, str]:
-        found = parse_file_entities(f"/{relative_path}", config=[config])
-        return {name: str(value) for name, value in found.items() if name not in not_entities}
+    @cache
+    def long_names(keys: tuple[str, ...], ending: str, datatype: str) -> tuple[str, ...]:
+        # The values are numbers that tell the keys apart; what pybids does not know is taken as it stands in the name.
+        form = "_".join(f"{key}-{number}" for number, key in enumerate(keys, 1))
+        found = parse_file_entities(f"/sub-1/{datatype}/{form}_{ending}", config=[config])
+        by_number = {str(value): name for name, value in found.items() if name not in _NO_ENTITIES}
+        return tuple(ENTITIES.get(key) or by_number.get(str(number), key) for number, key in enumerate(keys, 1))
+
+    def parse(name: BidsName, datatype: str) -> dict[str, str]:
+        names = long_names(tuple(name.entities), name.suffix + name.extension, datatype)
+        return dict(zip(names, name.entities.values(), strict=True))
 
     return parse
 
@@ -154,9 +166,7 @@ def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> Fo
         return FoundFile(
             path, datatype, name.suffix, {}, f"A {name.suffix} image does not belong into {datatype}/. Move it."
         )
-    # pybids names the entities; one that it does not know, or reads only in part, is taken as it stands in the name.
-    entities = {**parse(path.relative_to(bids_dir).as_posix())}
-    entities |= {ENTITIES.get(key, key): value for key, value in name.entities.items()}
+    entities = parse(name, datatype)
     part = entities.get("part")
     refusal = (
         f"It is the {part} part of complex data; only magnitude images are segmented." if part in _OTHER_PARTS else None
