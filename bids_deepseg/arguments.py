@@ -8,12 +8,14 @@ import argparse
 import difflib
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bids_deepseg.config_file import folders_of, read_config, words_of
 from bids_deepseg.errors import UsageError
 from bids_deepseg.option_table import option_table
-from bids_deepseg.options import LEVELS, RunOptions, read_labels
+from bids_deepseg.options import LEVELS, RunOptions, parse_links, parse_memory, read_labels
 
 _USAGE = "run.py bids_dir output_dir {participant,group} [{participant,group}] [options]"
 
@@ -101,7 +103,7 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         With code 0 after ``--help`` and ``--version``.
     """
     parser = build_parser()
-    found, unknown = parser.parse_known_args(arrange(words))
+    found, unknown = parser.parse_known_args(_with_config(arrange(words)))
     if unknown:
         parser.error(_unknown_option(unknown[0]))
     if found.skip_bids_validation and found.bids_validation == "error":
@@ -118,15 +120,62 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         n_cpus=found.n_cpus,
         omp_nthreads=found.omp_nthreads,
         validation="off" if found.skip_bids_validation else found.bids_validation,
-        rerun=found.rerun,
+        rerun=tuple(dict.fromkeys(found.rerun)) or ("missing", "changed"),
         on_missing=found.on_missing,
         stop_on_first_crash=found.stop_on_first_crash,
         boilerplate_only=found.boilerplate_only,
         md_only_boilerplate=found.md_only_boilerplate,
         work_dir=found.work_dir,
+        keep_work=found.keep_work,
+        clean_work=found.clean_workdir,
+        memory=_memory(found),
+        device=found.device,
+        seed=found.random_seed,
+        filter_file=found.bids_filter_file,
+        probseg=not found.no_probseg,
+        centerline=not found.no_centerline,
+        links=parse_links(found.dataset_link),
+        dry_run=found.dry_run,
+        reports_only=found.reports_only,
+        log_format=found.log_format,
+        progress=not found.no_progress,
         verbosity=-1 if found.quiet else found.verbose,
         debug=found.debug,
     )
+
+
+def _memory(found: argparse.Namespace) -> int | None:
+    """Return the limit of memory in bytes, None if none was given."""
+    if found.mem is not None and found.mem_gb is not None:
+        raise UsageError("--mem and --mem-gb contradict each other. Choose one.")
+    if found.mem_gb is not None:
+        return parse_memory(found.mem_gb, "G")
+    return None if found.mem is None else parse_memory(found.mem)
+
+
+def _with_config(words: list[str]) -> list[str]:
+    """Put what a configuration file says in front of the command line, which wins.
+
+    Parameters
+    ----------
+    words : list of str
+        From :func:`arrange`.
+    """
+    paths = _values(words, "--config-file")
+    if not paths:
+        return words
+    config = read_config(Path(paths[-1]))
+    given = {word.partition("=")[0] for word in words}
+    given |= {"--verbose"} if any(word.startswith("-v") for word in words) else set()
+    n_positional = next((n for n, word in enumerate(words) if word.startswith("-")), len(words))
+    positional = words[:n_positional] or folders_of(config)
+    return [*positional, *words_of(config, given), *words[n_positional:]]
+
+
+def _values(words: list[str], name: str) -> list[str]:
+    """Return the values of an option with one value."""
+    apart = [after for word, after in pairwise(words) if word == name]
+    return apart + [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
 
 
 def _unknown_option(word: str) -> str:

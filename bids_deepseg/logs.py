@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from bids_deepseg import __version__
 
@@ -34,10 +35,13 @@ class LogSettings:
         Folder of the log files of this run; None for no file.
     verbosity : int
         -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside of stages as well.
+    json : bool
+        Write JSON objects to the terminal, those of the file.
     """
 
     folder: Path | None = None
     verbosity: int = 0
+    json: bool = False
 
     @property
     def terminal_level(self) -> int:
@@ -59,9 +63,9 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     logger = logging.getLogger("bids_deepseg")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _TerminalHandler(sys.stderr)
     terminal.setLevel(settings.terminal_level)
-    terminal.setFormatter(_TerminalFormatter())
+    terminal.setFormatter(_JsonFormatter() if settings.json else _TerminalFormatter())
     if settings.verbosity < 1:
         terminal.addFilter(_is_no_stage)
     handlers: list[logging.Handler] = [terminal]
@@ -110,6 +114,21 @@ def _add_image(record: logging.LogRecord) -> bool:
 def _is_no_stage(record: logging.LogRecord) -> bool:
     """Tell whether a record is more than the time of a stage."""
     return record.levelno >= logging.WARNING or not hasattr(record, "stage")
+
+
+class _TerminalHandler(logging.StreamHandler[TextIO]):
+    """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
+        """Be quiet about a reader that is gone."""
+        if not isinstance(sys.exception(), BrokenPipeError):
+            super().handleError(record)
+
+
+def error_line(message: str) -> str:
+    """Return the line of an error outside of all handlers as a JSON object, in the form of the others."""
+    record = logging.LogRecord("bids_deepseg.cli", logging.ERROR, "", 0, message, None, None)
+    return _JsonFormatter().format(record)
 
 
 class _TerminalFormatter(logging.Formatter):

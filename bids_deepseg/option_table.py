@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_deepseg.options import CONTRASTS
+from bids_deepseg.options import CONTRASTS, DEVICES, LOG_FORMATS, RERUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,12 @@ def _selection() -> tuple[Option, ...]:
             group="selection",
             text="what to do about a participant that is not there (default: warn)",
         ),
+        Option(
+            ("--bids-filter-file",),
+            "selection",
+            'JSON file that chooses images by entities: {"t2w": {"acquisition": "ax", "run": null}}',
+            settings={"metavar": "FILE", "type": Path},
+        ),
     )
 
 
@@ -139,25 +145,78 @@ def _resources() -> tuple[Option, ...]:
             "folder for temporary files, removed at the end (default: $TMPDIR, /tmp or the output folder)",
             settings={"metavar": "DIR", "type": Path},
         ),
+        _switch("--keep-work", group="resources", text="leave the temporary files at the end"),
+        _switch(
+            "--clean-workdir",
+            group="resources",
+            text="remove first what ended runs of this app left in the folder for temporary files, nothing else",
+        ),
+        Option(
+            ("--mem", "--mem-mb"),
+            "resources",
+            "most memory of the run: 1.5G, 500MiB, '4 GB'; a bare number counts MB (default: what is free)",
+            settings={"metavar": "SIZE"},
+        ),
+        Option(
+            ("--mem-gb",),
+            "resources",
+            "the same; a bare number counts GB",
+            settings={"metavar": "SIZE"},
+        ),
+        _choice(
+            "--device",
+            choices=DEVICES,
+            group="resources",
+            text="where the networks run: cpu gives the same bytes everywhere, auto takes a GPU if there is one",
+        ),
+        Option(
+            ("--random-seed",),
+            "resources",
+            "recorded in config.toml; the method draws no random numbers",
+            settings=number,
+        ),
     )
 
 
 def _running() -> tuple[Option, ...]:
     """Return the options about what is run."""
     return (
-        _choice(
-            "--rerun",
-            choices=("missing", "all"),
-            group="running",
-            text="which images to segment: those without a result that is up to date, or all (default: missing)",
+        Option(
+            ("--rerun",),
+            "running",
+            "images to segment: missing (no result), failed (no result, or a bad one), changed (result of another "
+            "source, network, version or option), all (default: missing changed)",
+            "many",
+            {"choices": RERUNS, "default": []},
         ),
         _switch("--stop-on-first-crash", group="running", text="begin no further image after a failure"),
+        _switch(
+            "--dry-run",
+            group="running",
+            text="print what would be done with which image, and write nothing; with --log-format json as JSON",
+        ),
+        Option(
+            ("--config-file",),
+            "running",
+            "TOML file with options, such as logs/*/config.toml; the command line wins",
+            settings={"metavar": "FILE", "type": Path},
+        ),
     )
 
 
 def _outputs() -> tuple[Option, ...]:
     """Return the options about what is written."""
     return (
+        _switch("--no-probseg", group="outputs", text="write no map of the probability"),
+        _switch("--no-centerline", group="outputs", text="write no centerline"),
+        Option(
+            ("--dataset-link",),
+            "outputs",
+            "where a data set is found, for DatasetLinks: raw=doi:10.18112/openneuro.ds000001",
+            "many",
+            {"metavar": "NAME=URI", "default": []},
+        ),
+        _switch("--reports-only", group="outputs", text="write pages and tables from the results that are there"),
         _switch(
             "--boilerplate-only", group="outputs", text="write the methods text of the results in output_dir, no more"
         ),
@@ -170,6 +229,10 @@ def _other() -> tuple[Option, ...]:
     return (
         _switch("--verbose", "-v", group="other", text="say more; twice for everything", action="count", default=0),
         _switch("--quiet", "-q", group="other", text="print warnings and the summary only"),
+        _choice(
+            "--log-format", choices=LOG_FORMATS, group="other", text="lines for people or JSON objects (default: text)"
+        ),
+        _switch("--no-progress", group="other", text="neither count the images nor estimate the time left"),
         _switch("--debug", group="other", text="show where errors happen in the code, keep temporary files"),
         _switch("--notrack", group="other", text="accepted for compatibility: nothing is ever sent anywhere"),
     )

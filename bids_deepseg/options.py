@@ -4,15 +4,21 @@ Labels are stored without their prefix (``01``, not ``sub-01``) and in the order
 """
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 
 LEVELS = ("participant", "group")
 CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
+RERUNS = ("missing", "failed", "changed", "all")
+DEVICES = ("cpu", "gpu", "auto")
+LOG_FORMATS = ("text", "json")
+
+#: Bytes of the units of memory.
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +41,8 @@ class RunOptions:
         Processors of the run and threads of an image, None for the default.
     validation : {"error", "warn", "off"}
         What an invalid data set leads to.
-    rerun : {"missing", "all"}
-        Whether results that are up to date are computed again.
+    rerun : tuple of {"missing", "failed", "changed", "all"}
+        Which images are segmented: those without result, those that failed, those whose result is of another state.
     on_missing : {"warn", "error"}
         What an unknown participant leads to.
     stop_on_first_crash : bool
@@ -45,6 +51,26 @@ class RunOptions:
         Write the methods text and nothing else; write it as Markdown only.
     work_dir : Path or None
         Folder for temporary files, None for the default.
+    keep_work, clean_work : bool
+        Leave temporary files at the end; remove those of ended runs at the start.
+    memory : int or None
+        Most memory of the run in bytes, None for what is free.
+    device : {"cpu", "gpu", "auto"}
+        Where the networks run.
+    seed : int or None
+        Recorded; the method draws no random numbers.
+    filter_file : Path or None
+        BIDS filter file.
+    probseg, centerline : bool
+        Whether these results are written.
+    links : mapping of str to str
+        Entries of ``DatasetLinks`` stated by the user.
+    dry_run, reports_only : bool
+        Tell what would be done; write the pages and tables of existing results.
+    log_format : {"text", "json"}
+        Form of the lines on the terminal.
+    progress : bool
+        Count the images and estimate the time left.
     verbosity : int
         -1 (quiet) to 2 (everything).
     debug : bool
@@ -62,12 +88,25 @@ class RunOptions:
     n_cpus: int | None = None
     omp_nthreads: int | None = None
     validation: str = "warn"
-    rerun: Literal["missing", "all"] = "missing"
+    rerun: tuple[str, ...] = ("missing", "changed")
     on_missing: str = "warn"
     stop_on_first_crash: bool = False
     boilerplate_only: bool = False
     md_only_boilerplate: bool = False
     work_dir: Path | None = None
+    keep_work: bool = False
+    clean_work: bool = False
+    memory: int | None = None
+    device: str = "cpu"
+    seed: int | None = None
+    filter_file: Path | None = None
+    probseg: bool = True
+    centerline: bool = True
+    links: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    reports_only: bool = False
+    log_format: str = "text"
+    progress: bool = True
     verbosity: int = 0
     debug: bool = False
 
@@ -81,6 +120,13 @@ class RunOptions:
         for name, count in (("--n-cpus", self.n_cpus), ("--omp-nthreads", self.omp_nthreads)):
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}. A number of at least 1 is expected.")
+        if self.reports_only and "participant" not in self.levels:
+            raise UsageError("--reports-only rebuilds the pages of participants. Give the level participant with it.")
+        if self.dry_run and (self.reports_only or "participant" not in self.levels):
+            raise UsageError(
+                "--dry-run tells which images would be segmented. Give the level participant with it, and leave out "
+                "--reports-only."
+            )
         _check_folders(self.bids_dir, self.output_dir, self.work_dir)
 
 
@@ -161,3 +207,50 @@ def _expand(value: str) -> list[str]:
     if not labels:
         raise UsageError(f"The list of labels {value} is empty. One label a line is expected.")
     return labels
+
+
+def parse_memory(text: str, unit: str = "M") -> int:
+    """Turn the text of an amount of memory into bytes.
+
+    Parameters
+    ----------
+    text : str
+        A decimal number and a unit: K, M, G or T for powers of 1000, with ``i`` for powers of 1024, in any case, with
+        or without ``B`` and a space in front.
+    unit : str, optional
+        Unit of a number without one.
+
+    Raises
+    ------
+    UsageError
+        If it is no such text, or not more than 0.
+
+    Examples
+    --------
+    ``1.5G``, ``4g``, ``4 GB``, ``500MiB``; ``4000`` is 4000 MB.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([KMGT]I?)?B?", text.strip().upper())
+    amount = round(float(match[1]) * _UNITS[match[2] or unit]) if match else 0
+    if amount < 1:
+        raise UsageError(f"{text!r} is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
+    return amount
+
+
+def parse_links(values: Iterable[str]) -> dict[str, str]:
+    """Turn ``NAME=URI`` texts into a mapping.
+
+    Raises
+    ------
+    UsageError
+        If a text has another form.
+    """
+    links: dict[str, str] = {}
+    for value in values:
+        name, equals, uri = value.partition("=")
+        if not equals or not uri or not all(char.isascii() and char.isalnum() for char in name) or not name:
+            raise UsageError(
+                f"{value!r} is no link. NAME=URI is expected, letters and digits before '=', for example "
+                "raw=doi:10.18112/openneuro.ds000001.v1.0.0"
+            )
+        links[name] = uri
+    return links

@@ -26,7 +26,10 @@ MAY_IMPORT = {
     "logs": set(),
     "options": {"bids"},
     "option_table": {"options"},
-    "arguments": {"options", "option_table", "networks"},
+    "config_file": {"options", "option_table"},
+    "arguments": {"options", "option_table", "config_file", "networks"},
+    "terminal": set(),
+    "process": {"execution"},
 }
 OPEN_TO_ALL = {"errors", "_metadata", "__init__"}
 #: ``app`` and ``cli`` stand on top and may import anything but the training.

@@ -2,11 +2,11 @@
 
 import logging
 import math
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bids_deepseg.app.crash import write_crash_file
 from bids_deepseg.app.image_job import ImageResult
+from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
@@ -16,32 +16,6 @@ from bids_deepseg.execution import Outcome
 from bids_deepseg.options import RunOptions
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is.
-
-    Attributes
-    ----------
-    n_total : int
-        Images to segment.
-    n_ended : int
-        Images that ended, well or not.
-    """
-
-    n_total: int
-    n_ended: int = 0
-    _begin: float = field(default_factory=time.monotonic)
-
-    def step(self) -> tuple[str, str]:
-        """Count one image; return the text before and after its line."""
-        self.n_ended += 1
-        n_left = self.n_total - self.n_ended
-        rate = (time.monotonic() - self._begin) / self.n_ended
-        width = len(str(self.n_total))
-        left = f", about {_duration(rate * n_left)} left" if n_left else ""
-        return f"[{self.n_ended:{width}d}/{self.n_total}] ", left
 
 
 def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress: Progress | None = None) -> None:
@@ -149,12 +123,3 @@ def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds
         message=result.reasons,
         exit_code=1 if failed else 0,
     )
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in words."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from bids_deepseg import __version__, logs
+from bids_deepseg import logs
 from bids_deepseg.app.engine import Engine
+from bids_deepseg.app.planning import make_stamp
 from bids_deepseg.bids.derivatives import ImageProducts, withdraw_stale, write_products
+from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import SavedResult
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
-from bids_deepseg.networks.specs import ModelSpec, contrast_of_suffix
+from bids_deepseg.networks.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +57,6 @@ class ImageResult:
         return " ".join(message for _code, severity, message in self.findings if severity != "info")
 
 
-def make_stamp(specs: tuple[ModelSpec, ...], contrast: str, image: BidsImage) -> RunStamp:
-    """State what decides on the result of an image beside the image.
-
-    Parameters
-    ----------
-    specs : tuple of ModelSpec
-        Networks in the order of their use.
-    contrast : str
-        As asked for; ``auto`` becomes the contrast of the image's suffix.
-    image : BidsImage
-        The image.
-    """
-    known = contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
-    return RunStamp(version=__version__, models=specs, options={"contrast": known})
-
-
 @dataclass(frozen=True, slots=True)
 class ImageWork:
     """The work on the images of a run; calling it loads the networks and returns the function for one image.
@@ -85,12 +71,18 @@ class ImageWork:
         As asked for.
     log_settings : LogSettings
         How a process of its own sets up its logs.
+    products : tuple of str
+        What is written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`.
+    links : tuple of (str, str)
+        Entries of ``DatasetLinks`` stated by the user.
     """
 
     engine: Engine
     output_dir: Path
     contrast: str
     log_settings: logs.LogSettings
+    products: tuple[str, ...] = tuple(PRODUCTS)
+    links: tuple[tuple[str, str], ...] = ()
 
     def __call__(self) -> Callable[[Job], ImageResult]:
         """Make this process ready."""
@@ -105,7 +97,7 @@ class ImageWork:
 
     def segment_and_write(self, image: BidsImage, specs: tuple[ModelSpec, ...], models: Any) -> ImageResult:
         """Read, segment and write one image; the JSON sidecar of the mask is written last."""
-        stamp = make_stamp(specs, self.contrast, image)
+        stamp = make_stamp(specs, self.contrast, image, self.products)
         with (
             logs.log_image(image.relative_path),
             error_context(image=image.relative_path),
@@ -117,7 +109,7 @@ class ImageWork:
             clock.observe("read", None)
             segmentation = self.engine.segment(loaded.volume, models, observer=clock.observe)
             with error_context(stage="write"):
-                products = ImageProducts(image, loaded, segmentation, stamp)
+                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links))
                 write_products(products, self.output_dir)
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
-from bids_deepseg.app.conclude import Progress, conclude, conclude_current, conclude_report
+from bids_deepseg.app.conclude import conclude, conclude_current, conclude_report
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.group import write_group
-from bids_deepseg.app.image_job import ImageWork, make_stamp
+from bids_deepseg.app.image_job import ImageWork
+from bids_deepseg.app.planning import plan_images, refuse, refuse_too_large, wanted_products
+from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import RunRecord
+from bids_deepseg.app.selection import find_selected, tell_selection
 from bids_deepseg.app.subject_report import ReportWork
 from bids_deepseg.bids.dataset import write_dataset_files
 from bids_deepseg.bids.failures import clear_failure, read_failures
 from bids_deepseg.bids.naming import find_collisions
-from bids_deepseg.bids.query import BidsImage, QueryResult, Selection, find_images
-from bids_deepseg.bids.saved import is_current
+from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.validation import validate_dataset
-from bids_deepseg.bids.walk import list_participants
-from bids_deepseg.errors import DatasetError, InvalidDatasetError, SelectionError
-from bids_deepseg.execution import Allocation, Job, Outcome, Plan, plan_jobs, run_jobs
-from bids_deepseg.execution.outcome import describe_failure
+from bids_deepseg.errors import DatasetError, InvalidDatasetError
+from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options import RunOptions
 
@@ -70,7 +70,9 @@ def run_app(run: Run) -> int:
     if options.boilerplate_only:
         write_only_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
         return run.record.exit_code
-    if "participant" in options.levels:
+    if "participant" in options.levels and options.reports_only:
+        rebuild_reports(run)
+    elif "participant" in options.levels:
         segment_participants(run)
     if "group" in options.levels:
         collect_group(run)
@@ -79,55 +81,52 @@ def run_app(run: Run) -> int:
 
 def segment_participants(run: Run) -> None:
     """Segment all selected images, write a report for each participant, and describe the data set."""
-    found = find_selected(run)
+    options = run.options
+    found = find_selected(options, run.record)
     check_validity(run, found.subjects)
     collisions = find_collisions(found.images)
-    refused = [_refuse(image, error) for image, error in collisions.items()]
-    plan = plan_images(run, [image for image in found.images if image not in collisions])
-    tell_plan(run, found, plan)
+    refused = [refuse(image, error) for image, error in collisions.items()]
+    images = [image for image in found.images if image not in collisions]
+    plan, too_large = refuse_too_large(options, plan_images(options, run.engine.specs(), images))
+    refused += too_large
+    tell_selection(options, found)
+    tell_plan(run, plan)
+    run.record.n_left_out = len(plan.left_out)
     for outcome in refused:
-        conclude(run.options, run.record, outcome)
+        conclude(options, run.record, outcome)
     changed = keep_current(run, plan)
     segment_images(run, plan)
     write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
-    write_dataset_files(run.options.output_dir, run.options.bids_dir, version=__version__)
-    write_citation(run.options.output_dir, version=__version__, markdown_only=run.options.md_only_boilerplate)
+    describe(options)
 
 
-def find_selected(run: Run) -> QueryResult:
-    """Find the images, and tell what was asked for and is not there.
+def describe(options: RunOptions) -> None:
+    """Describe the data set, from what stands in it."""
+    write_dataset_files(options.output_dir, options.bids_dir, version=__version__, links=options.links)
+    write_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
+
+
+def rebuild_reports(run: Run) -> None:
+    """Write the pages of the selected participants and all tables again, from the results that are there.
 
     Raises
     ------
-    SelectionError
-        If the labels select nothing, or one is unknown and that was declared an error.
     DatasetError
-        If no participant has a usable image.
+        If no selected participant has a result or a recorded failure.
     """
     options = run.options
-    participants = frozenset(options.participants) or None
-    if options.exclude_participants:
-        existing = frozenset(list_participants(options.bids_dir))
-        for label in sorted(set(options.exclude_participants) - existing):
-            logger.warning("The participant %s, which is to be left out, does not exist.", label)
-        participants = (participants or existing) - frozenset(options.exclude_participants)
-        if not participants:
-            raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
-    sessions = frozenset(options.sessions) or None
-    wanted = Selection(participants, sessions)
-    if options.suffixes:
-        wanted = Selection(participants, sessions, frozenset(options.suffixes))
-    found = find_images(options.bids_dir, wanted)
-    unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
-    if unknown and options.on_missing == "error":
-        raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")
-    if unknown:
-        logger.warning("These participants do not exist: %s.", ", ".join(unknown))
-    run.record.without_input.update(found.without_images)
-    if not found.images:
-        reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
-        raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
-    return found
+    found = find_selected(options, run.record)
+    tell_selection(options, found)
+    known = {result.subject for result in find_saved(options.output_dir)}
+    known |= {failure.subject for failure in read_failures(options.output_dir)}
+    subjects = [subject for subject in found.subjects if subject in known]
+    if not subjects:
+        raise DatasetError(
+            f"{options.output_dir} holds no result of the selected participants. Run without --reports-only first."
+        )
+    write_reports(run, (), set(subjects))
+    describe(options)
+    logger.info("Pages written: %d.", len(subjects))
 
 
 def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
@@ -154,35 +153,16 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
     logger.warning("%s%s%s", report.message, errors, repeat)
 
 
-def plan_images(run: Run, images: Iterable[BidsImage]) -> Plan:
-    """Separate the images that have an up-to-date result from the others."""
-    specs = run.engine.specs()
-    options = run.options
-
-    def has_result(job: Job) -> bool:
-        return is_current(job.payload, options.output_dir, make_stamp(specs, options.contrast, job.payload))
-
-    jobs = [Job(image.relative_path, image.subject, image) for image in images]
-    return plan_jobs(jobs, is_current=has_result, rerun=options.rerun)
-
-
-def tell_plan(run: Run, found: QueryResult, plan: Plan) -> None:
+def tell_plan(run: Run, plan: Plan) -> None:
     """Say what will be done and what will not."""
-    for label, reason in found.without_images.items():
-        logger.warning("sub-%s has no usable image: %s.", label, reason)
-    for skipped in found.skipped:
-        logger.warning("%s is not segmented: %s", skipped.path.relative_to(run.options.bids_dir), skipped.reason)
-    if found.unsupported:
-        counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(found.unsupported.items()))
-        logger.info("Not selected: %s.", counts)
     if plan.current:
-        logger.info(
-            "Up to date: %d of %d images (--rerun all repeats them).",
-            len(plan.current),
-            len(plan.current) + len(plan.todo),
+        logger.info("Up to date: %d images (--rerun all repeats them).", len(plan.current))
+    if plan.left_out:
+        logger.warning(
+            "Left out by --rerun %s: %d images without a result, or with one of an earlier state.",
+            " ".join(run.options.rerun),
+            len(plan.left_out),
         )
-    if run.options.sessions:
-        logger.info("Images that belong to no session are included.")
     if plan.todo:
         n_workers = min(run.allocation.n_workers, len(plan.todo))
         logger.info(
@@ -212,9 +192,12 @@ def keep_current(run: Run, plan: Plan) -> set[str]:
 def segment_images(run: Run, plan: Plan) -> None:
     """Segment the images of a plan; a participant's report is written after the last of its images."""
     options, record = run.options, run.record
-    work = ImageWork(run.engine, options.output_dir, options.contrast, run.log_settings)
+    links = tuple(options.links.items())
+    work = ImageWork(
+        *(run.engine, options.output_dir, options.contrast, run.log_settings), wanted_products(options), links
+    )
     waiting = Counter(job.group for job in plan.todo)
-    progress = Progress(len(plan.todo))
+    progress = Progress(len(plan.todo)) if options.progress else None
     record.n_not_run = len(plan.todo)
 
     def stop(outcome: Outcome) -> bool:
@@ -257,8 +240,3 @@ def collect_group(run: Run) -> None:
         logger.warning("%s", error)
     else:
         logger.info("Rows in group_label-SC_morph.tsv: %d", n_rows)
-
-
-def _refuse(image: BidsImage, error: Exception) -> Outcome:
-    """Return the outcome of an image that is not processed at all."""
-    return Outcome(Job(image.relative_path, image.subject, image), "failed", 0.0, describe_failure(error))

@@ -66,12 +66,15 @@ class RunRecord:
         Participants without usable image, and what was found instead.
     n_not_run : int
         Images that were not begun.
+    n_left_out : int
+        Images without an up-to-date result that ``--rerun`` left out.
     """
 
     log_folder: Path | None = None
     images: list[ImageEntry] = field(default_factory=list)
     without_input: dict[str, str] = field(default_factory=dict)
     n_not_run: int = 0
+    n_left_out: int = 0
     _begin: float = field(default_factory=time.monotonic)
 
     @property
@@ -115,6 +118,7 @@ class RunRecord:
         content = self.summary(exit_code) | {
             "message": message,
             "not_run": self.n_not_run,
+            "left_out": self.n_left_out,
             "seconds": round(time.monotonic() - self._begin, 3),
             "without_input": self.without_input,
             "images": [asdict(entry) for entry in self.images],

@@ -1,6 +1,8 @@
 """Prepare the folders of a run: output, logs and temporary files."""
 
+import logging
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -10,6 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bids_deepseg.bids.files import make_folder, output_errors
+
+logger = logging.getLogger(__name__)
+
+#: File that marks a folder for temporary files as one of this app's; it names the machine and the process.
+SENTINEL = ".bids_deepseg-work"
+
+#: Age after which a folder of a process of another machine counts as left behind.
+_OLD_S = 7 * 24 * 3600
 
 #: Tried after ``$TMPDIR``.
 _SYSTEM_PLACES = ("/tmp",)
@@ -67,11 +77,48 @@ def temporary_folder(
             folder = Path(tempfile.mkdtemp(prefix="bids_deepseg-", dir=demanded)).absolute()
     else:
         folder = _create_default(environ.get("TMPDIR", ""), output_dir)
+    (folder / SENTINEL).write_text(f"{platform.node()} {os.getpid()}\n", encoding="utf-8")
     try:
         yield folder
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def clean_leftovers(demanded: Path | None, output_dir: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    """Remove what ended runs left in the folders for temporary files.
+
+    Only folders directly inside are looked at, and only those that hold the file :data:`SENTINEL` are removed, if their
+    process has ended. Whether a process of another machine has ended cannot be known; its folder is removed when it is
+    a week old.
+
+    Parameters
+    ----------
+    demanded, output_dir, environ
+        As for :func:`temporary_folder`.
+    """
+    environ = os.environ if environ is None else environ
+    default = [Path(place) for place in (environ.get("TMPDIR", ""), *_SYSTEM_PLACES) if place] + [output_dir]
+    places = [demanded] if demanded is not None else default
+    found = sorted({path for place in places for path in place.glob(f"*/{SENTINEL}")})
+    left = [path.parent for path in found if not path.parent.is_symlink() and _has_ended(path)]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("Removed what an ended run left: %s", folder)
+
+
+def _has_ended(sentinel: Path) -> bool:
+    """Tell whether the process of a folder is gone."""
+    try:
+        machine, _, number = sentinel.read_text(encoding="utf-8").strip().rpartition(" ")
+        if machine != platform.node():
+            return time.time() - sentinel.stat().st_mtime > _OLD_S
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _create_default(tmpdir: str, output_dir: Path) -> Path:

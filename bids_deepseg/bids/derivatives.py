@@ -4,7 +4,7 @@ Every file is written under a temporary name beside its place and then renamed; 
 last, so that its presence says that all others are complete. The same results give the same bytes on every run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -100,6 +100,7 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
+        _remove_products(products.image, output_dir, set(PRODUCTS) - set(products.stamp.products))
     write_files(files)
     clear_failure(products.image, output_dir)
     return tuple(path for path, _ in files)
@@ -120,11 +121,16 @@ def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
         return False
     with output_errors(commit_mark):
         commit_mark.unlink(missing_ok=True)
-        for product in PRODUCTS:
-            path = derivative_path(image, product)
-            for name in (path, sidecar_path(path)):
-                (output_dir / name).unlink(missing_ok=True)
+        _remove_products(image, output_dir, PRODUCTS)
     return True
+
+
+def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]) -> None:
+    """Remove files of an earlier result that is no more."""
+    for product in products:
+        path = derivative_path(image, product)
+        for name in (path, sidecar_path(path)):
+            (output_dir / name).unlink(missing_ok=True)
 
 
 def _write_bytes(content: bytes, stream: BinaryIO) -> None:

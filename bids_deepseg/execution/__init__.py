@@ -7,7 +7,7 @@ that ended. A failure of one job is an outcome like any other, never an exceptio
 from bids_deepseg.execution.outcome import Failure, Job, Outcome
 from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.execution.pool import run_jobs
-from bids_deepseg.execution.resources import Allocation, allocate, available_cpus, available_memory
+from bids_deepseg.execution.resources import Allocation, allocate, available_cpus, available_memory, usable_memory
 
 __all__ = [
     "Allocation",
@@ -20,4 +20,5 @@ __all__ = [
     "available_memory",
     "plan_jobs",
     "run_jobs",
+    "usable_memory",
 ]

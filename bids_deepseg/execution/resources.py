@@ -50,7 +50,7 @@ def allocate(*, n_cpus: int | None, omp_nthreads: int | None, cpus: int, memory:
     cpus : int
         Processors that this process may use.
     memory : int or None
-        Free memory in bytes, None if unknown.
+        Memory that may be used in bytes, None if unknown.
 
     Returns
     -------
@@ -67,13 +67,28 @@ def allocate(*, n_cpus: int | None, omp_nthreads: int | None, cpus: int, memory:
     if memory is not None and workers > max(1, memory // WORKER_BYTES):
         fitting = max(1, memory // WORKER_BYTES)
         logger.warning(
-            "%.1f GB of memory are free, enough for %d images at the same time instead of %d.",
+            "%.1f GB of memory may be used, enough for %d images at the same time instead of %d.",
             memory / 1e9,
             fitting,
             workers,
         )
         workers = fitting
     return Allocation(allowed, threads, workers)
+
+
+def usable_memory(demanded: int | None, free: int | None) -> int | None:
+    """Return the memory that a run may use in bytes: what the user allows, and no more than is free.
+
+    Parameters
+    ----------
+    demanded, free : int or None
+        None for no limit, and if the system does not tell.
+    """
+    if demanded is not None:
+        logger.info("Memory of the run: %.2f GB.", demanded / 1e9)
+    if demanded is not None and free is not None and demanded > free:
+        logger.warning("--mem allows %.1f GB, only %.1f GB are free.", demanded / 1e9, free / 1e9)
+    return min((limit for limit in (demanded, free) if limit is not None), default=None)
 
 
 def available_cpus(

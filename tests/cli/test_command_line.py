@@ -343,8 +343,8 @@ def test_the_logs_of_a_run(run, data, tmp_path):
     assert "heatmap" in stages
     assert all(r["version"] for r in records)
     config = json.loads((folder / "config.json").read_text())
-    assert config["options"]["contrast"] == "auto"
     assert config["allocation"]["n_workers"] == 1
+    assert 'contrast = "auto"' in (folder / "config.toml").read_text()
     written = json.loads((folder / "summary.json").read_text())
     assert [entry["verdict"] for entry in written["images"]] == ["pass", "pass"]
     assert written["exit"] == 0

@@ -68,26 +68,33 @@ def test_an_outcome_has_an_error_exactly_when_it_failed():
 # ---- plan -----------------------------------------------------------------------------------------------------------
 
 
+MISSING = frozenset({"missing"})
+
+
 def jobs_named(*names):
     return [Job(name, name[0]) for name in names]
 
 
 def test_a_plan_leaves_out_what_is_current_and_keeps_groups_together():
-    plan = plan_jobs(jobs_named("b1", "a2", "a1", "b0"), is_current=lambda job: job.name == "a1")
+    plan = plan_jobs(
+        jobs_named("b1", "a2", "a1", "b0"),
+        states_of=lambda job: frozenset() if job.name == "a1" else MISSING,
+        rerun=("missing",),
+    )
     assert [job.name for job in plan.todo] == ["a2", "b0", "b1"]
     assert [job.name for job in plan.current] == ["a1"]
     assert plan.groups == ("a", "b")
 
 
 def test_rerun_all_runs_everything():
-    plan = plan_jobs(jobs_named("a1", "a2"), is_current=lambda job: True, rerun="all")
+    plan = plan_jobs(jobs_named("a1", "a2"), states_of=lambda job: frozenset(), rerun=("all",))
     assert [job.name for job in plan.todo] == ["a1", "a2"]
     assert plan.current == ()
 
 
 def test_two_jobs_of_one_name_are_refused():
     with pytest.raises(ValueError, match="Several jobs are named a1"):
-        plan_jobs(jobs_named("a1", "a2", "a1"), is_current=lambda job: False)
+        plan_jobs(jobs_named("a1", "a2", "a1"), states_of=lambda job: MISSING)
 
 
 # ---- resources ------------------------------------------------------------------------------------------------------

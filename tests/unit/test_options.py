@@ -134,13 +134,14 @@ def test_contrast(contrast):
 
 def test_other_switches_and_defaults():
     plain = parse()
-    assert (plain.rerun, plain.on_missing, plain.contrast) == ("missing", "warn", "auto")
+    assert (plain.rerun, plain.on_missing, plain.contrast) == (("missing", "changed"), "warn", "auto")
     assert (plain.stop_on_first_crash, plain.debug, plain.suffixes, plain.participants) == (False, False, (), ())
     for spelling in spellings("--stop-on-first-crash"):
         assert parse(spelling).stop_on_first_crash
     for spelling in spellings("--on-missing"):
         assert parse(spelling, "error").on_missing == "error"
-    assert parse("--rerun", "all").rerun == "all"
+    assert parse("--rerun", "all").rerun == ("all",)
+    assert parse("--rerun", "failed", "changed", "--rerun", "failed").rerun == ("failed", "changed")
     assert parse("--debug").debug
     assert parse("--notrack") == plain
 
@@ -159,6 +160,55 @@ def test_the_help_names_the_suffixes_that_are_the_default():
 def test_no_two_options_share_a_spelling():
     every = [spelling for option in option_table() for spelling in option.spellings]
     assert len(set(every)) == len(every)
+
+
+@pytest.mark.parametrize(
+    ("words", "megabytes"),
+    [
+        (["--mem", "1.5G"], 1500),
+        (["--mem", "4g"], 4000),
+        (["--mem", "4 GB"], 4000),
+        (["--mem=500MiB"], 524.288),
+        (["--mem", "4000"], 4000),
+        (["--mem_mb", "4000"], 4000),
+        (["--mem-mb", "2g"], 2000),
+        (["--mem-gb", "4"], 4000),
+        (["--mem_gb", ".5"], 500),
+        (["--mem", "2ti"], 2 * 2**40 / 1e6),
+        (["--mem", "800000kb"], 800),
+    ],
+)
+def test_every_spelling_of_memory(words, megabytes):
+    assert parse(*words).memory == round(megabytes * 1e6)
+
+
+def test_links_are_names_and_addresses():
+    found = parse("--dataset-link", "raw=doi:10.1/x", "atlas=https://example.org/?a=b").links
+    assert found == {"raw": "doi:10.1/x", "atlas": "https://example.org/?a=b"}
+
+
+@pytest.mark.parametrize(
+    ("flag", "name", "value"),
+    [
+        ("--no-probseg", "probseg", False),
+        ("--no-centerline", "centerline", False),
+        ("--keep-work", "keep_work", True),
+        ("--clean-workdir", "clean_work", True),
+        ("--dry-run", "dry_run", True),
+        ("--reports-only", "reports_only", True),
+        ("--no-progress", "progress", False),
+    ],
+)
+def test_switches(flag, name, value):
+    assert getattr(parse(), name) is not value
+    for spelling in spellings(flag):
+        assert getattr(parse(spelling), name) is value
+
+
+def test_values():
+    found = parse("--log_format", "json", "--device=auto", "--random_seed", "7", "--bids_filter_file", "f.json")
+    assert (found.log_format, found.device, found.seed, str(found.filter_file)) == ("json", "auto", 7, "f.json")
+    assert (parse().log_format, parse().device, parse().memory, parse().seed) == ("text", "cpu", None, None)
 
 
 # ---- order ----------------------------------------------------------------------------------------------------------
@@ -204,7 +254,15 @@ def test_labels_are_not_taken_for_folders_without_need():
         (["--n-cpus"], "expected one argument"),
         (["--participant-label"], "expected at least one argument"),
         (["--contrast", "flair"], "invalid choice: 'flair'"),
-        (["--rerun", "failed"], "invalid choice: 'failed'"),
+        (["--rerun", "some"], "invalid choice: 'some'"),
+        (["--mem", "4x"], "'4x' is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB)"),
+        (["--mem", "0"], "is no amount of memory"),
+        (["--mem", "1G", "--mem-gb", "1"], "contradict each other"),
+        (["--dataset-link", "raw"], "'raw' is no link. NAME=URI"),
+        (["--dataset-link", "a-b=x"], "is no link"),
+        (["--device", "tpu"], "invalid choice: 'tpu'"),
+        (["--random-seed", "x"], "invalid int value"),
+        (["--dry-run", "--reports-only"], "leave out --reports-only"),
         (["--part", "01"], "'--part' does not exist"),
         (["--skip-bids-validation", "--bids-validation", "error"], "contradict each other"),
         (["--participant-label", "a/b"], "'a/b' is no label"),

@@ -1,0 +1,90 @@
+"""Measure what segmenting one image costs, and fit the constants of ``bids_deepseg/app/cost.py``.
+
+Phantoms of growing size are read, segmented and written by one process with one thread, as a worker does. Processor
+time is taken instead of wall time, so that a busy machine gives the same numbers; the peak memory only grows, so the
+sizes come in ascending order. A first small image, during which the networks' graphs are built, counts as start.
+
+usage: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python benchmarks/cost.py
+"""
+
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import nibabel as nib
+import numpy as np
+
+from bids_deepseg.app.engine import NetworkEngine
+from bids_deepseg.app.image_job import ImageWork
+from bids_deepseg.bids.query import Selection, find_images
+from bids_deepseg.example.phantom import make_phantom
+from bids_deepseg.execution import Job
+from bids_deepseg.logs import LogSettings
+
+#: Shape and voxel size along R-L, P-A, I-S.
+SIZES = (
+    ((96, 96, 8), (1.0, 1.0, 5.0)),
+    ((128, 128, 40), (1.0, 1.0, 3.0)),
+    ((320, 320, 15), (0.5, 0.5, 5.0)),
+    ((64, 192, 192), (1.0, 1.0, 1.0)),
+    ((192, 240, 160), (1.0, 1.0, 1.0)),
+    ((512, 512, 60), (0.4, 0.4, 3.0)),
+    ((64, 320, 320), (0.8, 0.8, 0.8)),
+    ((320, 320, 260), (0.7, 0.7, 0.7)),
+)
+
+
+def write_dataset(folder: Path) -> None:
+    """Write one participant a size."""
+    (folder / "dataset_description.json").write_text(json.dumps({"Name": "Cost", "BIDSVersion": "1.10.0"}))
+    for number, (shape, zooms) in enumerate(SIZES):
+        image = make_phantom(np.random.default_rng(number), contrast="t2", shape=shape, zooms=zooms).image
+        path = folder / f"sub-{number}" / "anat" / f"sub-{number}_T2w.nii.gz"
+        path.parent.mkdir(parents=True)
+        nib.Nifti1Image((image.data * 500).astype(np.int16), image.grid.affine).to_filename(path)
+
+
+def peak_mb() -> float:
+    """Return the largest memory of this process so far in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def main() -> None:
+    """Measure and fit."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # In a process of its own, whose memory does not count.
+        writer = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(folder,))
+        writer.start()
+        writer.join()
+        images = find_images(folder, Selection()).images
+        begin = time.process_time()
+        work = ImageWork(NetworkEngine(), folder / "derivatives" / "out", "auto", LogSettings())()
+        work(Job("first", "0", images[0]))
+        print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
+        rows = []
+        for image, (shape, zooms) in zip(images, SIZES, strict=True):
+            begin = time.process_time()
+            verdict = work(Job(image.name, image.subject, image)).verdict
+            seconds = time.process_time() - begin
+            area = shape[0] * zooms[0] * shape[1] * zooms[1]
+            rows.append((1.0, shape[2], shape[2] * area / 1e6, np.prod(shape) / 1e6, seconds, peak_mb()))
+            print(f"{shape} {zooms}: {verdict}, {seconds:.1f} s, {peak_mb():.0f} MB", flush=True)
+    table = np.array(rows)
+    features = table[:, :4]
+    # Relative errors count, so that small images are fitted as well as large ones.
+    seconds, *_ = np.linalg.lstsq(features / table[:, 4:5], np.ones(len(table)), rcond=None)
+    memory, *_ = np.linalg.lstsq(table[:, [0, 3]], table[:, 5], rcond=None)
+    print("seconds = {:.2f} + {:.3f} slices + {:.2f} Mpixel of 1 mm + {:.2f} Mvoxel".format(*seconds))
+    print(f"MB = {memory[0]:.0f} + {memory[1]:.1f} Mvoxel")
+    print("measured / fitted:", np.round(table[:, 4] / (features @ seconds), 2))
+
+
+if __name__ == "__main__":
+    main()

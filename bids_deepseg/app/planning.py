@@ -1,0 +1,119 @@
+"""Plan the images of a run: which have a result already, which are segmented, which would need too much memory.
+
+Terms: an image is *missing* when it has no result, *failed* when an earlier run recorded that or judged the result as
+``fail``, *changed* when its result is of another source, network, version or option.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bids_deepseg import __version__
+from bids_deepseg.app.cost import expect_cost
+from bids_deepseg.bids.failures import read_failures
+from bids_deepseg.bids.header import read_size
+from bids_deepseg.bids.naming import PRODUCTS
+from bids_deepseg.bids.provenance import RunStamp
+from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.saved import is_current, read_saved
+from bids_deepseg.errors import ImageError, MemoryBudgetError
+from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
+from bids_deepseg.execution.plan import Plan, plan_jobs
+from bids_deepseg.networks.specs import ModelSpec, contrast_of_suffix
+from bids_deepseg.options import RunOptions
+
+logger = logging.getLogger(__name__)
+
+
+def wanted_products(options: RunOptions) -> tuple[str, ...]:
+    """Return the products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`."""
+    unwanted = set() if options.probseg else {"probseg"}
+    unwanted |= set() if options.centerline else {"centerline_mask", "centerline_tsv"}
+    return tuple(product for product in PRODUCTS if product not in unwanted)
+
+
+def make_stamp(
+    specs: tuple[ModelSpec, ...], contrast: str, image: BidsImage, products: tuple[str, ...] = tuple(PRODUCTS)
+) -> RunStamp:
+    """State what decides on the result of an image beside the image.
+
+    Parameters
+    ----------
+    specs : tuple of ModelSpec
+        Networks in the order of their use.
+    contrast : str
+        As asked for; ``auto`` becomes the contrast of the image's suffix.
+    image : BidsImage
+        The image.
+    products : tuple of str, optional
+        What is written.
+    """
+    known = contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
+    return RunStamp(version=__version__, models=specs, options={"contrast": known}, products=products)
+
+
+def plan_images(options: RunOptions, specs: tuple[ModelSpec, ...], images: Iterable[BidsImage]) -> Plan:
+    """Separate the images that are segmented from those that need not be.
+
+    Parameters
+    ----------
+    options : RunOptions
+        What the user asked for.
+    specs : tuple of ModelSpec
+        Networks.
+    images : iterable of BidsImage
+        Selected images.
+    """
+    failed = {failure.source for failure in read_failures(options.output_dir)}
+    products = wanted_products(options)
+    # One look at the folder is quicker than one for each image that has no result.
+    begun = {path.name for path in options.output_dir.glob("sub-*")}
+
+    def states_of(job: Job) -> frozenset[str]:
+        image: BidsImage = job.payload
+        saved = read_saved(image, options.output_dir) if f"sub-{image.subject}" in begun else None
+        if saved is None:
+            return frozenset({"missing", "failed"} if job.name in failed else {"missing"})
+        states = {"failed"} if saved.verdict == "fail" else set()
+        if not is_current(image, options.output_dir, make_stamp(specs, options.contrast, image, products)):
+            states.add("changed")
+        return frozenset(states)
+
+    return plan_jobs((job_of(image) for image in images), states_of=states_of, rerun=options.rerun)
+
+
+def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcome]]:
+    """Take the images out of a plan that are expected to need more memory than ``--mem`` allows.
+
+    Returns
+    -------
+    plan : Plan
+        Without them.
+    outcomes : list of Outcome
+        Their failures.
+    """
+    if options.memory is None:
+        return plan, []
+    refused = {}
+    for job in plan.todo:
+        try:
+            megabytes = expect_cost(read_size(job.payload.path)).megabytes
+        except ImageError:
+            continue
+        if megabytes * 1e6 > options.memory:
+            refused[job] = MemoryBudgetError(
+                f"{job.payload.path.name} is expected to need {megabytes / 1e3:.1f} GB of memory, --mem allows "
+                f"{options.memory / 1e9:.1f} GB. Allow more."
+            )
+    todo = tuple(job for job in plan.todo if job not in refused)
+    return replace(plan, todo=todo), [refuse(job.payload, error) for job, error in refused.items()]
+
+
+def job_of(image: BidsImage) -> Job:
+    """Return the job of an image; jobs of one participant are a group."""
+    return Job(image.relative_path, image.subject, image)
+
+
+def refuse(image: BidsImage, error: Exception) -> Outcome:
+    """Return the outcome of an image that is not processed at all."""
+    return Outcome(job_of(image), "failed", 0.0, describe_failure(error))

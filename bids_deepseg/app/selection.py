@@ -1,0 +1,81 @@
+"""Find the images that the options select, and tell what was asked for and is not there."""
+
+import logging
+
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.filters import check_labels, read_filters
+from bids_deepseg.bids.query import DEFAULT_SUFFIXES, QueryResult, Selection, find_images
+from bids_deepseg.bids.walk import list_participants
+from bids_deepseg.errors import DatasetError, SelectionError
+from bids_deepseg.options import RunOptions
+
+logger = logging.getLogger(__name__)
+
+
+def make_selection(options: RunOptions) -> Selection:
+    """Turn options into a selection.
+
+    Raises
+    ------
+    UsageError
+        If the filter file is wrong or contradicts other options.
+    SelectionError
+        If all participants are left out.
+    """
+    suffixes = options.suffixes or DEFAULT_SUFFIXES
+    filters = read_filters(options.filter_file, suffixes) if options.filter_file else ()
+    check_labels(filters, {"subject": options.participants, "session": options.sessions, "suffix": options.suffixes})
+    participants = frozenset(options.participants) or None
+    if options.exclude_participants:
+        existing = frozenset(list_participants(options.bids_dir))
+        for label in sorted(set(options.exclude_participants) - existing):
+            logger.warning("The participant %s, which is to be left out, does not exist.", label)
+        participants = (participants or existing) - frozenset(options.exclude_participants)
+        if not participants:
+            raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
+    return Selection(participants, frozenset(options.sessions) or None, frozenset(suffixes), filters)
+
+
+def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
+    """Find the images.
+
+    Parameters
+    ----------
+    options : RunOptions
+        What the user asked for.
+    record : RunRecord
+        Gets the participants without a usable image.
+
+    Raises
+    ------
+    SelectionError
+        If the labels select nothing, or one is unknown and that was declared an error.
+    DatasetError
+        If no participant has a usable image.
+    """
+    found = find_images(options.bids_dir, make_selection(options))
+    unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
+    if unknown and options.on_missing == "error":
+        raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")
+    if unknown:
+        logger.warning("These participants do not exist: %s.", ", ".join(unknown))
+    record.without_input.update(found.without_images)
+    if not found.images:
+        reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
+        raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
+    return found
+
+
+def tell_selection(options: RunOptions, found: QueryResult) -> None:
+    """Say what was not selected, and why."""
+    for label, reason in found.without_images.items():
+        logger.warning("sub-%s has no usable image: %s.", label, reason)
+    for skipped in found.skipped:
+        logger.warning("%s is not segmented: %s", skipped.path.relative_to(options.bids_dir), skipped.reason)
+    if found.unsupported:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(found.unsupported.items()))
+        logger.info("Not selected: %s.", counts)
+    if options.filter_file:
+        logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
+    if options.sessions:
+        logger.info("Images that belong to no session are included.")

@@ -1,0 +1,79 @@
+"""Prepare the process of a run: environment variables that libraries read, and signals."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bids_deepseg.execution import Allocation
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """The process was asked to end; no ``except Exception`` stops it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def variables(allocation: "Allocation", folder: Path, device: str) -> dict[str, str]:
+    """Return the environment variables that keep libraries within the processors and out of the home folder."""
+    threads = str(allocation.omp_nthreads)
+    variables = {
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+        "TMPDIR": str(folder),
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "KERAS_HOME": str(folder / "keras"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+    # A GPU that is not asked for must not be used: its results differ in the last bits.
+    variables |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if device == "gpu" else {"CUDA_VISIBLE_DEVICES": "-1"}
+    # Libraries ask for the name of the user, which a container does not know.
+    return variables | {name: os.environ.get(name) or "bids_deepseg" for name in ("USER", "LOGNAME")}
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and put the old ones back at the end."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Turn the first request to end into an exception, so that everything is cleaned up; ignore further ones."""
+
+    def interrupt(number: int, _frame: Any) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    try:
+        before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    except ValueError:
+        # Only the main thread can handle signals; in any other one the caller does.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""Sizes from headers, and the expectation of time and memory."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_deepseg.app.cost import START_S, Cost, expect_cost, expect_total
+from bids_deepseg.bids.header import ImageSize, read_size
+from bids_deepseg.errors import ImageError, NotFetchedError
+from bids_deepseg.example.phantom import grid_around
+
+
+@pytest.mark.parametrize("axcodes", [("L", "A", "S"), ("P", "S", "R"), ("I", "L", "A"), ("R", "I", "P")])
+@pytest.mark.parametrize("form", ["sform", "qform"])
+@pytest.mark.parametrize("image_class", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_the_size_is_that_of_the_header_in_every_orientation(tmp_path, axcodes, form, image_class, ending):
+    shape, zooms = (10, 20, 30), (0.5, 1.5, 4.0)
+    affine = grid_around(shape, zooms, axcodes=axcodes).affine
+    tilt = np.eye(4)
+    tilt[:3, :3] = [[1, 0, 0], [0, 0.96, -0.28], [0, 0.28, 0.96]]
+    image = image_class(np.zeros(shape, np.int16), tilt @ affine)
+    image.set_sform(tilt @ affine, 1 if form == "sform" else 0)
+    image.set_qform(tilt @ affine, 1 if form == "qform" else 0)
+    image.to_filename(tmp_path / f"x{ending}")
+    axis = next(i for i, code in enumerate(axcodes) if code in "SI")
+    in_plane = [n * zoom for i, (n, zoom) in enumerate(zip(shape, zooms, strict=True)) if i != axis]
+    found = read_size(tmp_path / f"x{ending}")
+    assert (found.n_voxels, found.n_slices, found.n_bytes) == (6000, shape[axis], 12000)
+    assert found.slice_mm2 == pytest.approx(in_plane[0] * in_plane[1])
+
+
+def test_big_endian_two_dimensions_and_series(tmp_path):
+    header = nib.Nifti1Header(endianness=">")
+    nib.Nifti1Image(np.zeros((8, 9), ">i2"), np.eye(4), header).to_filename(tmp_path / "flat.nii")
+    assert read_size(tmp_path / "flat.nii").n_slices == 1
+    nib.Nifti1Image(np.zeros((4, 4, 4, 10), np.float32), np.eye(4)).to_filename(tmp_path / "series.nii")
+    assert read_size(tmp_path / "series.nii") == ImageSize(64, 4, 16.0, 2560)
+
+
+@pytest.mark.parametrize("content", [b"", b"text" * 200, b"\x1f\x8b broken", gzip.compress(b"short")])
+def test_what_is_no_image_is_refused(tmp_path, content):
+    (tmp_path / "x.nii.gz").write_bytes(content)
+    with pytest.raises(ImageError, match=r"x\.nii\.gz has no readable NIfTI header"):
+        read_size(tmp_path / "x.nii.gz")
+
+
+def test_what_is_not_here_is_refused(tmp_path):
+    (tmp_path / "x.nii.gz").symlink_to("gone")
+    with pytest.raises(NotFetchedError, match="datalad get"):
+        read_size(tmp_path / "x.nii.gz")
+
+
+def test_more_voxels_slices_and_volumes_cost_more_and_threads_less_time():
+    one = expect_cost(ImageSize(10**6, 50, 10**4, 2 * 10**6))
+    for more in (ImageSize(2 * 10**6, 50, 10**4, 0), ImageSize(10**6, 60, 10**4, 0), ImageSize(10**6, 50, 10**5, 0)):
+        assert expect_cost(more).seconds > one.seconds
+    assert expect_cost(ImageSize(10**6, 50, 10**4, 2 * 10**8)).megabytes == pytest.approx(one.megabytes + 200)
+    assert expect_cost(ImageSize(10**6, 50, 10**4, 0), n_threads=2).seconds < one.seconds
+
+
+def test_images_at_the_same_time_share_the_time_and_add_their_memory():
+    costs = [Cost(10, 1000), Cost(10, 900), Cost(10, 800), Cost(10, 700)]
+    assert expect_total(costs, n_workers=1) == Cost(START_S + 40, 1000)
+    assert expect_total(costs, n_workers=2) == Cost(START_S + 20, 1900)
+    assert expect_total(costs, n_workers=9) == Cost(START_S + 10, 3400)
+    assert expect_total([], n_workers=2) == Cost(0, 0)
