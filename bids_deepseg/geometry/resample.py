@@ -4,6 +4,8 @@ Only scalar images and probabilities are interpolated, never a mask: a mask is m
 the grid where it is wanted.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -27,7 +29,7 @@ def in_plane_grid(grid: Grid, zoom_mm: float) -> Grid:
     return Grid((int(n_new[0]), int(n_new[1]), int(n_new[2])), affine)
 
 
-def resample_onto(volume: Volume, grid: Grid, *, outside: str = "nearest") -> Volume:
+def resample_onto(volume: Volume, grid: Grid, *, outside: Literal["nearest", "zero"] = "nearest") -> Volume:
     """Interpolate linearly onto ``grid``, averaging first along axes that get coarser.
 
     Parameters
@@ -36,8 +38,8 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: str = "nearest") -> Vo
         float32 image, any grid.
     grid : Grid
         Target grid; its axes run along those of ``volume`` (any scale and shift).
-    outside : {"nearest", "constant"}
-        Value beyond the field of view: that of the border, or 0.
+    outside : {"nearest", "zero"}
+        Value beyond the field of view: that of the border, or 0, which the border falls to over one voxel.
 
     Returns
     -------
@@ -49,8 +51,11 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: str = "nearest") -> Vo
     if not np.allclose(matrix[:3, :3], np.diag(scale), atol=1e-5):
         raise ValueError(f"The axes of the two grids are not parallel: {matrix.tolist()}.")
     smooth = _average_over_target_pixel(volume.data.astype(np.float32), scale)
+    # SciPy's "constant" takes a coordinate that rounding moved out of the border slice by 1e-12 for outside, and so
+    # loses the slice; "grid-constant" interpolates there.
+    mode = "grid-constant" if outside == "zero" else "nearest"
     data = ndimage.affine_transform(
-        smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode=outside
+        smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode=mode
     )
     return Volume(data, grid)
 

@@ -43,7 +43,7 @@ class CordMask:
 
 def probability_on(probability: Volume, canonical: Grid) -> Volume:
     """Resample the probability to the voxels of the image; coarser voxels get the mean over their area."""
-    resampled = resample_onto(probability, canonical, outside="constant")
+    resampled = resample_onto(probability, canonical, outside="zero")
     return Volume(np.clip(resampled.data, 0, 1), canonical)
 
 

@@ -49,8 +49,22 @@ def test_growing_pixels_average_their_input():
 def test_outside_is_zero_or_the_border():
     volume = volume_of(np.ones((4, 4, 1)))
     far = Grid((1, 1, 1), np.array([[1, 0, 0, 50], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float))
-    assert resample_onto(volume, far, outside="constant").data[0, 0, 0] == 0
+    assert resample_onto(volume, far, outside="zero").data[0, 0, 0] == 0
     assert resample_onto(volume, far).data[0, 0, 0] == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["zero", "nearest"]))
+def test_no_slice_is_lost_to_rounding_on_any_affine(seed, outside):
+    rng = np.random.default_rng(seed)
+    affine = np.eye(4)
+    affine[:3, :3] = np.linalg.qr(rng.normal(size=(3, 3)))[0] @ np.diag(rng.uniform(0.3, 8, 3))
+    affine[:3, 3] = rng.uniform(-200, 200, 3)
+    native = Grid((9, 8, 5), affine)
+    fine = in_plane_grid(native, 0.5)
+    ones = Volume(np.ones(fine.shape, np.float32), fine)
+    # The outermost pixels of a coarse image may reach beyond the fine one, the others and all slices may not.
+    inside = resample_onto(ones, native, outside=outside).data[1:-1, 1:-1]
+    np.testing.assert_allclose(inside, 1, atol=1e-4)
 
 
 def test_turned_grids_are_refused():
