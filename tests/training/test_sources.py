@@ -1,0 +1,104 @@
+"""Reading training data, scoring and the command line, on a data folder of phantoms."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_deepseg.training.__main__ import main
+from bids_deepseg.training.checkpoint import Progress, save_checkpoint
+from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.evaluate import FIGURES_NAME, evaluate
+from bids_deepseg.training.fit import build_model, load_stream
+from bids_deepseg.training.pool import PoolSettings, SamplePool
+from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes
+
+#: Axes to the left, front and top: the arrays below are canonical already.
+AFFINE = np.diag([-0.5, 0.5, 3.0, 1.0])
+
+
+def save(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Two people with a cord of 5 mm radius in fluid, one of them held out; a label map; the last slice unlabelled."""
+    i, j, _ = np.indices((80, 80, 4))
+    radius = np.hypot(i - 40, j - 36) / 2
+    image = np.where(radius < 5, 0.5, np.where(radius < 9, 1, 0.1)).astype(np.float32) * 700
+    mask = (radius < 5).astype(np.uint8)
+    mask[..., 3] = 0
+    for person in ("train01", "train03"):
+        save(tmp_path / f"train/sub-{person}/anat/sub-{person}_T2w.nii.gz", image)
+        name = f"sub-{person}_space-orig_label-SC_desc-T2w_mask.nii.gz"
+        save(tmp_path / f"train/derivatives/labels/sub-{person}/anat/{name}", mask)
+    save(tmp_path / "labels/someone_cord.nii.gz", mask)
+    save(tmp_path / "labels/someone_csf.nii.gz", ((radius >= 5) & (radius < 9)).astype(np.uint8))
+    save(tmp_path / "labels/errsm21t1_cord.nii.gz", mask)
+    return tmp_path
+
+
+def test_images_are_found_with_their_masks(data_dir):
+    names = [image.name for image, _ in find_labelled(data_dir)]
+    assert names == ["sub-train01_T2w.nii.gz", "sub-train03_T2w.nii.gz"]
+
+
+def test_people_held_out_are_not_read_and_unlabelled_slices_are_left_out(data_dir):
+    images = load_real_images(data_dir, ("train03",))
+    assert [image.name for image in images] == ["sub-train01/anat/sub-train01_T2w.nii.gz"]
+    np.testing.assert_array_equal(images[0].slices, [0, 1, 2])
+    np.testing.assert_allclose(images[0].centre_ij[0], (40, 36))
+    assert np.isnan(images[0].centre_ij[3]).all()
+    assert images[0].data.max() == pytest.approx(1)
+
+
+def test_label_maps_become_shapes_except_those_of_people_held_out(data_dir):
+    shapes = load_shapes(data_dir).shapes
+    assert len(shapes) == 3
+    assert all(shape.canal_mm is not None for shape in shapes)
+    # The fluid ends 4 mm outside of the cord.
+    assert shapes[0].cord_mm[48, 48] - shapes[0].canal_mm[48, 48] == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_cut_samples_obey_the_laws(data_dir, task):
+    config = read_config(task)
+    stream = load_stream(replace(config, samples=replace(config.samples, real_fraction=1.0)), data_dir)
+    samples = [stream.sample(index) for index in range(30)]
+    assert all(np.isfinite(sample.patch).all() for sample in samples)
+    assert all(0 <= sample.target.min() <= sample.target.max() <= 1 for sample in samples)
+    assert not any(sample.target[~sample.valid].any() for sample in samples)
+    assert any(sample.target.max() > 0.9 for sample in samples)
+
+
+@pytest.mark.parametrize(("task", "figure"), [("segmentation", "dice_mirrored"), ("detection", "slices_found")])
+def test_the_person_held_out_is_scored(data_dir, tmp_path, task, figure):
+    config = replace(read_config(task), architecture={"arguments": {"base_filters": 4, "depth": 2}})
+    model = build_model(config)
+    model.optimizer.build(model.trainable_variables)
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    save_checkpoint(run_dir, model, Progress(1, 32, 1.0))
+    figures = evaluate(config, run_dir, data_dir)
+    assert list(figures) == ["sub-train03_T2w"]
+    assert 0 <= figures["sub-train03_T2w"][figure] <= 1
+    assert json.loads((run_dir / FIGURES_NAME).read_text(encoding="utf-8")) == figures
+
+
+def test_the_command_line_draws_a_sheet_without_any_data(tmp_path):
+    pytest.importorskip("matplotlib")
+    assert main(["--data", str(tmp_path), "generate", str(tmp_path / "sheet.png"), "segmentation"]) == 0
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_generator_that_dies_is_reported():
+    with (
+        SamplePool(partial(int, "no stream"), PoolSettings(16, (8, 8), 1.0, 0)) as pool,
+        pytest.raises(RuntimeError, match="process that makes samples has died"),
+    ):
+        pool.draw(np.random.default_rng(0), 2)
