@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "stages": {"geometry", "networks"},
     "methods": {"geometry", "stages", "networks"},
     "pipeline": {"geometry", "stages", "methods", "networks"},
-    "training": {"geometry", "stages", "networks", "pipeline"},
+    "training": {"geometry", "stages", "methods", "networks", "pipeline"},
     "example": {"geometry"},
     "bids": {"geometry", "stages", "pipeline", "networks"},
     "execution": {"logs"},
