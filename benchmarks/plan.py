@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -39,32 +40,60 @@ def write_dataset(folder: Path, n_participants: int) -> None:
                 (folder / name / datatype / f"{name}_{ending}").write_bytes(content)
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one run took.
+
+    Attributes
+    ----------
+    code : int
+        Exit code.
+    n_planned : int
+        Images that would be segmented.
+    wall_s, processor_s : float
+        Time.
+    peak_mib : float
+        Memory.
+    """
+
+    code: int
+    n_planned: int
+    wall_s: float
+    processor_s: float
+    peak_mib: float
+
+
+def measure(bids_dir: Path, output_dir: Path) -> Measurement:
+    """Plan a data set in a process of its own."""
+    run = Path(__file__).parents[1] / "run.py"
+    begin = time.perf_counter()
+    command = [sys.executable, run, bids_dir, output_dir, "participant", "--dry-run", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        n_planned = process.stdout.read().count(b"->") if process.stdout else 0
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begin
+    processor = usage.ru_utime + usage.ru_stime
+    return Measurement(process.returncode, n_planned, seconds, processor, usage.ru_maxrss / 1024)
+
+
 def main() -> None:
     """Build the data set, plan it, and print the least time and the largest memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("n_participants", type=int, nargs="?", default=1000)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    run = Path(__file__).parents[1] / "run.py"
-    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "in"
         folder.mkdir()
         write_dataset(folder, args.n_participants)
-        for _ in range(args.runs):
-            begin = time.perf_counter()
-            command = [sys.executable, run, folder, Path(name) / "out", "participant", "--dry-run"]
-            with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-                lines = process.stdout.read().count(b"->") if process.stdout else 0
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            seconds = time.perf_counter() - begin
-            rows.append((seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
-            print(
-                f"exit {process.returncode}, {lines} images: {seconds:.2f} s wall, {rows[-1][1]:.2f} s processor time"
-            )
-    print(f"least: {min(row[0] for row in rows):.2f} s wall, {min(row[1] for row in rows):.2f} s processor time")
-    print(f"largest: {max(row[2] for row in rows):.0f} MiB")
+        runs = [measure(folder, Path(name) / "out") for _ in range(args.runs)]
+    for one in runs:
+        print(f"exit {one.code}, {one.n_planned} images: {one.wall_s:.2f} s wall, {one.processor_s:.2f} s processor")
+    print(
+        f"least: {min(one.wall_s for one in runs):.2f} s wall, {min(one.processor_s for one in runs):.2f} s processor"
+    )
+    print(f"largest: {max(one.peak_mib for one in runs):.0f} MiB")
 
 
 if __name__ == "__main__":

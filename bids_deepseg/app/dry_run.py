@@ -213,8 +213,8 @@ def tell_preview(preview: Preview) -> Iterator[str]:
     if counts["segment"]:
         total, allocation = preview.total, preview.allocation
         yield (
-            f"Expected: {duration(total.seconds)}, {total.megabytes / 1e3:.1f} GB; {allocation.n_workers} images at "
-            f"the same time, {allocation.omp_nthreads} threads for each."
+            f"Expected: {duration(total.seconds)}, {total.megabytes / 1e3:.1f} GB. Images at the same time: "
+            f"{min(allocation.n_workers, counts['segment'])}; threads for each: {allocation.omp_nthreads}."
         )
 
 

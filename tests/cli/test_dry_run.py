@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.plan import measure
+from benchmarks.plan import write_dataset as write_many
 from bids_deepseg import cli
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
@@ -148,6 +150,16 @@ def test_images_that_would_share_a_name_are_refused(plan, data):
 def test_the_group_level_alone_has_no_plan(tmp_path, capsys):
     assert cli.main([str(tmp_path / "in"), str(tmp_path / "out"), "group", "--dry-run"]) == 64
     assert "Give the level participant" in capsys.readouterr().err
+
+
+def test_a_thousand_participants_are_planned_in_two_seconds_and_150_megabytes(tmp_path):
+    (tmp_path / "many").mkdir()
+    write_many(tmp_path / "many", 1000)
+    runs = [measure(tmp_path / "many", tmp_path / "out") for _ in range(2)]
+    assert [(one.code, one.n_planned) for one in runs] == [(0, 4000)] * 2
+    # Processor time: other work on the machine lengthens the wall time, and slows the processor down by half at most.
+    assert min(one.processor_s for one in runs) < 3.0
+    assert max(one.peak_mib for one in runs) < 150
 
 
 def test_a_closed_output_is_no_error(data, tmp_path):

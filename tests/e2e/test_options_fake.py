@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from bids_deepseg import cli
 from bids_deepseg.execution import device, resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -213,6 +217,16 @@ def test_json_lines_on_the_terminal(run, data, tmp_path):
     assert lines[-1]["message"].endswith("1 of 2 images failed.")
     code, err, _ = run("--log-format", "json", start=(tmp_path / "none", tmp_path / "out2", "participant"))
     assert (code, "is it mounted?" in json.loads(err)["message"]) == (66, True)
+
+
+def test_a_terminal_that_is_closed_changes_nothing(data, tmp_path):
+    words = [sys.executable, "-m", "tests.driver", "'{}'", data, tmp_path / "out", "participant"]
+    command = " ".join(map(str, [*words, "--skip-bids-validation", "-vv", "--n-cpus", "1"]))
+    script = f"{command} 2>&1 | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["0"]
+    assert done.stderr == ""
+    assert (tmp_path / "out" / "participants.tsv").exists()
 
 
 def test_no_progress_leaves_the_count_and_the_time_left_out(run):

@@ -1,9 +1,13 @@
 """Folders of a run."""
 
+import os
+import platform
+import time
+
 import pytest
 
 from bids_deepseg.app import workspace
-from bids_deepseg.app.workspace import create_log_folder, prepare_output, temporary_folder
+from bids_deepseg.app.workspace import SENTINEL, clean_leftovers, create_log_folder, prepare_output, temporary_folder
 from bids_deepseg.errors import OutputError
 
 
@@ -45,3 +49,38 @@ def test_a_demanded_folder_is_created_and_may_be_kept(tmp_path):
     with temporary_folder(tmp_path / "a" / "work", tmp_path, keep=True) as folder:
         assert folder.parent == tmp_path / "a" / "work"
     assert folder.exists()
+
+
+def leave(folder, text, *, days=0.0):
+    """Write a folder for temporary files as a process of a machine leaves it."""
+    folder.mkdir(parents=True)
+    (folder / SENTINEL).write_text(text)
+    moment = time.time() - days * 24 * 3600
+    os.utime(folder / SENTINEL, (moment, moment))
+    return folder
+
+
+def test_only_marked_folders_of_ended_processes_are_removed(tmp_path):
+    here, ended, running = platform.node(), 2**22 + 1, os.getpid()
+    gone = leave(tmp_path / "ended", f"{here} {ended}\n")
+    old = leave(tmp_path / "old", "another.machine 1", days=8)
+    kept = [
+        leave(tmp_path / "running", f"{here} {running}"),
+        leave(tmp_path / "elsewhere", f"another.machine {ended}", days=1),
+        leave(tmp_path / "strange", f"{here} text"),
+        leave(tmp_path / "deep" / "inside", f"{here} {ended}"),
+    ]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "link").symlink_to(kept[-1])
+    clean_leftovers(tmp_path, tmp_path / "out")
+    assert not gone.exists()
+    assert not old.exists()
+    assert all(folder.exists() for folder in [*kept, tmp_path / "mine", tmp_path / "link"])
+
+
+def test_the_default_places_are_cleaned_when_no_folder_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "_SYSTEM_PLACES", (str(tmp_path / "system"),))
+    text = f"{platform.node()} {2**22 + 1}"
+    left = [leave(tmp_path / place / "bids_deepseg-x", text) for place in ("tmpdir", "system", "out")]
+    clean_leftovers(None, tmp_path / "out", environ={"TMPDIR": str(tmp_path / "tmpdir")})
+    assert not any(folder.exists() for folder in left)
