@@ -127,6 +127,10 @@ class RunOptions:
                 "--dry-run tells which images would be segmented. Give the level participant with it, and leave out "
                 "--reports-only."
             )
+        if self.boilerplate_only and (self.dry_run or self.reports_only):
+            raise UsageError(
+                "--boilerplate-only writes the methods text and nothing else. Leave out --dry-run and --reports-only."
+            )
         _check_folders(self.bids_dir, self.output_dir, self.work_dir)
 
 

@@ -70,6 +70,13 @@ def test_the_text_alone_is_written_without_the_input(run, data, tmp_path):
     assert files_of(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("other", ["--dry-run", "--reports-only"])
+def test_the_text_alone_and_something_else_contradict_each_other(run, data, tmp_path, other):
+    code, err, _ = run(data, tmp_path / "out", "--boilerplate-only", other)
+    assert code == 64
+    assert "Leave out --dry-run and --reports-only" in err
+
+
 def test_markdown_only_leaves_no_other_form_that_could_say_something_else(run, data, tmp_path):
     run(data, tmp_path / "out")
     assert run(data, tmp_path / "out", "--md-only-boilerplate")[0] == 0
