@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.course import smooth_course
@@ -23,6 +24,9 @@ DEFAULT_SMOOTHNESS = 0.1
 
 #: Heat along the path at which the evidence for and against a cord is balanced.
 BALANCED_HEAT = 0.3
+
+#: Length of cord that must be found, or the whole image if that is shorter: less is no cord but something like it.
+MIN_LENGTH_MM = 10.0
 
 #: Radius around the path's pixel in which the heat's centre of mass refines it.
 _REFINE_RADIUS_MM = 3.0
@@ -83,12 +87,18 @@ def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS
     -------
     Centerline
         One point per slice of the range that holds the cord.
+
+    Raises
+    ------
+    CordNotFoundError
+        If the evidence speaks for a cord in a few slices of a longer image only.
     """
     zi, zj, dz = heatmap.volume.grid.zooms
     heat = heatmap.volume.data
     path, cost = least_cost_path(-heat, (smoothness * (zi / dz) ** 2, smoothness * (zj / dz) ** 2))
     refined, peak = _refine(heat, path, (zi, zj))
     first, last = _range_with_cord(peak)
+    _check_length(last - first + 1, len(peak), dz)
     keep = slice(first, last + 1)
     smooth = smooth_course(refined[keep], _SMOOTH_MM / dz)
     return Centerline(smooth, np.arange(first, last + 1), heatmap.volume.grid, peak[keep], cost)
@@ -124,6 +134,16 @@ def _range_with_cord(peak: NDArray[np.float64]) -> tuple[int, int]:
     last = int(np.argmax(total[1:] - lowest))
     first = int(np.argmin(total[: last + 1]))
     return first, last
+
+
+def _check_length(n_found: int, n_slices: int, dz: float) -> None:
+    """Refuse a range of slices that is shorter than a cord can be in this image."""
+    if n_found * dz < min(MIN_LENGTH_MM, n_slices * dz):
+        raise CordNotFoundError(
+            f"No cord was found: only {n_found} of {n_slices} slices ({n_found * dz:.1f} mm) look like one, at least "
+            f"{MIN_LENGTH_MM:g} mm are expected. Check that the field of view holds the spinal cord and that the "
+            "orientation in the header is right."
+        )
 
 
 def centerline_mask(centerline: Centerline, canonical: Grid) -> Volume:

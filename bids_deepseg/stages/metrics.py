@@ -42,7 +42,9 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "diameter_ap_mm": Column("Anterior-posterior diameter of the ellipse with the mask's second moments", "mm"),
         "diameter_rl_mm": Column("Right-left diameter of the ellipse with the mask's second moments", "mm"),
         "eccentricity": Column("Eccentricity of that ellipse: 0 for a circle, towards 1 for a flat cord", "1"),
-        "orientation_deg": Column("Angle of the long axis of that ellipse with right-left, positive if its left end is anterior", "deg"),
+        "orientation_deg": Column(
+            "Angle of the long axis of that ellipse with right-left, positive if its left end is anterior", "deg"
+        ),
         "angle_deg": Column("Angle between the normal of the slice and the course of the cord", "deg"),
         "probability_mean": Column("Mean probability of the mask's voxels", "1"),
     }

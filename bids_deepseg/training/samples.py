@@ -181,7 +181,7 @@ def _weight(image: RealImage, task: str) -> float:
     """
     if image.mask is not None:
         return 1.0
-    return 0.5 if task == "segmentation" else 1.1
+    return 0.1 if task == "segmentation" else 1.1
 
 
 def _blank_border(rng: np.random.Generator, image: Array) -> Array:

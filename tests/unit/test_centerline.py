@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.centerline import Centerline, centerline_mask, trace_centerline
@@ -42,6 +43,14 @@ def test_ends_without_evidence_are_cut_and_weak_slices_inside_are_kept():
     peak[36] = 0.6  # one lonely slice beyond the end does not prolong the cord
     centerline = trace_centerline(heatmap_along(np.full((40, 2), 25.0), peak=peak))
     assert (centerline.k[0], centerline.k[-1]) == (8, 32)
+
+
+def test_a_few_hot_slices_of_a_long_image_are_no_cord():
+    peak = np.full(60, 0.05)
+    peak[20:25] = 0.9
+    with pytest.raises(CordNotFoundError, match=r"only 5 of 60 slices \(7\.5 mm\)"):
+        trace_centerline(heatmap_along(np.full((60, 2), 25.0), peak=peak, dz=1.5))
+    assert len(trace_centerline(heatmap_along(np.full((60, 2), 25.0), peak=peak, dz=2.0)).k) == 5
 
 
 def test_a_brighter_object_in_one_slice_does_not_catch_the_path():
