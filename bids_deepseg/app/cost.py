@@ -20,8 +20,8 @@ _IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
 #: Memory of a process with the networks, and of a million voxels, in MB.
 _BASE_MB, _MVOXEL_MB = 843.0, 19.1
 
-#: Share of the time that is left when a second thread works on an image; 0.82 to 1.0 was measured on two processors that
-#: did other work as well.
+#: Share of the time that is left when a second thread works on an image; 0.82 to 1.0 was measured on two processors
+#: that did other work as well.
 _TWO_THREADS = 0.85
 
 
