@@ -91,7 +91,7 @@ def test_the_same_command_again_changes_nothing(dev_run, shared_data):
     assert files_of(output) == before
 
 
-def test_the_output_is_valid_bids(dev_run):
+def test_the_output_is_valid_bids(dev_run, tmp_path):
     validator = Path(sys.executable).with_name("bids-validator-deno")
     if not validator.exists():
         pytest.skip("bids-validator-deno is not installed")
@@ -101,7 +101,7 @@ def test_the_output_is_valid_bids(dev_run):
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"HOME": "/nonexistent"},
+        env=os.environ | {"HOME": str(tmp_path)},
     )
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [

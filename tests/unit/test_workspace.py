@@ -39,7 +39,7 @@ def test_the_temporary_folder_is_made_where_the_system_says_and_removed(tmp_path
 def test_the_temporary_folder_falls_back_to_the_output(tmp_path, monkeypatch):
     # As on a read-only root file system.
     monkeypatch.setattr(workspace, "_SYSTEM_PLACES", (str(tmp_path / "read-only"),))
-    with temporary_folder(None, tmp_path, environ={"TMPDIR": "/nonexistent"}) as folder:
+    with temporary_folder(None, tmp_path, environ={"TMPDIR": str(tmp_path / "absent")}) as folder:
         assert folder.parent == tmp_path
         assert folder.name.startswith(".work-")
     assert list(tmp_path.iterdir()) == []
