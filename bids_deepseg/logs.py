@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bids_deepseg import __version__
+from bids_deepseg.terminal import drop_unread
 
 #: Image that this process works on, put into every record.
 _IMAGE: ContextVar[str] = ContextVar("image", default="")
@@ -120,8 +121,10 @@ class _TerminalHandler(logging.StreamHandler[TextIO]):
     """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
-        """Be quiet about a reader that is gone."""
-        if not isinstance(sys.exception(), BrokenPipeError):
+        """Be quiet about a reader that is gone, now and at the end of the process."""
+        if isinstance(sys.exception(), BrokenPipeError):
+            drop_unread(self.stream)
+        else:
             super().handleError(record)
 
 

@@ -19,13 +19,20 @@ def complain(text: str) -> None:
     _write(sys.stderr, text)
 
 
+def drop_unread(stream: TextIO) -> None:
+    """Send what follows nowhere, since nobody reads the stream any more.
+
+    What is left in its buffer would otherwise fail again when the interpreter ends, and change its exit code to 120.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def _write(stream: TextIO, text: str) -> None:
-    """Write a line, and send what follows nowhere when the reader is gone."""
+    """Write a line; the run does not change when nobody reads it."""
     try:
         stream.write(text + "\n")
         stream.flush()
     except BrokenPipeError:
-        # What is left in the buffer would fail again when the interpreter ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        drop_unread(stream)

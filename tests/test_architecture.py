@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "bids": {"geometry", "stages", "pipeline", "networks"},
     "execution": {"logs"},
     "report": {"geometry", "stages"},
-    "logs": set(),
+    "logs": {"terminal"},
     "options": {"bids"},
     "option_table": {"options"},
     "config_file": {"options", "option_table"},

@@ -98,8 +98,11 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
 
 
 def _git_commit() -> str:
-    """Return the commit of the source tree, or "unknown" outside of one."""
+    """Return the commit of the source tree, or "unknown" outside of one or without git."""
     command = ["git", "rev-parse", "HEAD"]
     folder = Path(__file__).parent
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
     return result.stdout.strip() or "unknown"

@@ -177,7 +177,8 @@ def test_the_work_folder_is_kept_on_demand_and_cleaned_safely(run, tmp_path):
     run("--clean-workdir", "-w", work)
     assert kept.exists()
     sentinel = kept / ".bids_deepseg-work"
-    sentinel.write_text(sentinel.read_text().replace(str(os.getpid()), str(2**22 + 1)))
+    machine = sentinel.read_text().rpartition(" ")[0]
+    sentinel.write_text(f"{machine} {2**22 + 1}\n")
     _, err, _ = run("--clean-workdir", "-w", work)
     assert [path.name for path in work.iterdir()] == ["mine"]
     assert f"Removed what an ended run left: {kept}" in err
