@@ -26,3 +26,14 @@ def shared_data() -> Path:
     if not (folder / "dev").is_dir():
         pytest.skip(f"no real images: {folder} is absent (set BIDS_DEEPSEG_DATA)")
     return folder.resolve()
+
+
+#: Folders whose tests run the whole app or train a network: minutes, where the others take seconds.
+_SLOW_FOLDERS = {"e2e", "training"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow folders."""
+    for item in items:
+        if _SLOW_FOLDERS & set(item.path.parts):
+            item.add_marker(pytest.mark.slow)
