@@ -1,5 +1,6 @@
-"""Simple images with a known cord, and predictors that need no network."""
+"""Simple images with a known cord, predictors that need no network, and all orientations."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,11 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
+
+#: The 48 ways in which the axes of an image can point.
+ALL_AXCODES = [
+    tuple(codes) for order in itertools.permutations(("LR", "PA", "IS")) for codes in itertools.product(*order)
+]
 
 
 def grid_of(shape, zooms=(1.0, 1.0, 1.0)):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.batches import predict_in_batches
 from bids_deepseg.networks.specs import ModelSpec, check_weights
 
 logger = logging.getLogger(__name__)
@@ -52,19 +53,8 @@ class KerasPredictor:
         return self.spec.threshold
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map standardised patches (N, H, W) to probabilities (N, H, W).
-
-        The last batch is filled up with zeros to the size of the others, so that the network is traced once.
-        """
-        size = max(1, _BATCH_PIXELS // int(np.prod(self.patch_shape)))
-        out = np.empty(patches.shape, np.float32)
-        for start in range(0, len(patches), size):
-            part = patches[start : start + size]
-            batch = np.zeros((size, *patches.shape[1:]), np.float32)
-            batch[: len(part)] = part
-            result = self.network.predict_on_batch(batch[..., None])
-            out[start : start + size] = np.asarray(result)[: len(part), ..., 0]
-        return out
+        """Map standardised patches (N, H, W) to probabilities (N, H, W)."""
+        return predict_in_batches(self.network, patches, most_voxels=_BATCH_PIXELS)
 
 
 def load_predictor(spec: ModelSpec) -> KerasPredictor:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.batches import predict_in_batches
 from bids_deepseg.networks.legacy_gm import plan_grey_matter
 from bids_deepseg.networks.legacy_h5 import LegacyNetwork, read_legacy
 from bids_deepseg.networks.published import PublishedSpec, git_blob_id, published_spec, read_bounded
@@ -66,22 +67,12 @@ class PublishedPredictor:
         return ((values - mean) / (std or 1.0)).astype(np.float32)
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map standardised patches ``(N, *patch_shape)`` to probabilities of the same shape.
-
-        Batches have one size, so that the network is traced once.
-        """
+        """Map standardised patches ``(N, *patch_shape)`` to probabilities of the same shape."""
         if patches.shape[1:] != self.patch_shape:
             raise ValueError(
                 f"Patches of {self.patch_shape} are expected by {self.spec.name}, not {patches.shape[1:]}."
             )
-        size = max(1, _BATCH_VOXELS // int(np.prod(self.patch_shape)))
-        out = np.empty(patches.shape, np.float32)
-        for start in range(0, len(patches), size):
-            part = patches[start : start + size]
-            batch = np.zeros((size, *patches.shape[1:]), np.float32)
-            batch[: len(part)] = part
-            out[start : start + size] = np.asarray(self.network.predict_on_batch(batch[..., None]))[: len(part), ..., 0]
-        return out
+        return predict_in_batches(self.network, patches, most_voxels=_BATCH_VOXELS)
 
 
 def read_published(path: Path, spec: PublishedSpec) -> LegacyNetwork:

@@ -1,7 +1,5 @@
 """The whole method with simple functions in place of the networks."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -9,11 +7,8 @@ from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.pipeline import Models, segment
-from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
+from tests.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
-ALL_AXCODES = [
-    tuple(codes) for order in itertools.permutations(("LR", "PA", "IS")) for codes in itertools.product(*order)
-]
 MODELS = Models(FakePredictor(bright_is_hot, (64, 64), 1.0), FakePredictor(bright_is_cord, (64, 64), 0.5))
 
 

@@ -1,7 +1,5 @@
 """Volumes: turning axes in all 48 ways keeps every voxel in its place."""
 
-import itertools
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,10 +7,7 @@ import pytest
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
-
-ALL_AXCODES = [
-    tuple(codes) for order in itertools.permutations(("LR", "PA", "IS")) for codes in itertools.product(*order)
-]
+from tests.phantoms import ALL_AXCODES
 
 
 def oblique_volume(axcodes):
