@@ -15,8 +15,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from bids_deepseg.training.fields import Array
 from bids_deepseg.training.samples import SampleStream
+from bids_deepseg.training.synthesis.fields import Array
 
 #: Slots next to be written that a batch does not draw from, so that no half-written sample is read.
 _GUARD = 4

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bids_deepseg.stages.intensity import standardise_patches
-from bids_deepseg.training.acquisition import acquire, average_along, draw_acquisition, draw_valid
-from bids_deepseg.training.cuts import cut_slice
-from bids_deepseg.training.fields import Array, PixelGrid
-from bids_deepseg.training.remapping import remap
-from bids_deepseg.training.scene import Scene, paint_nothing, paint_scene
-from bids_deepseg.training.shapes import ShapeBank
 from bids_deepseg.training.sources import RealImage
+from bids_deepseg.training.synthesis.acquisition import acquire, average_along, draw_acquisition, draw_valid
+from bids_deepseg.training.synthesis.cuts import cut_slice
+from bids_deepseg.training.synthesis.fields import Array, PixelGrid
+from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.scene import Scene, paint_nothing, paint_scene
+from bids_deepseg.training.synthesis.shapes import ShapeBank
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
 _MARGIN_PX = 6

@@ -16,8 +16,8 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.training.fields import Array
-from bids_deepseg.training.shapes import CordShape, ShapeBank, shape_from_slices
+from bids_deepseg.training.synthesis.fields import Array
+from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, shape_from_slices
 
 _CANONICAL = ("L", "A", "S")
 SOURCES_FILE = Path(__file__).parent / "configs" / "sources.toml"

@@ -26,9 +26,9 @@ from scipy import ndimage
 
 from bids_deepseg.methods.hog import N_FEATURES, describe_windows, score_map
 from bids_deepseg.methods.svm_model import CONTRASTS, weights_sha256
-from bids_deepseg.training.shapes import ShapeBank
 from bids_deepseg.training.sources import RealImage, load_real_images, load_shapes, read_sources
 from bids_deepseg.training.svm_slices import SOURCES, DetectorSlice, cut_slices, painted_slices, whole_slices
+from bids_deepseg.training.synthesis.shapes import ShapeBank
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.svm_model import SvmModel, read_own_model, read_published_model
 from bids_deepseg.methods.svm_optic import svm_centerline
-from bids_deepseg.training.remapping import apply_curve
 from bids_deepseg.training.sources import find_labelled, read_canonical, read_sources
 from bids_deepseg.training.svm_slices import inverting_curve
+from bids_deepseg.training.synthesis.remapping import apply_curve
 
 #: Seed of the tone curves.
 _SEED, _N_CURVES = 1, 3

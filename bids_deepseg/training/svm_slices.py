@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.methods.svm_optic import to_detector_pixels, to_eight_bit
-from bids_deepseg.training.acquisition import acquire, average_along, draw_acquisition
-from bids_deepseg.training.cuts import cut_slice
-from bids_deepseg.training.fields import Array, PixelGrid
-from bids_deepseg.training.remapping import apply_curve, draw_curve
-from bids_deepseg.training.scene import paint_scene
-from bids_deepseg.training.shapes import ShapeBank
 from bids_deepseg.training.sources import RealImage
-from bids_deepseg.training.tissues import draw_tissues
+from bids_deepseg.training.synthesis.acquisition import acquire, average_along, draw_acquisition
+from bids_deepseg.training.synthesis.cuts import cut_slice
+from bids_deepseg.training.synthesis.fields import Array, PixelGrid
+from bids_deepseg.training.synthesis.remapping import apply_curve, draw_curve
+from bids_deepseg.training.synthesis.scene import paint_scene
+from bids_deepseg.training.synthesis.shapes import ShapeBank
+from bids_deepseg.training.synthesis.tissues import draw_tissues
 
 #: Pixels of a cut or painted slice, and those painted around it that are cut off, so that filters see no border.
 _SIZE_PX, _MARGIN_PX = 84, 6

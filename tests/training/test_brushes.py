@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from bids_deepseg.training.acquisition import Acquisition, acquire, average_along, draw_valid
-from bids_deepseg.training.fields import PixelGrid, capsule, ellipse, over, rotate, smooth_field, soft
-from bids_deepseg.training.remapping import apply_curve, draw_curve, remap
-from bids_deepseg.training.shapes import ShapeBank, place, shape_from_slices
-from bids_deepseg.training.tissues import draw_tissues
+from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_valid
+from bids_deepseg.training.synthesis.fields import PixelGrid, capsule, ellipse, over, rotate, smooth_field, soft
+from bids_deepseg.training.synthesis.remapping import apply_curve, draw_curve, remap
+from bids_deepseg.training.synthesis.shapes import ShapeBank, place, shape_from_slices
+from bids_deepseg.training.synthesis.tissues import draw_tissues
 
 QUIET = Acquisition((0.5, 0.5), truncated=False, noise=0, rician=False, bias=0, ghost=0, gamma=1)
 

@@ -16,7 +16,7 @@ from bids_deepseg.training.evaluate import load_trained
 from bids_deepseg.training.export import export
 from bids_deepseg.training.fit import CURVE_NAME, fit, learning_rate
 from bids_deepseg.training.samples import SampleStream
-from bids_deepseg.training.shapes import ShapeBank
+from bids_deepseg.training.synthesis.shapes import ShapeBank
 
 #: The pool keeps 8 slots back from drawing, so 16 slots of a stream that is never renewed are 8 phantoms.
 N_SLOTS = 16

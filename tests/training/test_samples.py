@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bids_deepseg.training.configuration import read_config
-from bids_deepseg.training.fields import PixelGrid
 from bids_deepseg.training.fit import load_stream
 from bids_deepseg.training.samples import SampleStream, gaussian_target
-from bids_deepseg.training.scene import SUBJECTS, paint_nothing, paint_scene
-from bids_deepseg.training.shapes import CORD_AREA_RANGE_MM2, ShapeBank
+from bids_deepseg.training.synthesis.fields import PixelGrid
+from bids_deepseg.training.synthesis.scene import SUBJECTS, paint_nothing, paint_scene
+from bids_deepseg.training.synthesis.shapes import CORD_AREA_RANGE_MM2, ShapeBank
 
 TASKS = ["segmentation", "detection"]
 N_SEEDS = 60

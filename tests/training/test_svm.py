@@ -9,7 +9,6 @@ import pytest
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.hog import N_FEATURES, score_map
 from bids_deepseg.methods.svm_model import CONTRASTS, SvmModel, read_own_model
-from bids_deepseg.training.shapes import ShapeBank
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.svm import (
     MODELS_DIR,
@@ -23,6 +22,7 @@ from bids_deepseg.training.svm import (
 )
 from bids_deepseg.training.svm_evaluate import centerline_errors_mm, evaluate_contrast
 from bids_deepseg.training.svm_slices import SOURCES, cut_slices, painted_slices, whole_slices
+from bids_deepseg.training.synthesis.shapes import ShapeBank
 from tests.phantoms import grid_of, tube
 
 SMALL = SvmSettings(n_painted=40, n_cut=6, rounds=1, regularisation=1e-3, seed=1)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bids_deepseg.training.fields import Array, PixelGrid, smooth_field
 from bids_deepseg.training.sources import RealImage
+from bids_deepseg.training.synthesis.fields import Array, PixelGrid, smooth_field
 
 #: Voxels at least this flat are volumes, which can be cut obliquely.
 _THIN_SLICE_MM = 1.6

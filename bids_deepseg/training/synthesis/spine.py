@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_deepseg.training.fields import Array, capsule, ellipse, over, smooth_field, soft
-from bids_deepseg.training.tissues import Tissues
+from bids_deepseg.training.synthesis.fields import Array, capsule, ellipse, over, smooth_field, soft
+from bids_deepseg.training.synthesis.tissues import Tissues
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Terms: a *cord shape* is one axial slice: the signed distance to the cord's outline and, where known, to the canal's
 (the outer border of the cerebrospinal fluid), and the fraction of grey matter, on a square of ``SHAPE_ZOOM_MM`` pixels
-centred on the cord. Positions as in :mod:`bids_deepseg.training.fields`.
+centred on the cord. Positions as in :mod:`bids_deepseg.training.synthesis.fields`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.training.fields import Array, PixelGrid, ellipse
+from bids_deepseg.training.synthesis.fields import Array, PixelGrid, ellipse
 
 SHAPE_ZOOM_MM = 0.5
 _HALF = 48

@@ -6,8 +6,8 @@ centre of the spinal canal.
 
 import numpy as np
 
-from bids_deepseg.training.fields import Array, capsule, ellipse, over, smooth_field, soft
-from bids_deepseg.training.tissues import Tissues
+from bids_deepseg.training.synthesis.fields import Array, capsule, ellipse, over, smooth_field, soft
+from bids_deepseg.training.synthesis.tissues import Tissues
 
 
 def paint_background(rng: np.random.Generator, x: Array, tissues: Tissues, zoom_mm: float) -> Array:

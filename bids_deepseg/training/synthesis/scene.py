@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_deepseg.training import anatomy, spine
-from bids_deepseg.training.fields import Array, PixelGrid, ellipse, rotate, smooth_field, soft, warp_positions
-from bids_deepseg.training.shapes import CordShape, ShapeBank, place
-from bids_deepseg.training.tissues import Tissues, draw_tissues
+from bids_deepseg.training.synthesis import anatomy, spine
+from bids_deepseg.training.synthesis.fields import Array, PixelGrid, ellipse, rotate, smooth_field, soft, warp_positions
+from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, place
+from bids_deepseg.training.synthesis.tissues import Tissues, draw_tissues
 
 #: What a slice shows, and how often: a cord; a canal with roots only; tissue without a spine; a head.
 SUBJECTS = ("cord", "cauda", "tissue", "brain")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bids_deepseg.training.fields import Array, smooth_field
+from bids_deepseg.training.synthesis.fields import Array, smooth_field
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bids_deepseg.training.fields import Array, ellipse, over, smooth_field, soft
+from bids_deepseg.training.synthesis.fields import Array, ellipse, over, smooth_field, soft
 
 #: Least difference between the mean of the cord and of its ring, relative to the spread of the slice.
 _LEAST_CONTRAST = 0.2
