@@ -14,8 +14,10 @@ import numpy as np
 from bids_deepseg.networks.architectures import build_unet
 from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from bids_deepseg.training.configuration import Optimisation, TrainingConfig
+from bids_deepseg.training.grey_samples import GreyStream
+from bids_deepseg.training.grey_sources import load_grey_images, load_grey_shapes
 from bids_deepseg.training.losses import detection_loss, segmentation_loss
-from bids_deepseg.training.pool import PoolSettings, SamplePool
+from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.sources import load_real_images, load_shapes, read_sources
 
@@ -25,9 +27,12 @@ CURVE_NAME = "curve.csv"
 _LOG_EVERY = 50
 
 
-def load_stream(config: TrainingConfig, data_dir: Path) -> SampleStream:
+def load_stream(config: TrainingConfig, data_dir: Path) -> Stream:
     """Load the data and return the stream of samples of one network, without the people held out."""
     held_out = tuple(read_sources()["held_out"])
+    if config.samples.task == "grey":
+        images = load_grey_images(data_dir, held_out)
+        return GreyStream(config.samples, load_grey_shapes(data_dir), images, config.seed)
     return SampleStream(config.samples, load_shapes(data_dir), load_real_images(data_dir, held_out), config.seed)
 
 
@@ -37,7 +42,7 @@ def build_model(config: TrainingConfig) -> Any:
 
     keras.utils.set_random_seed(config.seed)
     model = build_unet(config.samples.patch_shape, **config.architecture["arguments"])
-    loss = segmentation_loss if config.samples.task == "segmentation" else detection_loss
+    loss = detection_loss if config.samples.task == "detection" else segmentation_loss
     optimizer = keras.optimizers.Adam(config.optimisation.learning_rate)
     # Just-in-time compilation makes the steps of this network slower on CPUs (19 against 11 ms for each sample).
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
@@ -56,7 +61,7 @@ def learning_rate(step: int, optimisation: Optimisation) -> float:
 def fit(
     config: TrainingConfig,
     run_dir: Path,
-    make_stream: Callable[[], SampleStream],
+    make_stream: Callable[[], Stream],
     *,
     stop_after: int | None = None,
 ) -> Progress:

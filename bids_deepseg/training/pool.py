@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from bids_deepseg.training.samples import SampleStream
+from bids_deepseg.training.samples import Sample
 from bids_deepseg.training.synthesis.fields import Array
 
 #: Slots next to be written that a batch does not draw from, so that no half-written sample is read.
@@ -24,6 +24,14 @@ _WAIT_S = 0.02
 #: Samples at the start, at least.
 _LEAST_START = 512
 _START_LIMIT_S = 300.0
+
+
+class Stream(Protocol):
+    """An endless, reproducible sequence of samples."""
+
+    def sample(self, index: int) -> Sample:
+        """Return sample number ``index``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class PoolSettings:
 class SamplePool:
     """Draw batches from samples that another process makes; a context manager."""
 
-    def __init__(self, make_stream: Callable[[], SampleStream], settings: PoolSettings) -> None:
+    def __init__(self, make_stream: Callable[[], Stream], settings: PoolSettings) -> None:
         self._settings = settings
         shape = (settings.size, 2, *settings.patch_shape)
         n_bytes = int(np.prod(shape)) * 4
@@ -114,7 +122,7 @@ class SamplePool:
 
 
 def _generate(
-    make_stream: Callable[[], SampleStream], settings: PoolSettings, memory_name: str, made: Any, wanted: Any
+    make_stream: Callable[[], Stream], settings: PoolSettings, memory_name: str, made: Any, wanted: Any
 ) -> None:
     """Fill the pool for ever; the body of the generator process."""
     memory = SharedMemory(name=memory_name)

@@ -11,6 +11,7 @@ import numpy as np
 from bids_deepseg.stages.intensity import standardise_patches
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.synthesis.acquisition import acquire, average_along, draw_acquisition, draw_valid
+from bids_deepseg.training.synthesis.artefacts import distort, spoil
 from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid
 from bids_deepseg.training.synthesis.remapping import remap
@@ -20,7 +21,9 @@ from bids_deepseg.training.synthesis.shapes import ShapeBank
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
 _MARGIN_PX = 6
 #: What the slices without cord show; the end of the cord is what is hardest to tell.
-_SUBJECTS_WITHOUT_CORD = ("cauda", "cauda", "cauda", "tissue", "tissue", "brain", "brain", "nothing")
+_SUBJECTS_WITHOUT_CORD = (
+    "cauda", "cauda", "cauda", "tissue", "tissue", "limb", "limb", "brain", "brainstem", "brainstem", "nothing",
+)  # fmt: skip
 #: Standard deviation of the detection target.
 DETECTION_SIGMA_MM = 2.5
 
@@ -102,9 +105,12 @@ class SampleStream:
         drift = rng.normal(0, 0.8, 2) if rng.uniform() < 0.5 else np.zeros(2)
         step = (float(drift[0] / grid.zoom_mm), float(drift[1] / grid.zoom_mm))
         image, cord = average_along(scene.image, scene.cord, step)
+        if scene.tissues.mode == "dwi" and scene.centre_mm is not None and rng.uniform() < 0.5:
+            image, cord = distort(rng, image, cord, zoom_mm=grid.zoom_mm)
         contrast = abs(scene.tissues.csf - scene.tissues.white)
         noisy = scene.tissues.mode in ("dwi", "t1_faint") or subject == "nothing"
         image = acquire(rng, image, draw_acquisition(rng, noisy=noisy, contrast=contrast), zoom_mm=grid.zoom_mm)
+        image = spoil(rng, image, zoom_mm=grid.zoom_mm)
         scene = Scene(image, cord, scene.centre_mm, scene.tissues)
         valid = np.ones(grid.shape, bool)
         return self._finish(rng, scene.image, scene.cord, valid, scene.centre_mm)
@@ -121,6 +127,7 @@ class SampleStream:
         image = remap(rng, cut.image, known)
         if rng.uniform() < 0.75:
             image = acquire(rng, image, draw_acquisition(rng, noisy=False), zoom_mm=grid.zoom_mm)
+            image = spoil(rng, image, zoom_mm=grid.zoom_mm)
         return self._finish(rng, image, cut.cord, cut.valid, cut.centre_mm)
 
     def _point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:

@@ -4,10 +4,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from bids_deepseg.training.samples import SampleStream
+from bids_deepseg.training.pool import Stream
 
 
-def save_sheet(path: Path, stream: SampleStream, *, first: int, n_rows: int = 8, n_columns: int = 12) -> None:
+def save_sheet(path: Path, stream: Stream, *, first: int, n_rows: int = 8, n_columns: int = 12) -> None:
     """Save consecutive samples as a PNG, the target drawn as a line at 0.5, the front of the body up."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
     from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency

@@ -123,3 +123,58 @@ def paint_brain(
             float(rng.uniform(1, 8)), float(rng.uniform(2, 18)),
         )  # fmt: skip
         over(image, soft(hole, 0.8), tissues.csf)
+
+
+def paint_limb(rng: np.random.Generator, image: Array, x: Array, y: Array, tissues: Tissues, *, zoom_mm: float) -> None:
+    """Paint an arm or a leg: one or two long bones, whose marrow in its ring looks like a cord in its canal."""
+    shape = (x.shape[0], x.shape[1])
+    middle = rng.uniform(-35, 35, 2)
+    u, v = x - np.float32(middle[0]), y - np.float32(middle[1])
+    half = float(rng.uniform(28, 85))
+    limb = ellipse(u, v, half, half * float(rng.uniform(0.75, 1.2)))
+    limb = limb + np.float32(rng.uniform(0, 2.5)) * smooth_field(rng, shape, 20 / zoom_mm)
+    n_bones = 1 if rng.uniform() < 0.6 else 2
+    for _ in range(n_bones):
+        radius = float(rng.uniform(6, 16)) / n_bones**0.5
+        place = rng.uniform(-0.35, 0.35, 2) * half
+        bone = ellipse(
+            u - np.float32(place[0]), v - np.float32(place[1]), radius, radius * float(rng.uniform(0.75, 1.2))
+        )
+        over(image, soft(bone, 0.8), tissues.cortical)
+        inside = bone + np.float32(rng.uniform(1.0, 0.6 * radius))
+        over(image, soft(inside, 0.8), tissues.marrow if rng.uniform() < 0.6 else tissues.fat)
+        if rng.uniform() < 0.3:
+            over(
+                image, soft(inside + np.float32(rng.uniform(0.5, 4)), 1.5), float(tissues.muscle * rng.uniform(0.5, 2))
+            )
+    fat_mm = np.float32(rng.uniform(2, 15))
+    over(image, soft(-(limb + fat_mm), 1.5), tissues.fat)
+    over(image, soft(-limb, 1.0), tissues.air)
+
+
+def paint_brainstem(
+    rng: np.random.Generator, image: Array, x: Array, y: Array, tissues: Tissues, *, zoom_mm: float
+) -> None:
+    """Paint a slice through medulla or pons: stem in its cistern, cerebellum behind, bone of the skull base around.
+
+    The stem is 15-36 mm wide here; the lowest medulla, no wider than a cord, is left out, since no border to the cord
+    can be seen in one slice.
+    """
+    shape = (x.shape[0], x.shape[1])
+    half_x = float(rng.uniform(7.5, 18))
+    half_y = half_x * float(rng.uniform(0.6, 0.95))
+    head = ellipse(x, y - np.float32(rng.uniform(-10, 30)), float(rng.uniform(55, 80)), float(rng.uniform(60, 95)))
+    fossa = ellipse(x, y + np.float32(rng.uniform(5, 30)), float(rng.uniform(25, 58)), float(rng.uniform(20, 48)))
+    over(image, soft(-(head + np.float32(rng.uniform(4, 10))), 1.0), tissues.fat)
+    over(image, soft(fossa - np.float32(rng.uniform(2, 7)), 0.8), tissues.cortical)
+    over(image, soft(fossa, 0.8), tissues.csf)
+    folds = np.abs(smooth_field(rng, shape, float(rng.uniform(2.5, 5)) / zoom_mm))
+    cerebellum = np.maximum(fossa + np.float32(rng.uniform(0.5, 3)), y + np.float32(half_y + rng.uniform(-3, 5)))
+    over(image, soft(cerebellum, 0.8), tissues.grey)
+    over(image, soft(np.maximum(cerebellum, np.float32(0.25) - folds), 0.3), tissues.white)
+    stem = ellipse(x, y, half_x, half_y)
+    over(image, soft(stem - np.float32(rng.uniform(0.5, 5)), 0.8), tissues.csf)
+    over(image, soft(stem, 0.6), float(tissues.white * rng.uniform(0.9, 1.1)))
+    if rng.uniform() < 0.5:
+        over(image, soft(ellipse(x, y + np.float32(half_y), float(rng.uniform(2, 8)), 3.0), 0.8), tissues.csf)
+    over(image, soft(-head, 1.0), tissues.air)

@@ -5,7 +5,7 @@ import numpy as np
 from bids_deepseg.training.synthesis.fields import Array, ellipse, over, smooth_field, soft
 
 #: Least difference between the mean of the cord and of its ring, relative to the spread of the slice.
-_LEAST_CONTRAST = 0.2
+_LEAST_CONTRAST = 0.12
 _N_KNOTS = 6
 
 

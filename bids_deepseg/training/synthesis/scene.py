@@ -13,8 +13,8 @@ from bids_deepseg.training.synthesis.fields import Array, PixelGrid, ellipse, ro
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, place
 from bids_deepseg.training.synthesis.tissues import Tissues, draw_tissues
 
-#: What a slice shows, and how often: a cord; a canal with roots only; tissue without a spine; a head.
-SUBJECTS = ("cord", "cauda", "tissue", "brain")
+#: What a slice shows: a cord; a canal with roots only; tissue without a spine; an arm or a leg; a head; a brain stem.
+SUBJECTS = ("cord", "cauda", "tissue", "limb", "brain", "brainstem")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +31,15 @@ class Scene:
         Centre of the cord from the centre of the grid; None without cord.
     tissues : Tissues
         Brightness of the tissues.
+    grey : (H, W) float32 array or None
+        Fraction of each pixel that is grey matter; None where none was painted.
     """
 
     image: Array
     cord: Array
     centre_mm: tuple[float, float] | None
     tissues: Tissues
+    grey: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,17 +52,30 @@ class _PlacedCord:
     size: spine.CanalSize
 
 
+_PAINTERS_WITHOUT_SPINE = {
+    "brain": anatomy.paint_brain,
+    "brainstem": anatomy.paint_brainstem,
+    "limb": anatomy.paint_limb,
+}
+
+
 def paint_scene(
-    rng: np.random.Generator, grid: PixelGrid, bank: ShapeBank, *, subject: str, centre_mm: tuple[float, float]
+    rng: np.random.Generator,
+    grid: PixelGrid,
+    bank: ShapeBank,
+    *,
+    subject: str,
+    centre_mm: tuple[float, float],
+    tissues: Tissues | None = None,
 ) -> Scene:
     """Paint a slice whose spine, if there is one, is centred at ``centre_mm`` from the centre of the grid."""
-    tissues = draw_tissues(rng)
+    tissues = tissues or draw_tissues(rng)
     x, y = warp_positions(rng, grid, amplitude_mm=float(rng.uniform(0, 0.55)), scale_mm=float(rng.uniform(7, 16)))
     x, y = rotate(x - np.float32(centre_mm[0]), y - np.float32(centre_mm[1]), float(rng.normal(0, 10)))
     image = anatomy.paint_background(rng, x, tissues, grid.zoom_mm)
     no_cord = np.zeros(grid.shape, np.float32)
-    if subject == "brain":
-        anatomy.paint_brain(rng, image, x, y, tissues, zoom_mm=grid.zoom_mm)
+    if subject in _PAINTERS_WITHOUT_SPINE:
+        _PAINTERS_WITHOUT_SPINE[subject](rng, image, x, y, tissues, zoom_mm=grid.zoom_mm)
         return Scene(image, no_cord, None, tissues)
     anatomy.paint_organs(rng, image, x, y, tissues)
     anatomy.paint_blobs(rng, image, x, y, tissues, radius_mm=0 if subject == "tissue" else 14)
@@ -77,7 +93,8 @@ def paint_scene(
         return Scene(image, no_cord, None, tissues)
     alpha = soft(placed.cord_mm, grid.zoom_mm)
     spine.paint_cord(rng, image, alpha, placed.grey, tissues, grid.zoom_mm)
-    return Scene(image, alpha, _centre_mm(alpha, grid, centre_mm), tissues)
+    grey = None if placed.grey is None else alpha * placed.grey
+    return Scene(image, alpha, _centre_mm(alpha, grid, centre_mm), tissues, grey)
 
 
 def _centre_mm(alpha: Array, grid: PixelGrid, fallback_mm: tuple[float, float]) -> tuple[float, float]:
@@ -92,7 +109,7 @@ def _centre_mm(alpha: Array, grid: PixelGrid, fallback_mm: tuple[float, float]) 
 def _place_cord(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -> _PlacedCord:
     """Scale, flatten, turn and shift a shape within its canal; invent the canal where it is not known."""
     shape = bank.draw(rng)
-    scale = float(rng.uniform(0.78, 1.18))
+    scale = float(rng.uniform(0.7, 1.2))
     flatten = float(rng.uniform(0.62, 1.0)) if rng.uniform() < 0.35 else float(rng.uniform(0.92, 1.05))
     flip = 1.0 if rng.uniform() < 0.5 else -1.0
     u, v = rotate(x * np.float32(flip / scale), y / np.float32(scale * flatten), float(rng.normal(0, 3)))
@@ -110,9 +127,20 @@ def _place_cord(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -
         shift = (float(rng.normal(0, 0.5)), float(rng.uniform(-1, 1)) * slack_y)
     u, v = u - np.float32(shift[0] / scale), v - np.float32(shift[1] / (scale * flatten))
     cord = place(shape.cord_mm, u, v) * mean_scale
+    if rng.uniform() < 0.12:
+        cord = _compress(rng, cord, u * np.float32(scale), v * np.float32(scale * flatten), half_y)
     # The dura encloses the cord: where both overlap, it lies on the cord with a film of fluid or none.
     canal = np.minimum(canal, cord - np.float32(rng.uniform(0.0, 0.6)))
     return _PlacedCord(cord, canal, _place_grey(rng, bank, shape, u, v), size)
+
+
+def _compress(rng: np.random.Generator, cord: Array, x: Array, y: Array, half_y: float) -> Array:
+    """Dent the cord from the front or, more rarely, the back, as discs, spurs and thick ligaments do."""
+    side = 1.0 if rng.uniform() < 0.75 else -1.0
+    reach, width = float(rng.uniform(0.1, 0.9)) * half_y, float(rng.uniform(1.5, 8))
+    middle = float(rng.normal(0, 1.5))
+    bulge = half_y - np.float32(reach) * np.exp(-(((x - np.float32(middle)) / np.float32(width)) ** 2))
+    return np.asarray(np.maximum(cord, np.float32(side) * y - bulge), np.float32)
 
 
 def _place_grey(rng: np.random.Generator, bank: ShapeBank, shape: CordShape, u: Array, v: Array) -> Array | None:

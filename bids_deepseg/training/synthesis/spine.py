@@ -152,7 +152,18 @@ def paint_cord(
     inside = np.argwhere(alpha > 0.5)
     if len(inside) and rng.uniform() < 0.22:
         paint_lesions(rng, cord, inside, tissues, zoom_mm)
+    if len(inside) and rng.uniform() < 0.03:
+        _paint_syrinx(rng, cord, inside, tissues, zoom_mm)
     over(image, alpha, cord)
+
+
+def _paint_syrinx(rng: np.random.Generator, cord: Array, inside: np.ndarray, tissues: Tissues, zoom_mm: float) -> None:
+    """Paint a cavity in the middle of the cord, as bright as the fluid; up to two thirds of its width."""
+    rows, columns = (np.asarray(index, np.float32) for index in np.indices(cord.shape))
+    middle, spread = inside.mean(0), inside.std(0)
+    half = 2 * spread * rng.uniform(0.12, 0.65, 2)
+    hole = ellipse(rows - np.float32(middle[0]), columns - np.float32(middle[1]), float(half[0]), float(half[1]))
+    over(cord, soft(hole, 0.6 / zoom_mm), tissues.csf)
 
 
 def paint_lesions(rng: np.random.Generator, cord: Array, inside: np.ndarray, tissues: Tissues, zoom_mm: float) -> None:

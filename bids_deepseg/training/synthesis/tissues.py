@@ -49,15 +49,21 @@ _RANGES: dict[str, tuple[tuple[float, float], ...]] = {
             (0.0, 0.4), (0.6, 1.1), (0.0, 0.15), (0.0, 0.2)),
     "mt": ((0, 0.03), (0.4, 1.1), (0.2, 0.6), (0.15, 0.6), (0, 0.2), (0.2, 0.7), (0.02, 0.3),
            (0.5, 1.0), (0.35, 0.7), (0.1, 1.2), (0.1, 0.9)),
+    "t2s_faint": ((0, 0.04), (0.2, 0.9), (0.2, 0.65), (0.03, 0.35), (0, 0.12), (0.2, 0.9), (0.02, 0.3),
+                  (0.4, 1.0), (0.35, 0.7), (0.1, 1.3), (0.1, 0.9)),
     "random": ((0, 0.1), (0.05, 1.1), (0.05, 1.0), (0.05, 1.0), (0, 0.5), (0.05, 1.0), (0, 0.6),
                (0.05, 1.1), (0.05, 1.1), (0, 1.1), (0.05, 1.0)),
 }  # fmt: skip
-_WEIGHTS = {"t2": 0.24, "t1": 0.14, "t1_faint": 0.12, "t2s": 0.18, "dwi": 0.08, "mt": 0.12, "random": 0.12}
+_WEIGHTS = {"t2": 0.22, "t1": 0.13, "t1_faint": 0.11, "t2s": 0.15, "t2s_faint": 0.11, "dwi": 0.07, "mt": 0.11,
+            "random": 0.10}  # fmt: skip
 #: Grey matter over white matter: lower range, upper range.
-_GREY = {"t2": (0.95, 1.3), "t1": (0.75, 1.0), "t1_faint": (0.8, 1.02), "t2s": (1.0, 1.5), "dwi": (0.75, 1.1),
-         "mt": (1.0, 1.35), "random": (0.6, 1.5)}  # fmt: skip
+_GREY = {"t2": (0.95, 1.3), "t1": (0.75, 1.0), "t1_faint": (0.8, 1.02), "t2s": (1.0, 1.5), "t2s_faint": (1.0, 1.4),
+         "dwi": (0.75, 1.1), "mt": (1.0, 1.35), "random": (0.6, 1.5)}  # fmt: skip
+#: White matter over CSF in "t2s_faint": long echo trains, thick slices and flowing fluid leave little between them.
+_FAINT_RATIO = (0.68, 1.06)
 #: Least difference of cord and CSF, below which no outline is left to learn.
 _LEAST_CONTRAST = 0.06
+_LEAST_CONTRAST_FAINT = 0.03
 
 
 def draw_tissues(rng: np.random.Generator) -> Tissues:
@@ -67,9 +73,12 @@ def draw_tissues(rng: np.random.Generator) -> Tissues:
     mode = names[rng.choice(len(names), p=weights / weights.sum())]
     low, high = np.array(_RANGES[mode]).T
     values = dict(zip(_ORDER, (float(v) for v in rng.uniform(low, high)), strict=True))
+    if mode == "t2s_faint":
+        values["white"] = values["csf"] * float(rng.uniform(*_FAINT_RATIO))
     tissues = Tissues(mode=mode, grey=values["white"] * float(rng.uniform(*_GREY[mode])), **values)
     difference = tissues.csf - tissues.white
-    if abs(difference) < _LEAST_CONTRAST:
+    least = _LEAST_CONTRAST_FAINT if mode == "t2s_faint" else _LEAST_CONTRAST
+    if abs(difference) < least:
         sign = 1.0 if difference >= 0 else -1.0
-        tissues = replace(tissues, csf=max(0.0, tissues.white + sign * _LEAST_CONTRAST))
+        tissues = replace(tissues, csf=max(0.0, tissues.white + sign * least))
     return tissues
