@@ -73,7 +73,7 @@ def test_an_empty_bank_invents_shapes(rng):
 def test_cord_and_fluid_always_differ(rng):
     for _ in range(200):
         tissues = draw_tissues(rng)
-        assert abs(tissues.csf - tissues.white) > 0.05
+        assert abs(tissues.csf - tissues.white) > 0.025
         assert min(tissues.csf, tissues.white, tissues.grey) >= 0
 
 

@@ -52,6 +52,8 @@ class _PlacedCord:
     size: spine.CanalSize
 
 
+#: Least area of a cord before it is compressed.
+_LEAST_AREA_MM2 = 22.0
 _PAINTERS_WITHOUT_SPINE = {
     "brain": anatomy.paint_brain,
     "brainstem": anatomy.paint_brainstem,
@@ -109,8 +111,9 @@ def _centre_mm(alpha: Array, grid: PixelGrid, fallback_mm: tuple[float, float]) 
 def _place_cord(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -> _PlacedCord:
     """Scale, flatten, turn and shift a shape within its canal; invent the canal where it is not known."""
     shape = bank.draw(rng)
-    scale = float(rng.uniform(0.7, 1.2))
     flatten = float(rng.uniform(0.62, 1.0)) if rng.uniform() < 0.35 else float(rng.uniform(0.92, 1.05))
+    smallest = float(np.sqrt(_LEAST_AREA_MM2 / (np.pi * shape.half_mm[0] * shape.half_mm[1] * flatten)))
+    scale = max(float(rng.uniform(0.7, 1.2)), smallest)
     flip = 1.0 if rng.uniform() < 0.5 else -1.0
     u, v = rotate(x * np.float32(flip / scale), y / np.float32(scale * flatten), float(rng.normal(0, 3)))
     mean_scale = np.float32(scale * np.sqrt(flatten))
@@ -137,7 +140,7 @@ def _place_cord(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -
 def _compress(rng: np.random.Generator, cord: Array, x: Array, y: Array, half_y: float) -> Array:
     """Dent the cord from the front or, more rarely, the back, as discs, spurs and thick ligaments do."""
     side = 1.0 if rng.uniform() < 0.75 else -1.0
-    reach, width = float(rng.uniform(0.1, 0.9)) * half_y, float(rng.uniform(1.5, 8))
+    reach, width = float(rng.uniform(0.1, 0.7)) * half_y, float(rng.uniform(1.5, 8))
     middle = float(rng.normal(0, 1.5))
     bulge = half_y - np.float32(reach) * np.exp(-(((x - np.float32(middle)) / np.float32(width)) ** 2))
     return np.asarray(np.maximum(cord, np.float32(side) * y - bulge), np.float32)
