@@ -4,22 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bids_deepseg.errors import error_context
+from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.methods.svm_optic import svm_centerline
 from bids_deepseg.networks.loading import Models
+from bids_deepseg.settings import Guide, MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import Centerline, centerline_mask, trace_centerline
+from bids_deepseg.stages.coverage import judge_uncertain_ends
 from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
+from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.heatmap import detect_cord
-from bids_deepseg.stages.mask import clean_mask, probability_on
+from bids_deepseg.stages.intensity import standardiser
+from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_probability
 
+_DEFAULT = MethodSettings()
+_UNGUIDED = Guide()
+
 #: Receives the name and the result of each stage.
 Observer = Callable[[str, Any], None]
 
-__all__ = ["Models", "Segmentation", "segment"]
+__all__ = ["Guide", "MethodSettings", "Models", "Segmentation", "segment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +70,14 @@ class Segmentation:
         return verdict_of(self.findings)
 
 
-def segment(volume: Volume, models: Models, *, observer: Observer | None = None) -> Segmentation:
+def segment(
+    volume: Volume,
+    models: Models,
+    *,
+    settings: MethodSettings = _DEFAULT,
+    guide: Guide = _UNGUIDED,
+    observer: Observer | None = None,
+) -> Segmentation:
     """Segment the spinal cord in one image.
 
     Parameters
@@ -70,7 +85,11 @@ def segment(volume: Volume, models: Models, *, observer: Observer | None = None)
     volume : Volume
         float32 image, any orientation, pixel size and number of slices.
     models : Models
-        Detection and segmentation network.
+        The models that the settings ask for.
+    settings : MethodSettings, optional
+        How the image is segmented.
+    guide : Guide, optional
+        What is known of the image beside its voxels.
     observer : callable, optional
         Called as ``observer(stage_name, result)`` after each stage.
 
@@ -85,35 +104,71 @@ def segment(volume: Volume, models: Models, *, observer: Observer | None = None)
         If no slice shows a cord.
     EmptyMaskError
         If a cord was found but no voxel reaches the threshold.
+    UsageError
+        If the settings ask for a centerline from a file and none was given.
     """
     notify = observer or (lambda _name, _result: None)
     spec = models.segmenter
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
         notify("canonical", canonical)
-    with error_context(stage="heatmap"):
-        heatmap = detect_cord(canonical, models.detector)
-        notify("heatmap", heatmap)
-    with error_context(stage="centerline"):
-        centerline = trace_centerline(heatmap)
-        notify("centerline", centerline)
+    centerline = find_centerline(canonical, models, settings=settings, guide=guide, notify=notify)
     with error_context(stage="patches"):
         patches = extract_patches(canonical, centerline, patch_shape=spec.patch_shape, zoom_mm=spec.zoom_mm)
         notify("patches", patches)
     with error_context(stage="probability"):
-        probability = probability_on(predict_probability(patches, models.segmenter), canonical.grid)
+        scale = standardiser(patches.values[patches.valid], models.segmenter_scale)
+        probability = probability_on(predict_probability(patches, spec, standardise=scale), canonical.grid)
         notify("probability", probability)
     with error_context(stage="mask"):
-        mask = clean_mask(probability, centerline, threshold=spec.threshold)
+        mask = make_mask(probability, centerline, models, settings)
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, probability, volume.grid)
         notify("metrics", metrics)
+    # A method without a rule for slices without cord cannot say where the cord ends.
+    course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
     return Segmentation(
         probability=reorient_onto(probability, volume.grid),
         mask=reorient_onto(mask.volume, volume.grid),
-        centerline=centerline,
-        centerline_mask=reorient_onto(centerline_mask(centerline, canonical.grid), volume.grid),
+        centerline=course,
+        centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), volume.grid),
         metrics=metrics,
-        findings=judge(centerline, mask, metrics),
+        findings=(*notes, *judge(course, mask, metrics)),
     )
+
+
+def find_centerline(
+    canonical: Volume, models: Models, *, settings: MethodSettings, guide: Guide, notify: Observer
+) -> Centerline:
+    """Find the centerline in the way that the settings ask for; parameters and errors as for :func:`segment`."""
+    if settings.centerline == "svm":
+        with error_context(stage="centerline"):
+            if models.linear is None:
+                raise ValueError("The models hold no linear detector.")
+            centerline = svm_centerline(canonical, models.linear)
+    elif settings.centerline in ("file", "viewer"):
+        with error_context(stage="centerline"):
+            if guide.points_mm is None:
+                raise UsageError("No centerline was given. Give its file with --centerline-file.")
+            centerline = centerline_from_points(guide.points_mm, canonical.grid)
+    else:
+        with error_context(stage="heatmap"):
+            if models.detector is None:
+                raise ValueError("The models hold no detection network.")
+            scale = standardiser(canonical.data, models.detector_scale)
+            heatmap = detect_cord(canonical, models.detector, standardise=scale)
+            notify("heatmap", heatmap)
+        with error_context(stage="centerline"):
+            centerline = trace_centerline(heatmap, only_cord=settings.brain == "no")
+    notify("centerline", centerline)
+    return centerline
+
+
+def make_mask(probability: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
+    """Threshold the probability, and clean the mask up unless the settings ask for a soft result."""
+    given = settings.threshold
+    threshold = given if isinstance(given, float) else models.segmenter.threshold
+    if settings.is_soft:
+        return raw_mask(probability, threshold=threshold)
+    return clean_mask(probability, centerline, threshold=threshold)

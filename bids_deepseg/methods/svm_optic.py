@@ -17,7 +17,7 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError, UsageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.hog import score_map
-from bids_deepseg.methods.svm_model import SvmModel
+from bids_deepseg.networks.predictor import LinearDetector
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.optic import least_cost_path
 
@@ -28,14 +28,14 @@ DEFAULT_SVM_SMOOTHNESS = 1.0
 _PIXEL_MM = 1.0
 
 
-def svm_centerline(canonical: Volume, model: SvmModel, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS) -> Centerline:
+def svm_centerline(canonical: Volume, model: LinearDetector, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS) -> Centerline:
     """Trace the cord as the path of best scores of a linear detector.
 
     Parameters
     ----------
     canonical : Volume
         float32 image on canonical axes, native voxels.
-    model : SvmModel
+    model : LinearDetector
         Detector of the image's contrast.
     smoothness : float, optional
         Positive weight of the squared slope; the cost of a step is
@@ -66,14 +66,14 @@ def svm_centerline(canonical: Volume, model: SvmModel, *, smoothness: float = DE
     return Centerline(path.astype(np.float64), slices, canonical.grid, heat, cost)
 
 
-def svm_scores(canonical: Volume, model: SvmModel) -> NDArray[np.float32]:
+def svm_scores(canonical: Volume, model: LinearDetector) -> NDArray[np.float32]:
     """Score every native pixel.
 
     Parameters
     ----------
     canonical : Volume
         float32 image on canonical axes.
-    model : SvmModel
+    model : LinearDetector
         Detector.
 
     Returns

@@ -1,25 +1,33 @@
-"""Load the set of networks that the pipeline needs."""
+"""Hold the set of networks that the pipeline needs, and load those of the package."""
 
 from dataclasses import dataclass
 
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import LinearDetector, Predictor
 from bids_deepseg.networks.specs import read_spec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:
-    """The networks of the default method.
+    """The models of one method.
 
     Attributes
     ----------
-    detector : Predictor
-        Heatmap of the cord's centre.
+    detector : Predictor or None
+        Heatmap of the cord's centre; None where the centerline comes from elsewhere.
     segmenter : Predictor
         Probability of cord.
+    linear : LinearDetector or None
+        Detector of the cord on gradients, for the centerline by OptiC.
+    detector_scale, segmenter_scale : (float, float) or None
+        Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
+        this package, which expects each patch standardised by itself.
     """
 
-    detector: Predictor
+    detector: Predictor | None
     segmenter: Predictor
+    linear: LinearDetector | None = None
+    detector_scale: tuple[float, float] | None = None
+    segmenter_scale: tuple[float, float] | None = None
 
 
 def load_models() -> Models:
@@ -30,6 +38,17 @@ def load_models() -> Models:
     NetworkError
         If weights are missing or changed.
     """
+    return Models(load_own("detection"), load_own("segmentation"))
+
+
+def load_own(name: str) -> Predictor:
+    """Load one of the package's networks; imports TensorFlow.
+
+    Raises
+    ------
+    NetworkError
+        If its weights are missing or changed.
+    """
     from bids_deepseg.networks.keras_predictor import load_predictor  # noqa: PLC0415 - loads Keras, slow
 
-    return Models(load_predictor(read_spec("detection")), load_predictor(read_spec("segmentation")))
+    return load_predictor(read_spec(name))

@@ -27,3 +27,17 @@ class Predictor(Protocol):
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map standardised patches (N, H, W) to probabilities (N, H, W) in [0, 1]."""
         ...
+
+
+class LinearDetector(Protocol):
+    """A linear detector of the cord on the HOG descriptor."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights of the descriptor's values."""
+        ...
+
+    @property
+    def bias(self) -> float:
+        """Constant added to the sum."""
+        ...

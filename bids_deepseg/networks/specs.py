@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from bids_deepseg.errors import NetworkError
 
@@ -37,6 +37,40 @@ MODEL_NAMES = ("detection", "segmentation")
 def contrast_of_suffix(suffix: str) -> str | None:
     """Return the contrast (t1, t2, t2s, dwi) of a BIDS suffix, None for a suffix that is not segmented."""
     return _CONTRASTS.get(suffix)
+
+
+class ModelIdentity(Protocol):
+    """What is recorded of a model: its name, and the checksum that tells it from all others."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def contrast(self) -> str:
+        """Contrast that it was trained for, ``any`` for a contrast-agnostic one."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Value from which a pixel counts as cord."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of its weights, 64 hex digits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """The identity of a model that is no network of this package; see :class:`ModelIdentity`."""
+
+    name: str
+    contrast: str
+    threshold: float
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.course import smooth_course
-from bids_deepseg.stages.heatmap import Heatmap
+from bids_deepseg.stages.heatmap import DETECTION_THRESHOLD, Heatmap
 from bids_deepseg.stages.optic import least_cost_path
 
 #: Weight of the squared slope (in-plane mm per mm along the cord) against the heat of one slice.
@@ -73,7 +73,9 @@ class Centerline:
         return self.grid.voxel_to_world(np.column_stack([self.ij, self.k]))
 
 
-def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS) -> Centerline:
+def trace_centerline(
+    heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS, only_cord: bool = False
+) -> Centerline:
     """Trace the cord through the heatmap as the path of least cost.
 
     Parameters
@@ -82,6 +84,9 @@ def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS
         Detection map; its slices may have any distance.
     smoothness : float, optional
         Weight of the squared slope; the cost of a step is ``smoothness * (step in mm / slice distance in mm)²``.
+    only_cord : bool, optional
+        The image shows nothing but cord along the path, so no weak stretch ends it: all slices between the first and
+        the last one that reach the detection threshold are kept.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def trace_centerline(heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS
     heat = heatmap.volume.data
     path, cost = least_cost_path(-heat, (smoothness * (zi / dz) ** 2, smoothness * (zj / dz) ** 2))
     refined, peak = _refine(heat, path, (zi, zj))
-    first, last = _range_with_cord(peak)
+    first, last = _range_detected(peak) if only_cord else _range_with_cord(peak)
     _check_length(last - first + 1, len(peak), dz)
     keep = slice(first, last + 1)
     smooth = smooth_course(refined[keep], _SMOOTH_MM / dz)
@@ -134,6 +139,12 @@ def _range_with_cord(peak: NDArray[np.float64]) -> tuple[int, int]:
     last = int(np.argmax(total[1:] - lowest))
     first = int(np.argmin(total[: last + 1]))
     return first, last
+
+
+def _range_detected(peak: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the first and last slice in which the heat along the path reaches the detection threshold."""
+    detected = np.flatnonzero(peak >= DETECTION_THRESHOLD)
+    return (int(detected[0]), int(detected[-1])) if len(detected) else _range_with_cord(peak)
 
 
 def _check_length(n_found: int, n_slices: int, dz: float) -> None:

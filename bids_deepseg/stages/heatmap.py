@@ -15,7 +15,7 @@ from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.geometry.window import Window, crop, tile_starts
 from bids_deepseg.networks.predictor import Predictor
-from bids_deepseg.stages.intensity import standardise_patches
+from bids_deepseg.stages.intensity import Standardise, standardise_patches
 
 #: Heat from which a slice counts as evidence of a cord: half of the value at a cord's centre in the training target.
 DETECTION_THRESHOLD = 0.5
@@ -56,7 +56,7 @@ class Heatmap:
         return detected
 
 
-def detect_cord(canonical: Volume, detector: Predictor) -> Heatmap:
+def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standardise = standardise_patches) -> Heatmap:
     """Scan all slices with the detection network.
 
     Parameters
@@ -65,6 +65,8 @@ def detect_cord(canonical: Volume, detector: Predictor) -> Heatmap:
         Image on canonical axes, any pixel size and number of slices.
     detector : Predictor
         Detection network.
+    standardise : callable, optional
+        Brings patches to the intensities that the network expects.
 
     Returns
     -------
@@ -80,16 +82,16 @@ def detect_cord(canonical: Volume, detector: Predictor) -> Heatmap:
     heat = np.empty(image.grid.shape, np.float32)
     for first in range(0, image.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
         chunk = slice(first, first + _SLICES_AT_ONCE)
-        heat[..., chunk] = _scan(image.data[..., chunk], detector)
+        heat[..., chunk] = _scan(image.data[..., chunk], detector, standardise)
     return Heatmap(Volume(heat, image.grid))
 
 
-def _scan(data: NDArray[np.float32], detector: Predictor) -> NDArray[np.float32]:
+def _scan(data: NDArray[np.float32], detector: Predictor, standardise: Standardise) -> NDArray[np.float32]:
     """Predict overlapping tiles of some slices (I, J, K) and blend them."""
     windows = _tile(data.shape, detector.patch_shape)
     cuts = [crop(data, window) for window in windows]
     values, valid = (np.stack(parts) for parts in zip(*cuts, strict=True))
-    predicted = detector.predict(standardise_patches(values, valid))
+    predicted = detector.predict(standardise(values, valid))
     weight = _blend_weight(detector.patch_shape)
     total, weights = np.zeros(data.shape, np.float32), np.zeros(data.shape, np.float32)
     for tile, window in zip(predicted, windows, strict=True):

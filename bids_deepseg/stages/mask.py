@@ -69,19 +69,52 @@ def clean_mask(probability: Volume, centerline: Centerline, *, threshold: float)
     EmptyMaskError
         If no voxel reaches the threshold.
     """
-    mask = probability.data >= threshold
+    mask = _at_least(probability, threshold)
     centres = probability.grid.world_to_voxel(centerline.xyz)[:, :2]
     for k, centre in zip(centerline.k, centres, strict=True):
         mask[..., k] = _keep_one_object(mask[..., k], probability.data[..., k], centre, probability.grid.zooms)
+    _check_not_empty(mask, probability, threshold)
+    thickness_mm = probability.grid.zooms[AXIS_IS]
+    n_dropped = _drop_small_pieces(mask, thickness_mm)
+    bridged, n_gaps = _bridge_gaps(mask, thickness_mm)
+    return CordMask(Volume(mask.astype(np.uint8), probability.grid), bridged, n_gaps, n_dropped)
+
+
+def raw_mask(probability: Volume, *, threshold: float) -> CordMask:
+    """Threshold the probability and leave the mask as it is: any number of objects, holes and gaps.
+
+    Parameters
+    ----------
+    probability : Volume
+        float32 probability on canonical axes.
+    threshold : float
+        Voxels with at least this probability are cord.
+
+    Raises
+    ------
+    EmptyMaskError
+        If no voxel reaches the threshold.
+    """
+    mask = _at_least(probability, threshold)
+    _check_not_empty(mask, probability, threshold)
+    thickness_mm = probability.grid.zooms[AXIS_IS]
+    n_long = sum((end - start) * thickness_mm >= BRIDGED_GAP_MM for start, end in _gaps(mask))
+    return CordMask(Volume(mask.astype(np.uint8), probability.grid), np.zeros(mask.shape[2], bool), n_long, 0)
+
+
+def _at_least(probability: Volume, threshold: float) -> NDArray[np.bool_]:
+    """Return the voxels that reach the threshold; a probability of 0 is never cord, whatever the threshold."""
+    mask: NDArray[np.bool_] = (probability.data >= threshold) & (probability.data > 0)
+    return mask
+
+
+def _check_not_empty(mask: NDArray[np.bool_], probability: Volume, threshold: float) -> None:
+    """Refuse a mask without voxel."""
     if not mask.any():
         raise EmptyMaskError(
             f"A cord was found but no voxel has a probability of {threshold} or more (largest: "
             f"{probability.data.max():.2f}). Look at the image: is the contrast between cord and surroundings visible?"
         )
-    thickness_mm = probability.grid.zooms[AXIS_IS]
-    n_dropped = _drop_small_pieces(mask, thickness_mm)
-    bridged, n_gaps = _bridge_gaps(mask, thickness_mm)
-    return CordMask(Volume(mask.astype(np.uint8), probability.grid), bridged, n_gaps, n_dropped)
 
 
 def _keep_one_object(

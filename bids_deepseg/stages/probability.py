@@ -7,7 +7,7 @@ from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.geometry.window import paste
 from bids_deepseg.networks.predictor import Predictor
-from bids_deepseg.stages.intensity import standardise_patches
+from bids_deepseg.stages.intensity import Standardise, standardise_patches
 from bids_deepseg.stages.patches import PatchStack
 
 #: Standard deviation of the smoothing along the slices. The cord changes little over it, and noise that the network
@@ -15,7 +15,9 @@ from bids_deepseg.stages.patches import PatchStack
 SMOOTH_MM = 1.0
 
 
-def predict_probability(patches: PatchStack, segmenter: Predictor) -> Volume:
+def predict_probability(
+    patches: PatchStack, segmenter: Predictor, *, standardise: Standardise = standardise_patches
+) -> Volume:
     """Segment all patches and put the probabilities in their places.
 
     The network sees each patch and its mirror image, left for right, and the two answers are averaged.
@@ -26,13 +28,15 @@ def predict_probability(patches: PatchStack, segmenter: Predictor) -> Volume:
         Patches around the cord.
     segmenter : Predictor
         Segmentation network.
+    standardise : callable, optional
+        Brings patches to the intensities that the network expects.
 
     Returns
     -------
     Volume
         float32 probability in [0, 1] on the grid of the patches, 0 outside of them.
     """
-    standard = standardise_patches(patches.values, patches.valid)
+    standard = standardise(patches.values, patches.valid)
     predicted = (segmenter.predict(standard) + segmenter.predict(standard[:, ::-1])[:, ::-1]) / 2
     data = np.zeros(patches.grid.shape, np.float32)
     for values, window in zip(predicted, patches.windows, strict=True):

@@ -1,0 +1,145 @@
+"""State how images are segmented: the settings of the method, and what is known of one image.
+
+The settings travel from the command line to the engine and from there into every stage, into the stamp that decides on
+a second run, into the sidecars and into the methods text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_deepseg.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CENTERLINES = ("cnn", "svm", "file", "viewer")
+KERNELS = ("2d", "3d")
+BRAINS = ("auto", "yes", "no")
+WEIGHTS = ("own", "sct")
+METHODS = ("deepseg",)
+PROFILES = ("default",)
+
+#: Word for a result that stays a probability.
+SOFT = "soft"
+
+_CHOICES = {
+    "centerline": CENTERLINES,
+    "kernel": KERNELS,
+    "brain": BRAINS,
+    "weights": WEIGHTS,
+    "method": METHODS,
+    "profile": PROFILES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodSettings:
+    """Everything the user can choose about the method; hashable, and it survives pickling.
+
+    Attributes
+    ----------
+    centerline : {"cnn", "svm", "file", "viewer"}
+        Where the centerline comes from: the detection network, a linear detector on gradients (OptiC), a file, or
+        points that a person clicked (a file as well).
+    kernel : {"2d", "3d"}
+        Segmentation network that sees slice by slice, or stacks of slices.
+    threshold : float, "soft" or None
+        Probability in [0, 1] from which a voxel is cord; None for that of the network; ``soft`` takes that of the
+        network and leaves the mask as it comes out, without any clean-up.
+    brain : {"auto", "yes", "no"}
+        Whether the image may show other things than cord above it or below it. With ``no``, all slices between the
+        first and the last one that the detection network marks are kept.
+    weights : {"own", "sct"}
+        Networks of this package, or the published ones in ``weights_dir``.
+    method : {"deepseg"}
+        Family of methods.
+    profile : {"default"}
+        Variant of the method.
+    weights_dir : Path or None
+        Folder of published networks. What decides on a result is their checksum, not the folder.
+    centerline_file : Path or None
+        File, or folder in which the file of each image is looked up. What decides on a result is its content.
+
+    Raises
+    ------
+    UsageError
+        If a value is unknown, or values contradict each other.
+    """
+
+    centerline: str = "cnn"
+    kernel: str = "2d"
+    threshold: float | str | None = None
+    brain: str = "auto"
+    weights: str = "own"
+    method: str = "deepseg"
+    profile: str = "default"
+    weights_dir: Path | None = None
+    centerline_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise UsageError(f"--{name} is {getattr(self, name)!r}. Expected: {', '.join(known)}.")
+        given = self.threshold
+        if not (given is None or given == SOFT or (isinstance(given, float) and 0 <= given <= 1)):
+            raise UsageError(f"--threshold is {given}. A number from 0 to 1 is expected, or the word {SOFT}.")
+        if (self.centerline_file is not None) != (self.centerline in ("file", "viewer")):
+            raise UsageError(
+                "--centerline file and --centerline viewer take the centerline from --centerline-file, which the other "
+                "values do not read. Give both, or neither."
+            )
+        if self.brain != "auto" and self.centerline != "cnn":
+            raise UsageError(
+                f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "
+                "decides where the cord begins and ends. Leave one of them out."
+            )
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        """Refuse combinations of networks that do not exist."""
+        if (self.weights_dir is not None) != (self.weights == "sct"):
+            raise UsageError(
+                "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
+                "Give both, or neither; 'bids_deepseg weights' tells where they are found."
+            )
+        if self.weights == "sct" and self.kernel == "3d":
+            raise UsageError("--weights sct has no --kernel 3d here. Choose one of them.")
+
+    @property
+    def is_soft(self) -> bool:
+        """Tell whether the result is left as it comes out of the network."""
+        return self.threshold == SOFT
+
+    def facts(self) -> dict[str, str | float]:
+        """Return the settings that change results and are not as by default, for stamps and sidecars; no path."""
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PATHS}
+        defaults = default_facts()
+        return {name: value for name, value in found.items() if value != defaults[name]}
+
+
+_PATHS = ("weights_dir", "centerline_file")
+
+
+def default_facts() -> Mapping[str, str | None]:
+    """Return the defaults of the settings that change results."""
+    defaults = MethodSettings()
+    return {field.name: getattr(defaults, field.name) for field in fields(defaults) if field.name not in _PATHS}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guide:
+    """What is known of one image beside its voxels.
+
+    Attributes
+    ----------
+    contrast : str or None
+        t1, t2, t2s or dwi; None if unknown. Only methods with models per contrast need it.
+    points_mm : (N, 3) float array or None
+        Points of a given centerline in RAS+ mm.
+    """
+
+    contrast: str | None = None
+    points_mm: "NDArray[np.float64] | None" = None
