@@ -117,6 +117,7 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         sessions=read_labels(found.session_label, "ses-"),
         suffixes=read_labels(found.suffix, ""),
         contrast=found.contrast,
+        volume=found.volume,
         n_cpus=found.n_cpus,
         omp_nthreads=found.omp_nthreads,
         validation="off" if found.skip_bids_validation else found.bids_validation,

@@ -35,6 +35,7 @@ _FIELDS: Mapping[str, Callable[[RunOptions], Any]] = MappingProxyType(
         "session_label": lambda options: list(options.sessions),
         "suffix": lambda options: list(options.suffixes),
         "contrast": lambda options: options.contrast,
+        "volume": lambda options: options.volume,
         "on_missing": lambda options: options.on_missing,
         "bids_filter_file": lambda options: options.filter_file and str(options.filter_file.absolute()),
         "bids_validation": lambda options: options.validation,

@@ -95,6 +95,13 @@ def _selection() -> tuple[Option, ...]:
             group="selection",
             text="contrast that is recorded with the results (default: auto, from the suffix)",
         ),
+        Option(
+            ("--volume",),
+            "selection",
+            "what to segment of an anatomical file with several volumes: mean, first, number of one from 0, or each "
+            "(default: mean of T2starw, T2star and MEGRE, first of others)",
+            settings={"metavar": "VOLUME", "default": "auto"},
+        ),
         _choice(
             "--on-missing",
             choices=("warn", "error"),

@@ -16,6 +16,7 @@ CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
 RERUNS = ("missing", "failed", "changed", "all")
 DEVICES = ("cpu", "gpu", "auto")
 LOG_FORMATS = ("text", "json")
+VOLUMES = ("auto", "mean", "first", "each")
 
 #: Bytes of the units of memory.
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -37,6 +38,8 @@ class RunOptions:
         Suffixes of the images to segment; empty for every kind that can be.
     contrast : str
         Contrast that is recorded, ``auto`` for that of the suffix.
+    volume : {"auto", "mean", "first", "each"} or str
+        What is segmented of an anatomical series; a number is that of a volume, from 0.
     n_cpus, omp_nthreads : int or None
         Processors of the run and threads of an image, None for the default.
     validation : {"error", "warn", "off"}
@@ -85,6 +88,7 @@ class RunOptions:
     sessions: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     contrast: str = "auto"
+    volume: str = "auto"
     n_cpus: int | None = None
     omp_nthreads: int | None = None
     validation: str = "warn"
@@ -117,6 +121,8 @@ class RunOptions:
                 f"The analysis level {', '.join(map(repr, unknown)) or '(none)'} does not exist. "
                 f"Choose from: {', '.join(LEVELS)}."
             )
+        if self.volume not in VOLUMES and not self.volume.isdecimal():
+            raise UsageError(f"--volume is {self.volume!r}. Choose from: mean, first, each, or a number from 0.")
         for name, count in (("--n-cpus", self.n_cpus), ("--omp-nthreads", self.omp_nthreads)):
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}. A number of at least 1 is expected.")

@@ -7,6 +7,7 @@ in several runs, give the same files.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from bids_deepseg.app.versions import software_versions
 from bids_deepseg.bids.failures import FailureRecord, read_failures
@@ -20,6 +21,9 @@ from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_me
 _MAX_ROUNDS = 20
 
 _VERDICTS = ("pass", "warn", "fail")
+
+#: What it means that an image does not state an option.
+_UNSTATED = MappingProxyType({"volume": "no anatomical series"})
 
 
 def write_citation(output_dir: Path, *, version: str, markdown_only: bool = False) -> bool:
@@ -91,10 +95,13 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         networks=_networks(sidecars),
         n_participants=len({result.subject for result in results}),
         n_images=len(results),
-        kinds=_sorted(_suffix(result.source) for result in results),
+        kinds=_sorted(_suffix(result.source_file) for result in results),
         thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in sidecars),
         options={
-            name: _sorted(str(_mapping(sidecar.get("Options")).get(name, "not stated")) for sidecar in sidecars)
+            name: _sorted(
+                str(_mapping(sidecar.get("Options")).get(name, _UNSTATED.get(name, "not stated")))
+                for sidecar in sidecars
+            )
             for name in names
         },
         n_averaged=sum("VolumesUsed" in sidecar for sidecar in sidecars),

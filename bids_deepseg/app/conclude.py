@@ -48,7 +48,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         logger.log(
             logging.INFO if result.verdict == "pass" else logging.WARNING,
             "%s%s: %s%s, %.1f s%s%s",
-            *(before, image.relative_path, result.verdict, area, outcome.seconds, after),
+            *(before, image.key, result.verdict, area, outcome.seconds, after),
             f". {entry.message}" if entry.message else "",
             extra={"status": entry.status, "seconds": outcome.seconds},
         )
@@ -57,14 +57,14 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         raise NetworkError(failure.message)
     record.images.append(
         ImageEntry(
-            *(image.relative_path, image.subject, image.session, failure.status),
+            *(image.key, image.subject, image.session, failure.status),
             seconds=outcome.seconds,
             message=failure.message,
             exit_code=failure.exit_code,
         )
     )
     record_failure(image, options.output_dir, status=failure.status, message=failure.message)
-    logger.error("%s%s: %s", before, image.relative_path, failure.message, extra={"status": failure.status})
+    logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
         logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
     if options.debug:
@@ -85,11 +85,11 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
     """
     saved = read_saved(image, options.output_dir)
     if saved is None:
-        raise ValueError(f"{image.relative_path} has no result, though it was found up to date.")
+        raise ValueError(f"{image.key} has no result, though it was found up to date.")
     entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
     record.images.append(entry)
     if entry.exit_code:
-        logger.warning("%s: fail, as before. %s", image.relative_path, entry.message)
+        logger.warning("%s: fail, as before. %s", image.key, entry.message)
 
 
 def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) -> None:
@@ -117,7 +117,7 @@ def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds
     """Return the entry of an image that has a result."""
     failed = result.verdict == "fail"
     return ImageEntry(
-        *(image.relative_path, image.subject, image.session, VERDICT_FAIL if failed else status),
+        *(image.key, image.subject, image.session, VERDICT_FAIL if failed else status),
         verdict=result.verdict,
         seconds=round(seconds, 3),
         message=result.reasons,

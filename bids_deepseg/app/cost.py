@@ -54,8 +54,6 @@ def expect_cost(size: ImageSize, *, n_threads: int = 1) -> Cost:
     mpixels, mvoxels = size.n_slices * size.slice_mm2 / 1e6, size.n_voxels / 1e6
     seconds = _IMAGE_S + _SLICE_S * size.n_slices + _MPIXEL_S * mpixels + _MVOXEL_S * mvoxels
     megabytes = _BASE_MB + _MVOXEL_MB * mvoxels
-    # The volumes of a series are in memory as they are stored.
-    megabytes += size.n_bytes / 1e6 if size.n_bytes > 8 * size.n_voxels else 0.0
     return Cost(seconds * (_TWO_THREADS if n_threads > 1 else 1.0), megabytes)
 
 

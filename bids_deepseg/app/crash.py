@@ -38,7 +38,7 @@ def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, fo
     if failure is None:
         raise ValueError(f"{image.name} did not fail.")
     lines = [
-        f"image:    {image.relative_path}",
+        f"image:    {image.key}",
         f"status:   {failure.status}",
         f"stage:    {failure.stage or 'unknown'}",
         f"cause:    {failure.message}",
@@ -48,9 +48,14 @@ def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, fo
     ]
     if not failure.is_expected or options.debug:
         lines += ["", failure.traceback.rstrip()]
-    path = folder / f"crash-{re.sub(r'[^a-zA-Z0-9_-]', '-', image.name)}.txt"
+    path = folder / f"crash-{re.sub(r'[^a-zA-Z0-9_-]', '-', _short_name(image))}.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _short_name(image: BidsImage) -> str:
+    """Return the name of an image for the name of a file."""
+    return image.name if image.volume is None else f"{image.name}-{image.volume}"
 
 
 def redo_command(image: BidsImage, options: RunOptions) -> str:
@@ -59,6 +64,7 @@ def redo_command(image: BidsImage, options: RunOptions) -> str:
     words += ["--participant-label", image.subject]
     words += ["--session-label", image.session] if image.session else []
     words += ["--suffix", image.suffix, "--contrast", options.contrast, "--debug"]
+    words += [] if options.volume == "auto" else ["--volume", options.volume]
     return shlex.join(words)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.cost import Cost, expect_cost, expect_total
-from bids_deepseg.app.planning import make_stamp, plan_images, refuse_too_large, wanted_products
+from bids_deepseg.app.planning import plan_images, recorded_contrast, refuse_too_large, wanted_products
 from bids_deepseg.app.progress import duration
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.app.selection import find_selected, make_selection, tell_selection
@@ -109,50 +109,44 @@ def preview_run(
     plan, too_large = refuse_too_large(options, plan_images(options, specs, usable))
     refused = {image: str(error) for image, error in collisions.items()}
     refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
-    images = [_refused(options, specs, image, reason) for image, reason in refused.items()]
-    images += [_planned(options, specs, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
+    images = [_refused(options, image, reason) for image, reason in refused.items()]
+    images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
     for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
-        images += [_unchanged(options, specs, plan, job.payload, action) for job in jobs]
-    ordered = tuple(sorted(images, key=lambda planned: planned.image.path))
+        images += [_unchanged(options, plan, job.payload, action) for job in jobs]
+    ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
     return Preview(options, allocation, specs, ordered, found)
 
 
-def _contrast(options: RunOptions, specs: tuple[ModelSpec, ...], image: BidsImage) -> str:
+def _contrast(options: RunOptions, image: BidsImage) -> str:
     """Return the contrast that would be recorded."""
-    return str(make_stamp(specs, options.contrast, image).options["contrast"])
+    return str(recorded_contrast(options.contrast, image))
 
 
-def _refused(options: RunOptions, specs: tuple[ModelSpec, ...], image: BidsImage, reason: str) -> PlannedImage:
+def _refused(options: RunOptions, image: BidsImage, reason: str) -> PlannedImage:
     """Return an image that would fail at once."""
-    return PlannedImage(image, "refuse", reason, _contrast(options, specs, image))
+    return PlannedImage(image, "refuse", reason, _contrast(options, image))
 
 
-def _unchanged(
-    options: RunOptions, specs: tuple[ModelSpec, ...], plan: Plan, image: BidsImage, action: str
-) -> PlannedImage:
+def _unchanged(options: RunOptions, plan: Plan, image: BidsImage, action: str) -> PlannedImage:
     """Return an image that would not be touched."""
     reason = "up to date" if action == "keep" else _words(plan, image)
-    return PlannedImage(image, action, reason, _contrast(options, specs, image))
+    return PlannedImage(image, action, reason, _contrast(options, image))
 
 
-def _planned(
-    options: RunOptions, specs: tuple[ModelSpec, ...], plan: Plan, image: BidsImage, n_threads: int
-) -> PlannedImage:
+def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
     try:
         cost = expect_cost(read_size(image.path), n_threads=n_threads)
     except ImageError as error:
-        return _refused(options, specs, image, str(error))
+        return _refused(options, image, str(error))
     names = derivative_names(image, wanted_products(options))
     outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
-    return PlannedImage(
-        image, "segment", _words(plan, image), _contrast(options, specs, image), outputs=outputs, cost=cost
-    )
+    return PlannedImage(image, "segment", _words(plan, image), _contrast(options, image), outputs=outputs, cost=cost)
 
 
 def _words(plan: Plan, image: BidsImage) -> str:
     """Say in which state an image is."""
-    states = plan.states[image.relative_path]
+    states = plan.states[image.key]
     return ", ".join(text for state, text in _STATES.items() if state in states) or "up to date, repeated"
 
 
@@ -184,7 +178,7 @@ def describe_preview(preview: Preview) -> dict[str, Any]:
 def _describe_image(planned: PlannedImage) -> dict[str, Any]:
     """Return one image as a JSON object."""
     return {
-        "image": planned.image.relative_path,
+        "image": planned.image.key,
         "subject": planned.image.subject,
         "session": planned.image.session,
         "contrast": planned.contrast,
@@ -202,7 +196,7 @@ def tell_preview(preview: Preview) -> Iterator[str]:
         facts = [planned.contrast, planned.reason]
         if planned.cost:
             facts.append(f"about {duration(planned.cost.seconds)}, {planned.cost.megabytes / 1e3:.1f} GB")
-        yield f"{planned.action:9} {planned.image.relative_path} ({'; '.join(facts)})"
+        yield f"{planned.action:9} {planned.image.key} ({'; '.join(facts)})"
         if planned.outputs:
             yield f"{'':9} -> {_shorten(planned.outputs)}"
     yield f"Networks: {', '.join(f'{spec.name} ({spec.sha256[:8]})' for spec in preview.specs)}"

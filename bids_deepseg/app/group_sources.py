@@ -98,12 +98,14 @@ def session_of(failure: FailureRecord) -> str | None:
 
 def kind_of(failure: FailureRecord) -> str:
     """Return the value of ``desc`` that the result would have; empty if the name is none of BIDS."""
-    path = PurePosixPath(failure.source)
+    source, _, volume = failure.source.partition("#")
+    path = PurePosixPath(source)
     name = parse_name(path.name)
     if name is None or path.parent.name not in ("anat", "dwi") or "sub" not in name.entities:
         return ""
     entities = {ENTITIES.get(key, key): value for key, value in name.entities.items()}
-    return description_label(BidsImage(Path(path), Path(), entities, name.suffix, path.parent.name))
+    number = int(volume) if volume.isdecimal() else None
+    return description_label(BidsImage(Path(path), Path(), entities, name.suffix, path.parent.name, number))
 
 
 def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:

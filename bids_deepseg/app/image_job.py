@@ -75,6 +75,8 @@ class ImageWork:
         What is written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`.
     links : tuple of (str, str)
         Entries of ``DatasetLinks`` stated by the user.
+    volume : str
+        What is segmented of an anatomical series.
     """
 
     engine: Engine
@@ -83,6 +85,7 @@ class ImageWork:
     log_settings: logs.LogSettings
     products: tuple[str, ...] = tuple(PRODUCTS)
     links: tuple[tuple[str, str], ...] = ()
+    volume: str = "auto"
 
     def __call__(self) -> Callable[[Job], ImageResult]:
         """Make this process ready."""
@@ -97,15 +100,15 @@ class ImageWork:
 
     def segment_and_write(self, image: BidsImage, specs: tuple[ModelSpec, ...], models: Any) -> ImageResult:
         """Read, segment and write one image; the JSON sidecar of the mask is written last."""
-        stamp = make_stamp(specs, self.contrast, image, self.products)
+        stamp = make_stamp(specs, self.contrast, image, self.products, volume=self.volume)
         with (
-            logs.log_image(image.relative_path),
-            error_context(image=image.relative_path),
+            logs.log_image(image.key),
+            error_context(image=image.key),
             self._withdrawing_stale(image, stamp),
         ):
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
-                loaded = read_image(image)
+                loaded = read_image(image, self.volume)
             clock.observe("read", None)
             segmentation = self.engine.segment(loaded.volume, models, observer=clock.observe)
             with error_context(stage="write"):

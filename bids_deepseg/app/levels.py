@@ -194,7 +194,10 @@ def segment_images(run: Run, plan: Plan) -> None:
     options, record = run.options, run.record
     links = tuple(options.links.items())
     work = ImageWork(
-        *(run.engine, options.output_dir, options.contrast, run.log_settings), wanted_products(options), links
+        *(run.engine, options.output_dir, options.contrast, run.log_settings),
+        wanted_products(options),
+        links,
+        options.volume,
     )
     waiting = Counter(job.group for job in plan.todo)
     progress = Progress(len(plan.todo)) if options.progress else None

@@ -16,6 +16,7 @@ from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import is_current, read_saved
+from bids_deepseg.bids.volumes import is_series, volume_rule
 from bids_deepseg.errors import ImageError, MemoryBudgetError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
 from bids_deepseg.execution.plan import Plan, plan_jobs
@@ -33,7 +34,12 @@ def wanted_products(options: RunOptions) -> tuple[str, ...]:
 
 
 def make_stamp(
-    specs: tuple[ModelSpec, ...], contrast: str, image: BidsImage, products: tuple[str, ...] = tuple(PRODUCTS)
+    specs: tuple[ModelSpec, ...],
+    contrast: str,
+    image: BidsImage,
+    products: tuple[str, ...] = tuple(PRODUCTS),
+    *,
+    volume: str = "auto",
 ) -> RunStamp:
     """State what decides on the result of an image beside the image.
 
@@ -47,9 +53,17 @@ def make_stamp(
         The image.
     products : tuple of str, optional
         What is written.
+    volume : str, optional
+        What is segmented of an anatomical series; recorded for a series only.
     """
-    known = contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
-    return RunStamp(version=__version__, models=specs, options={"contrast": known}, products=products)
+    recorded: dict[str, str | None] = {"contrast": recorded_contrast(contrast, image)}
+    recorded |= {"volume": volume_rule(image, volume)} if is_series(image) else {}
+    return RunStamp(version=__version__, models=specs, options=recorded, products=products)
+
+
+def recorded_contrast(contrast: str, image: BidsImage) -> str | None:
+    """Return the contrast that is recorded with the result of an image; ``auto`` becomes that of its suffix."""
+    return contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
 
 
 def plan_images(options: RunOptions, specs: tuple[ModelSpec, ...], images: Iterable[BidsImage]) -> Plan:
@@ -75,7 +89,9 @@ def plan_images(options: RunOptions, specs: tuple[ModelSpec, ...], images: Itera
         if saved is None:
             return frozenset({"missing", "failed"} if job.name in failed else {"missing"})
         states = {"failed"} if saved.verdict == "fail" else set()
-        if not is_current(image, options.output_dir, make_stamp(specs, options.contrast, image, products)):
+        if not is_current(
+            image, options.output_dir, make_stamp(specs, options.contrast, image, products, volume=options.volume)
+        ):
             states.add("changed")
         return frozenset(states)
 
@@ -111,7 +127,7 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
 
 def job_of(image: BidsImage) -> Job:
     """Return the job of an image; jobs of one participant are a group."""
-    return Job(image.relative_path, image.subject, image)
+    return Job(image.key, image.subject, image)
 
 
 def refuse(image: BidsImage, error: Exception) -> Outcome:

@@ -1,10 +1,12 @@
 """Find the images that the options select, and tell what was asked for and is not there."""
 
 import logging
+from dataclasses import replace
 
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.filters import check_labels, read_filters
 from bids_deepseg.bids.query import DEFAULT_SUFFIXES, QueryResult, Selection, find_images
+from bids_deepseg.bids.volumes import expand_each
 from bids_deepseg.bids.walk import list_participants
 from bids_deepseg.errors import DatasetError, SelectionError
 from bids_deepseg.options import RunOptions
@@ -54,6 +56,8 @@ def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
         If no participant has a usable image.
     """
     found = find_images(options.bids_dir, make_selection(options))
+    if options.volume == "each":
+        found = replace(found, images=expand_each(found.images))
     unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
     if unknown and options.on_missing == "error":
         raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")

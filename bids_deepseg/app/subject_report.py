@@ -5,8 +5,8 @@ that the same files always give the same page.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
-from bids_deepseg.bids.saved import SavedResult, read_saved
+from bids_deepseg.bids.saved import SavedResult, read_saved, saved_volumes
 from bids_deepseg.bids.walk import find_files, name_parser
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution import Job
@@ -74,13 +74,20 @@ class ReportWork:
             if file.refusal is not None:
                 continue
             image = BidsImage(file.path, self.bids_dir, file.entities, file.suffix, file.datatype)
-            failure = failures.get(image.relative_path)
-            saved = read_saved(image, self.output_dir)
-            # An image that cannot be processed any more has no result to show, though an older one may stand there.
-            if failure is not None:
-                yield _failed(image, failure)
-            elif saved is not None:
-                yield _segmented(image, saved)
+            for one in (image, *self._volumes(image, failures)):
+                failure = failures.get(one.key)
+                saved = read_saved(one, self.output_dir)
+                # An image that cannot be processed any more has no result to show, though an older one may stand there.
+                if failure is not None:
+                    yield _failed(one, failure)
+                elif saved is not None:
+                    yield _segmented(one, saved)
+
+    def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:
+        """Return the volumes of a series that have results or failures of their own."""
+        numbers = {int(key.partition("#")[2]) for key in failures if key.startswith(f"{image.relative_path}#")}
+        numbers |= saved_volumes(image, self.output_dir)
+        return [replace(image, volume=number) for number in sorted(numbers)]
 
 
 def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
@@ -89,17 +96,18 @@ def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
         volume = read_image(image).volume
     except ImageError:
         volume = None
-    return ReportImage(image.relative_path, volume, status=failure.status, messages=(failure.message,))
+    return ReportImage(image.key, volume, status=failure.status, messages=(failure.message,))
 
 
 def _segmented(image: BidsImage, saved: SavedResult) -> ReportImage:
     """Return an image with its result."""
-    volume = read_image(image).volume
+    rule = (saved.sidecar.get("Options") or {}).get("volume", "auto")
+    volume = read_image(image, str(rule)).volume
     probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
     networks = ", ".join(f"{model['Name']} ({str(model['SHA256'])[:8]})" for model in saved.sidecar.get("Model", ()))
     facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", ""))}
     return ReportImage(
-        image.relative_path,
+        image.key,
         volume,
         _read_like(saved.mask, volume, np.uint8),
         probability,

@@ -175,10 +175,12 @@ def _descriptions_table(results: Iterable[SavedResult]) -> bytes:
 
 def _describe_source(result: SavedResult) -> str:
     """Say from which kind of image a result comes, with the entities that became part of ``desc``."""
-    source = parse_name(Path(result.source).name)
+    source = parse_name(Path(result.source_file).name)
     if source is None:
         return "Spinal cord segmented on the source image"
     folded = [f"{ENTITIES.get(k, k)} {value}" for k, value in source.entities.items() if k not in result.entities]
+    volume = result.sidecar.get("Volume")
+    folded += [] if volume is None else [f"volume {volume} of the series, from 0"]
     return f"Spinal cord segmented on {source.suffix}" + (f" with {', '.join(folded)}" if folded else "")
 
 

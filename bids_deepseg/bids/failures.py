@@ -21,7 +21,7 @@ class FailureRecord:
     Attributes
     ----------
     source : str
-        Path of the image relative to its data set.
+        Path of the image relative to its data set; with ``#<number>`` for a volume that is an image of its own.
     subject : str
         Label without ``sub-``.
     status : str
@@ -55,7 +55,7 @@ def record_failure(image: BidsImage, output_dir: Path, *, status: str, message: 
     """
     path = _record_path(image, output_dir)
     make_folder(path.parent)
-    facts = {"Source": image.relative_path, "Subject": image.subject, "Status": status, "Message": message}
+    facts = {"Source": image.key, "Subject": image.subject, "Status": status, "Message": message}
     write_if_different(path, format_json(facts))
     return path
 
@@ -77,4 +77,4 @@ def read_failures(output_dir: Path) -> Iterator[FailureRecord]:
 
 def _record_path(image: BidsImage, output_dir: Path) -> Path:
     """Return the record's place; the datatype keeps names of anat and dwi apart."""
-    return output_dir / "logs" / "failed" / f"{image.datatype}_{image.path.name}.json"
+    return output_dir / "logs" / "failed" / f"{image.datatype}_{image.key.rpartition('/')[2]}.json"

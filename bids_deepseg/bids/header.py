@@ -13,12 +13,10 @@ from pathlib import Path
 from bids_deepseg.bids.nifti import check_fetched
 from bids_deepseg.errors import ImageError
 
-#: Offsets of dim, bitpix, pixdim, qform_code, sform_code, quaternion and srow_z, and the formats, by header size.
+#: Offsets of dim, pixdim, qform_code, sform_code, quaternion and srow_z, and the formats, by header size.
 _FORMATS = {
-    348: {"dim": ("8h", 40), "bits": ("h", 72), "pixdim": ("8f", 76), "codes": ("2h", 252), "quat": ("3f", 256)}
-    | {"row_z": ("3f", 312)},
-    540: {"dim": ("8q", 16), "bits": ("h", 14), "pixdim": ("8d", 104), "codes": ("2i", 344), "quat": ("3d", 352)}
-    | {"row_z": ("3d", 464)},
+    348: {"dim": ("8h", 40), "pixdim": ("8f", 76), "codes": ("2h", 252), "quat": ("3f", 256)} | {"row_z": ("3f", 312)},
+    540: {"dim": ("8q", 16), "pixdim": ("8d", 104), "codes": ("2i", 344), "quat": ("3d", 352)} | {"row_z": ("3d", 464)},
 }
 
 
@@ -43,14 +41,14 @@ class ImageSize:
         Slices along the axis closest to inferior-superior.
     slice_mm2 : float
         Area of a slice.
-    n_bytes : int
-        Size of all values, of all volumes, in memory.
+    n_volumes : int
+        Volumes of a series, 1 for an image with three axes.
     """
 
     n_voxels: int
     n_slices: int
     slice_mm2: float
-    n_bytes: int
+    n_volumes: int = 1
 
 
 def read_size(path: Path) -> ImageSize:
@@ -89,8 +87,7 @@ def _parse(header: bytes) -> ImageSize:
     shape += [1] * (3 - len(shape))
     axis = _slice_axis(fields, zooms)
     area = math.prod(n * zoom for i, (n, zoom) in enumerate(zip(shape[:3], zooms, strict=True)) if i != axis)
-    n_bytes = math.prod(shape) * fields["bits"][0] // 8
-    return ImageSize(math.prod(shape[:3]), shape[axis], area, n_bytes)
+    return ImageSize(math.prod(shape[:3]), shape[axis], area, math.prod(shape[3:]))
 
 
 def _slice_axis(fields: dict[str, tuple[float, ...]], zooms: list[float]) -> int:

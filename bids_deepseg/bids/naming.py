@@ -159,10 +159,12 @@ def description_label(image: "BidsImage") -> str:
 
     Examples
     --------
-    ``T2w`` for ``sub-01_T2w.nii.gz``, ``MTSflip1mton`` for ``sub-01_flip-1_mt-on_MTS.nii.gz``.
+    ``T2w`` for ``sub-01_T2w.nii.gz``, ``MTSflip1mton`` for ``sub-01_flip-1_mt-on_MTS.nii.gz``, ``T2wvol3`` for the
+    volume 3 of a series of which each volume is segmented.
     """
+    volume = "" if image.volume is None else f"vol{image.volume}"
     folded = (key + value for key, value in _short_entities(image).items() if key not in _KEPT[image.datatype])
-    return re.sub(r"[^a-zA-Z0-9]", "", image.suffix + "".join(folded))
+    return re.sub(r"[^a-zA-Z0-9]", "", image.suffix + "".join(folded) + volume)
 
 
 def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
@@ -226,7 +228,7 @@ def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageErro
         by_path.setdefault(derivative_path(image, "mask"), []).append(image)
     return {
         image: ImageError(
-            f"The results of {' and '.join(i.relative_path for i in group)} would have the same name {path.name}. "
+            f"The results of {' and '.join(i.key for i in group)} would have the same name {path.name}. "
             "One name per image is expected. Rename one of the images."
         )
         for path, group in by_path.items()

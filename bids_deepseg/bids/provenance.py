@@ -153,6 +153,7 @@ def mask_sidecar(
         "Model": [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in stamp.models],
         "Threshold": stamp.threshold,
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
+        **({} if image.volume is None else {"Volume": image.volume}),
         "SourceFingerprint": source_fingerprint(image),
         "Options": dict(stamp.options),
         "ConfigHash": stamp.config_hash,

@@ -20,7 +20,7 @@ DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", 
 
 @dataclass(frozen=True, slots=True)
 class BidsImage:
-    """An image of a BIDS data set; equal and hashed by its path.
+    """An image of a BIDS data set; equal and hashed by its path and volume.
 
     Attributes
     ----------
@@ -34,6 +34,8 @@ class BidsImage:
         For example ``T2w``.
     datatype : {"anat", "dwi"}
         Folder.
+    volume : int or None
+        For one volume of a series that is an image of its own: its number, from 0. None for the file as a whole.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class BidsImage:
     entities: Mapping[str, str] = field(compare=False)
     suffix: str = field(compare=False)
     datatype: str = field(compare=False)
+    volume: int | None = None
 
     def __post_init__(self) -> None:
         if not self.entities.get("subject"):
@@ -53,6 +56,11 @@ class BidsImage:
     def relative_path(self) -> str:
         """Path relative to the data set, with forward slashes."""
         return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def key(self) -> str:
+        """Name of the image in messages and records: its relative path, for a volume of its own with ``#<number>``."""
+        return self.relative_path + ("" if self.volume is None else f"#{self.volume}")
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """Read an image of a data set as a scalar volume, or say exactly why it cannot be segmented."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.inheritance import applicable_files
 from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.volumes import volume_rule
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
@@ -47,13 +49,15 @@ class LoadedImage:
     volumes_used: str | None = None
 
 
-def read_image(image: BidsImage) -> LoadedImage:
+def read_image(image: BidsImage, volume: str = "auto") -> LoadedImage:
     """Read one image; a diffusion series becomes the mean of its diffusion-weighted volumes.
 
     Parameters
     ----------
     image : BidsImage
         What to read.
+    volume : str, optional
+        What to take of an anatomical series, see :func:`bids_deepseg.bids.volumes.volume_rule`.
 
     Returns
     -------
@@ -73,8 +77,11 @@ def read_image(image: BidsImage) -> LoadedImage:
     with open_nifti(image.path) as nifti:
         shape = _checked_shape(image, nifti.header)
         if len(shape) == 4:
-            chosen, used, notes = _choose_volumes(image, shape[3])
-            values = _mean_of_volumes(nifti.dataobj, chosen)
+            if image.suffix == "dwi":
+                chosen, used, notes = _choose_volumes(image, shape[3])
+            else:
+                chosen, used, notes = _choose_anatomical(image, volume, shape[3])
+            values = _mean_of_volumes(nifti.dataobj, shape, chosen)
         else:
             values = _scaled(nifti.dataobj.get_unscaled(), nifti.dataobj)
         header, affine = nifti.header.copy(), nifti.affine
@@ -108,18 +115,29 @@ def _checked_shape(image: BidsImage, header: Any) -> tuple[int, ...]:
     shape = full
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    most = 4 if image.suffix == "dwi" else 3
-    if not 2 <= len(shape) <= most or 0 in shape:
+    if not 2 <= len(shape) <= 4 or 0 in shape:
         sizes = "x".join(map(str, full)) or "no size"
-        advice = (
-            "Give its volumes names of their own (echo-, run-) or average them."
-            if len(shape) > 3
-            else "Convert it again."
-        )
+        advice = "Split it into images of their own." if len(shape) > 4 else "Convert it again."
         raise ImageError(
-            f"{image.path.name} has {len(full)} dimensions ({sizes}). A {most}D image is expected. {advice}"
+            f"{image.path.name} has {len(full)} dimensions ({sizes}). A 3D image or a series of them is expected. "
+            f"{advice}"
         )
     return shape
+
+
+def _choose_anatomical(image: BidsImage, asked: str, n_volumes: int) -> tuple[list[int], str | None, list[Note]]:
+    """Choose the volumes of an anatomical series, and say which."""
+    rule = volume_rule(image, asked)
+    if rule == "mean":
+        return list(range(n_volumes)), f"all {n_volumes} volumes", []
+    number = int(rule)
+    if number >= n_volumes:
+        raise ImageError(
+            f"{image.path.name} has {n_volumes} volumes, and volume {number} was asked for. Volumes count from 0: give "
+            f"--volume at most {n_volumes - 1}, or mean."
+        )
+    message = f"Volume {number} of {n_volumes} was segmented, counted from 0 (--volume chooses)."
+    return [number], None, [("one-volume", message)]
 
 
 def _choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, list[Note]]:
@@ -146,13 +164,25 @@ def _choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, l
     return chosen, f"{len(chosen)} of {n_volumes} volumes, b > {MAX_B0:g} s/mm²", []
 
 
-def _mean_of_volumes(dataobj: Any, chosen: list[int]) -> NDArray[np.float32]:
-    """Average volumes of a series one by one, so that the scaled series is never in memory."""
-    raw = dataobj.get_unscaled()
-    total = np.zeros(raw.shape[:3], np.float64)
+def _mean_of_volumes(dataobj: Any, shape: tuple[int, ...], chosen: list[int]) -> NDArray[np.float32]:
+    """Average volumes of a series; they are read one by one, so that the series is never in memory."""
+    if len(chosen) == 1:
+        return _scaled(_read_volume(dataobj, shape, chosen[0]), dataobj)
+    total = np.zeros(shape[:3], np.float64)
     for index in chosen:
-        total += _scaled(raw[:, :, :, index].reshape(raw.shape[:3]), dataobj)
+        total += _scaled(_read_volume(dataobj, shape, index), dataobj)
     return _to_float32(total / len(chosen))
+
+
+def _read_volume(dataobj: Any, shape: tuple[int, ...], index: int) -> NDArray[Any]:
+    """Read the raw values of one volume; those before it are skipped, those after it not touched."""
+    size = math.prod(shape[:3]) * dataobj.dtype.itemsize
+    stream = dataobj.file_like
+    stream.seek(dataobj.offset + index * size)
+    content = stream.read(size)
+    if len(content) < size:
+        raise OSError(f"Volume {index} is not complete.")
+    return np.frombuffer(content, dataobj.dtype).reshape(shape[:3], order="F")
 
 
 def _scaled(raw: NDArray[Any], dataobj: Any) -> NDArray[np.float32]:

@@ -56,7 +56,13 @@ class SavedResult:
 
     @property
     def source(self) -> str:
-        """Path of the source image relative to its data set."""
+        """Source image as in :attr:`BidsImage.key`: its path relative to its data set, and the volume if it is one."""
+        volume = self.sidecar.get("Volume")
+        return self.source_file + ("" if volume is None else f"#{volume}")
+
+    @property
+    def source_file(self) -> str:
+        """Path of the source file relative to its data set."""
         return str(self.sidecar["Sources"][0]).removeprefix(f"bids:{SOURCE_LINK}:")
 
     @property
@@ -141,6 +147,15 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
 def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
     """Read the result of one image, None when there is no complete one."""
     return _read_result(output_dir / sidecar_path(derivative_path(image, "mask")))
+
+
+def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
+    """Return the numbers of the volumes of a series that have a complete result of their own."""
+    whole = output_dir / derivative_path(image, "mask")
+    start, end = whole.name.removesuffix("_mask.nii.gz") + "vol", "_mask.json"
+    names = [path.name for path in whole.parent.glob(f"{start}*{end}")]
+    numbers = (name[len(start) : -len(end)] for name in names)
+    return {int(number) for number in numbers if number.isdecimal()}
 
 
 def find_saved(output_dir: Path) -> Iterator[SavedResult]:

@@ -70,10 +70,10 @@ def test_a_plane_is_one_slice_and_trailing_axes_of_one_are_dropped(tmp_path, sha
     assert (loaded.volume.data.shape, loaded.shape) == (expected, derivative)
 
 
-def test_a_series_is_refused_for_what_is_no_diffusion_image(tmp_path):
-    write_image(tmp_path / T2W, (4, 5, 6, 3))
+def test_more_than_four_axes_are_refused(tmp_path):
+    write_image(tmp_path / T2W, (4, 5, 6, 3, 2))
     message = str(refused(tmp_path))
-    assert message.startswith("sub-01_T2w.nii.gz has 4 dimensions (4x5x6x3). A 3D image is expected.")
+    assert message.startswith("sub-01_T2w.nii.gz has 5 dimensions (4x5x6x3x2). A 3D image or a series of them")
 
 
 def test_a_link_to_nowhere_says_how_to_get_the_content(tmp_path):
