@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +22,7 @@ from bids_deepseg.logs import error_line
 from bids_deepseg.options import RunOptions
 from bids_deepseg.process import Interrupted, environment, signals_raise, variables
 from bids_deepseg.terminal import complain, say
+from bids_deepseg.viewer_command import is_viewer_command, run_viewer
 from bids_deepseg.weights_command import is_weights_command, run_weights
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
         if words[:1] == ["example"] and len(words) <= 2:
             return _write_example(words[1:])
         if is_weights_command(words):
-            return _run_weights(words[1:])
+            return _run_command(run_weights, words[1:])
+        if is_viewer_command(words):
+            return _run_command(run_viewer, words[1:])
         options = parse_arguments(words)
     except SystemExit as end:
         return int(end.code or 0)
@@ -115,7 +118,8 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
         from bids_deepseg.app.engine import NetworkEngine  # noqa: PLC0415
         from bids_deepseg.app.levels import Run, run_app  # noqa: PLC0415 - loads numpy, which reads the environment
 
-        return run_app(Run(options, allocation, engine or NetworkEngine(), record, settings))
+        configured = (engine or NetworkEngine()).configured(options.settings)
+        return run_app(Run(options, allocation, configured, record, settings))
 
 
 def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
@@ -127,7 +131,8 @@ def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") ->
     as_json = options.log_format == "json"
     try:
         logs.configure(logs.LogSettings(None, options.verbosity, as_json))
-        preview = preview_run(options, _allocate(options), (engine or NetworkEngine()).specs(), record)
+        configured = (engine or NetworkEngine()).configured(options.settings)
+        preview = preview_run(options, _allocate(options), configured, record)
     finally:
         logs.close()
     text = json.dumps(describe_preview(preview), ensure_ascii=False) if as_json else "\n".join(tell_preview(preview))
@@ -242,10 +247,10 @@ def _write_example(words: Sequence[str]) -> int:
     return 0
 
 
-def _run_weights(words: Sequence[str]) -> int:
-    """List, check or install published networks: ``bids_deepseg weights ...``."""
+def _run_command(command: Callable[..., int], words: Sequence[str]) -> int:
+    """Run a subcommand: ``bids_deepseg weights ...`` or ``bids_deepseg viewer ...``."""
     try:
-        return run_weights(words, say=say)
+        return command(words, say=say)
     except BidsDeepsegError as error:
         complain(f"ERROR: {error}")
         return error.exit_code
