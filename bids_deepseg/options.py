@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_deepseg.errors import AnalysisLevelError, UsageError
+from bids_deepseg.settings import MethodSettings
 
 LEVELS = ("participant", "group")
 CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
@@ -40,6 +41,8 @@ class RunOptions:
         Contrast that is recorded, ``auto`` for that of the suffix.
     volume : {"auto", "mean", "first", "each"} or str
         What is segmented of an anatomical series; a number is that of a volume, from 0.
+    settings : MethodSettings
+        How images are segmented.
     n_cpus, omp_nthreads : int or None
         Processors of the run and threads of an image, None for the default.
     validation : {"error", "warn", "off"}
@@ -89,6 +92,7 @@ class RunOptions:
     suffixes: tuple[str, ...] = ()
     contrast: str = "auto"
     volume: str = "auto"
+    settings: MethodSettings = field(default_factory=MethodSettings)
     n_cpus: int | None = None
     omp_nthreads: int | None = None
     validation: str = "warn"

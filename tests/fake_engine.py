@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ import numpy as np
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.pipeline import segment
+from bids_deepseg.settings import Guide, MethodSettings
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
 SPEC = SimpleNamespace(
@@ -34,6 +35,7 @@ class FakeEngine:
     version: str = "0"
     broken: bool = False
     unloadable: bool = False
+    settings: MethodSettings = field(default_factory=MethodSettings)
 
     def note(self, what):
         if self.trace is not None:
@@ -42,7 +44,10 @@ class FakeEngine:
     def count(self, what):
         return len(list(self.trace.glob(f"{what}-*")))
 
-    def specs(self):
+    def configured(self, settings):
+        return replace(self, settings=settings)
+
+    def specs(self, contrast=None):
         return (SimpleNamespace(**vars(SPEC) | {"sha256": self.version * 64}),)
 
     def load(self):
@@ -51,7 +56,7 @@ class FakeEngine:
             raise NetworkError("The weights are missing. Install the package again.")
         return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
 
-    def segment(self, volume, models, *, observer):
+    def segment(self, volume, models, *, guide=Guide(), observer):
         self.note("segment")
         if self.broken:
             raise ZeroDivisionError("a bug")
@@ -59,7 +64,7 @@ class FakeEngine:
             time.sleep(60)
         if volume.data.shape[0] == self.kill_size:
             os.kill(os.getpid(), 9)
-        return segment(volume, models, observer=observer)
+        return segment(volume, models, settings=self.settings, guide=guide, observer=observer)
 
 
 def write_nifti(path, data, affine=None):

@@ -10,6 +10,7 @@ from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.cost import Cost, expect_cost, expect_total
+from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.planning import plan_images, recorded_contrast, refuse_too_large, wanted_products
 from bids_deepseg.app.progress import duration
 from bids_deepseg.app.record import RunRecord
@@ -20,7 +21,7 @@ from bids_deepseg.bids.query import BidsImage, QueryResult
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution.plan import Plan
 from bids_deepseg.execution.resources import Allocation
-from bids_deepseg.networks.specs import ModelSpec
+from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options import RunOptions
 
 _STATES = {"missing": "no result", "failed": "failed before", "changed": "result of an earlier state"}
@@ -64,7 +65,7 @@ class Preview:
         What the user asked for.
     allocation : Allocation
         Processors and workers.
-    specs : tuple of ModelSpec
+    specs : tuple of ModelIdentity
         Networks.
     images : tuple of PlannedImage
         Sorted by path.
@@ -74,7 +75,7 @@ class Preview:
 
     options: RunOptions
     allocation: Allocation
-    specs: tuple[ModelSpec, ...]
+    specs: tuple[ModelIdentity, ...]
     images: tuple[PlannedImage, ...]
     found: QueryResult
 
@@ -90,15 +91,15 @@ class Preview:
         return [str(each) for each in make_selection(self.options).filters]
 
 
-def preview_run(
-    options: RunOptions, allocation: Allocation, specs: tuple[ModelSpec, ...], record: RunRecord
-) -> Preview:
+def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, record: RunRecord) -> Preview:
     """Plan a run as it would be.
 
     Parameters
     ----------
-    options, allocation, specs
+    options, allocation
         As in :class:`Preview`.
+    engine : Engine
+        Segmentation method.
     record : RunRecord
         Gets the participants without a usable image.
     """
@@ -106,7 +107,7 @@ def preview_run(
     tell_selection(options, found)
     collisions = find_collisions(found.images)
     usable = [image for image in found.images if image not in collisions]
-    plan, too_large = refuse_too_large(options, plan_images(options, specs, usable))
+    plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
     refused = {image: str(error) for image, error in collisions.items()}
     refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
     images = [_refused(options, image, reason) for image, reason in refused.items()]
@@ -114,7 +115,9 @@ def preview_run(
     for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
         images += [_unchanged(options, plan, job.payload, action) for job in jobs]
     ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
-    return Preview(options, allocation, specs, ordered, found)
+    contrasts = dict.fromkeys(recorded_contrast(options.contrast, image) for image in usable)
+    specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
+    return Preview(options, allocation, tuple(specs.values()), ordered, found)
 
 
 def _contrast(options: RunOptions, image: BidsImage) -> str:

@@ -1,51 +1,70 @@
 """State what the app needs of a segmentation method; tests use a simple one in place of the networks."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from bids_deepseg.settings import Guide, MethodSettings
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume
-    from bids_deepseg.networks.specs import ModelSpec
+    from bids_deepseg.networks.loading import Models
+    from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Observer, Segmentation
 
 
 class Engine(Protocol):
     """A segmentation method; hashable, and it survives pickling, since each process loads its own models."""
 
-    def specs(self) -> "tuple[ModelSpec, ...]":
-        """Describe the networks without loading them."""
+    @property
+    def settings(self) -> MethodSettings:
+        """How images are segmented."""
+        ...
+
+    def configured(self, settings: MethodSettings) -> Self:
+        """Return the same engine with other settings."""
+        ...
+
+    def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+        """Describe the networks for images of a contrast, in the order of their use, without loading them."""
         ...
 
     def load(self) -> Any:
         """Load the models."""
         ...
 
-    def segment(self, volume: "Volume", models: Any, *, observer: "Observer") -> "Segmentation":
+    def segment(self, volume: "Volume", models: Any, *, guide: Guide, observer: "Observer") -> "Segmentation":
         """Segment one image with what :meth:`load` returned."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkEngine:
-    """The method of this package with its networks."""
+    """The method of this package with its networks, or with published ones."""
 
-    def specs(self) -> "tuple[ModelSpec, ...]":
+    settings: MethodSettings = field(default_factory=MethodSettings)
+
+    def configured(self, settings: MethodSettings) -> Self:
+        """Return an engine with other settings."""
+        return replace(self, settings=settings)
+
+    def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
         """Describe the networks without loading TensorFlow, and compare their weights with their checksums."""
-        from bids_deepseg.networks.specs import check_weights, model_specs  # noqa: PLC0415 - loads numpy
+        from bids_deepseg.app.models import identify_models  # noqa: PLC0415 - loads numpy
 
-        specs = model_specs()
-        for spec in specs:
-            check_weights(spec)
-        return specs
+        return identify_models(self.settings, contrast)
 
-    def load(self) -> Any:
-        """Load TensorFlow and the networks."""
-        from bids_deepseg.networks import load_models  # noqa: PLC0415 - loads numpy
+    def load(self) -> "Callable[[str | None], Models]":
+        """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
+        from bids_deepseg.app.models import load_all  # noqa: PLC0415 - loads numpy
 
-        return load_models()
+        return functools.cache(load_all(self.settings))
 
-    def segment(self, volume: "Volume", models: Any, *, observer: "Observer") -> "Segmentation":
+    def segment(
+        self, volume: "Volume", models: "Callable[[str | None], Models]", *, guide: Guide, observer: "Observer"
+    ) -> "Segmentation":
         """Segment one image."""
         from bids_deepseg.pipeline import segment  # noqa: PLC0415 - loads scipy
 
-        return segment(volume, models, observer=observer)
+        return segment(volume, models(guide.contrast), settings=self.settings, guide=guide, observer=observer)

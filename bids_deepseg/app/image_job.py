@@ -13,16 +13,18 @@ import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.engine import Engine
-from bids_deepseg.app.planning import make_stamp
+from bids_deepseg.app.planning import Stamper
 from bids_deepseg.bids.derivatives import ImageProducts, withdraw_stale, write_products
+from bids_deepseg.bids.given_centerline import read_centerline
+from bids_deepseg.bids.given_files import need_centerline_file
 from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.reader import read_image
+from bids_deepseg.bids.reader import LoadedImage, read_image
 from bids_deepseg.bids.saved import SavedResult
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
-from bids_deepseg.networks.specs import ModelSpec
+from bids_deepseg.settings import Guide
 
 logger = logging.getLogger(__name__)
 
@@ -91,16 +93,16 @@ class ImageWork:
         """Make this process ready."""
         if multiprocessing.parent_process() is not None:
             logs.configure(self.log_settings, worker=True)
-        specs = self.engine.specs()
+        stamper = Stamper.of(self.engine, self.contrast, self.products, self.volume)
         begin = time.monotonic()
         models = self.engine.load()
         seconds = time.monotonic() - begin
         logger.info("networks loaded in %.1f s", seconds, extra={"stage": "load", "seconds": seconds})
-        return lambda job: self.segment_and_write(job.payload, specs, models)
+        return lambda job: self.segment_and_write(job.payload, stamper, models)
 
-    def segment_and_write(self, image: BidsImage, specs: tuple[ModelSpec, ...], models: Any) -> ImageResult:
+    def segment_and_write(self, image: BidsImage, stamper: Stamper, models: Any) -> ImageResult:
         """Read, segment and write one image; the JSON sidecar of the mask is written last."""
-        stamp = make_stamp(specs, self.contrast, image, self.products, volume=self.volume)
+        stamp = stamper.stamp(image)
         with (
             logs.log_image(image.key),
             error_context(image=image.key),
@@ -109,8 +111,9 @@ class ImageWork:
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
                 loaded = read_image(image, self.volume)
+                guide = self._guide(image, stamper, loaded)
             clock.observe("read", None)
-            segmentation = self.engine.segment(loaded.volume, models, observer=clock.observe)
+            segmentation = self.engine.segment(loaded.volume, models, guide=guide, observer=clock.observe)
             with error_context(stage="write"):
                 products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links))
                 write_products(products, self.output_dir)
@@ -120,6 +123,14 @@ class ImageWork:
             findings = [(found.code, found.severity, found.message) for found in segmentation.findings]
             findings += [(code, "info", message) for code, message in loaded.notes]
             return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
+
+    def _guide(self, image: BidsImage, stamper: Stamper, loaded: LoadedImage) -> Guide:
+        """Read what a person gave for an image."""
+        place = self.engine.settings.centerline_file
+        if place is None:
+            return Guide(stamper.contrast_of(image))
+        path = need_centerline_file(image, place)
+        return Guide(stamper.contrast_of(image), read_centerline(path, loaded.volume.grid))
 
     @contextmanager
     def _withdrawing_stale(self, image: BidsImage, stamp: RunStamp) -> Iterator[None]:

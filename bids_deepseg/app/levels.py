@@ -87,7 +87,7 @@ def segment_participants(run: Run) -> None:
     collisions = find_collisions(found.images)
     refused = [refuse(image, error) for image, error in collisions.items()]
     images = [image for image in found.images if image not in collisions]
-    plan, too_large = refuse_too_large(options, plan_images(options, run.engine.specs(), images))
+    plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
     refused += too_large
     tell_selection(options, found)
     tell_plan(run, plan)

@@ -4,13 +4,16 @@ Terms: an image is *missing* when it has no result, *failed* when an earlier run
 ``fail``, *changed* when its result is of another source, network, version or option.
 """
 
+import functools
 import logging
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from bids_deepseg import __version__
 from bids_deepseg.app.cost import expect_cost
+from bids_deepseg.app.engine import Engine
 from bids_deepseg.bids.failures import read_failures
+from bids_deepseg.bids.given_files import centerline_sha256
 from bids_deepseg.bids.header import read_size
 from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
@@ -20,8 +23,9 @@ from bids_deepseg.bids.volumes import is_series, volume_rule
 from bids_deepseg.errors import ImageError, MemoryBudgetError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
 from bids_deepseg.execution.plan import Plan, plan_jobs
-from bids_deepseg.networks.specs import ModelSpec, contrast_of_suffix
+from bids_deepseg.networks.specs import ModelIdentity, contrast_of_suffix
 from bids_deepseg.options import RunOptions
+from bids_deepseg.settings import MethodSettings
 
 logger = logging.getLogger(__name__)
 
@@ -33,32 +37,50 @@ def wanted_products(options: RunOptions) -> tuple[str, ...]:
     return tuple(product for product in PRODUCTS if product not in unwanted)
 
 
-def make_stamp(
-    specs: tuple[ModelSpec, ...],
-    contrast: str,
-    image: BidsImage,
-    products: tuple[str, ...] = tuple(PRODUCTS),
-    *,
-    volume: str = "auto",
-) -> RunStamp:
-    """State what decides on the result of an image beside the image.
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamper:
+    """States what decides on the results of images beside the images.
 
-    Parameters
+    Attributes
     ----------
-    specs : tuple of ModelSpec
-        Networks in the order of their use.
+    specs_of : callable
+        Returns the models of a contrast.
+    settings : MethodSettings
+        How images are segmented.
     contrast : str
         As asked for; ``auto`` becomes the contrast of the image's suffix.
-    image : BidsImage
-        The image.
-    products : tuple of str, optional
+    products : tuple of str
         What is written.
-    volume : str, optional
+    volume : str
         What is segmented of an anatomical series; recorded for a series only.
     """
-    recorded: dict[str, str | None] = {"contrast": recorded_contrast(contrast, image)}
-    recorded |= {"volume": volume_rule(image, volume)} if is_series(image) else {}
-    return RunStamp(version=__version__, models=specs, options=recorded, products=products)
+
+    specs_of: Callable[[str | None], tuple[ModelIdentity, ...]]
+    settings: MethodSettings
+    contrast: str = "auto"
+    products: tuple[str, ...] = tuple(PRODUCTS)
+    volume: str = "auto"
+
+    @classmethod
+    def of(
+        cls, engine: Engine, contrast: str, products: tuple[str, ...] = tuple(PRODUCTS), volume: str = "auto"
+    ) -> "Stamper":
+        """Return the stamper of an engine, which compares the models of a contrast with their checksums once."""
+        return cls(functools.cache(engine.specs), engine.settings, contrast, products, volume)
+
+    def contrast_of(self, image: BidsImage) -> str | None:
+        """Return the contrast of an image."""
+        return recorded_contrast(self.contrast, image)
+
+    def stamp(self, image: BidsImage) -> RunStamp:
+        """Return the stamp of one image."""
+        contrast = self.contrast_of(image)
+        recorded: dict[str, str | float | None] = {"contrast": contrast}
+        recorded |= {"volume": volume_rule(image, self.volume)} if is_series(image) else {}
+        recorded |= self.settings.facts()
+        given = self.settings.centerline_file
+        inputs = {} if given is None else {"Centerline": centerline_sha256(image, given)}
+        return RunStamp(__version__, self.specs_of(contrast), recorded, self.products, inputs)
 
 
 def recorded_contrast(contrast: str, image: BidsImage) -> str | None:
@@ -66,20 +88,29 @@ def recorded_contrast(contrast: str, image: BidsImage) -> str | None:
     return contrast_of_suffix(image.suffix) if contrast == "auto" else contrast
 
 
-def plan_images(options: RunOptions, specs: tuple[ModelSpec, ...], images: Iterable[BidsImage]) -> Plan:
+def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]) -> Plan:
     """Separate the images that are segmented from those that need not be.
 
     Parameters
     ----------
     options : RunOptions
         What the user asked for.
-    specs : tuple of ModelSpec
-        Networks.
+    engine : Engine
+        Segmentation method; its models are compared with their checksums.
     images : iterable of BidsImage
         Selected images.
+
+    Raises
+    ------
+    NetworkError
+        If a model for one of the images is missing or changed.
     """
     failed = {failure.source for failure in read_failures(options.output_dir)}
-    products = wanted_products(options)
+    stamper = Stamper.of(engine, options.contrast, wanted_products(options), options.volume)
+    images = tuple(images)
+    # A missing network is told before the first image is begun.
+    for contrast in dict.fromkeys(stamper.contrast_of(image) for image in images):
+        stamper.specs_of(contrast)
     # One look at the folder is quicker than one for each image that has no result.
     begun = {path.name for path in options.output_dir.glob("sub-*")}
 
@@ -89,9 +120,7 @@ def plan_images(options: RunOptions, specs: tuple[ModelSpec, ...], images: Itera
         if saved is None:
             return frozenset({"missing", "failed"} if job.name in failed else {"missing"})
         states = {"failed"} if saved.verdict == "fail" else set()
-        if not is_current(
-            image, options.output_dir, make_stamp(specs, options.contrast, image, products, volume=options.volume)
-        ):
+        if not is_current(image, options.output_dir, stamper.stamp(image)):
             states.add("changed")
         return frozenset(states)
 

@@ -18,7 +18,7 @@ from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, fingerprint
 
 if TYPE_CHECKING:
-    from bids_deepseg.networks.specs import ModelSpec
+    from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Segmentation
 
 APP_NAME = "bids_deepseg"
@@ -43,18 +43,21 @@ class RunStamp:
     ----------
     version : str
         Version of the app.
-    models : tuple of ModelSpec
+    models : tuple of ModelIdentity
         Networks in the order of their use; the last one is thresholded.
     options : mapping of str to (str, int, float, bool or None)
         Options that change results.
     products : tuple of str
         Products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`; always with ``mask``.
+    inputs : mapping of str to str
+        Checksums of what a person gave for this image beside the image, by what it is: ``Centerline``.
     """
 
     version: str
-    models: tuple["ModelSpec", ...]
+    models: tuple["ModelIdentity", ...]
     options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     products: tuple[str, ...] = tuple(PRODUCTS)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.models or "mask" not in self.products or not set(self.products) <= set(PRODUCTS):
@@ -63,7 +66,8 @@ class RunStamp:
     @property
     def threshold(self) -> float:
         """Probability from which a voxel counts as cord."""
-        return self.models[-1].threshold
+        given = self.options.get("threshold")
+        return given if isinstance(given, float) else self.models[-1].threshold
 
     @property
     def config_hash(self) -> str:
@@ -73,6 +77,7 @@ class RunStamp:
             "models": [spec.sha256 for spec in self.models],
             "threshold": self.threshold,
             "options": dict(self.options),
+            **({"inputs": dict(self.inputs)} if self.inputs else {}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -156,6 +161,7 @@ def mask_sidecar(
         **({} if image.volume is None else {"Volume": image.volume}),
         "SourceFingerprint": source_fingerprint(image),
         "Options": dict(stamp.options),
+        **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
         "ConfigHash": stamp.config_hash,
         "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation)},
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
