@@ -7,7 +7,7 @@ Terms
 entity
     ``key-value`` pair of a file name; the package uses the long names of pybids (``subject``, ``acquisition``).
 product
-    Kind of result of one image: a key of :data:`PRODUCTS`.
+    Kind of result of one image: a key of :data:`PRODUCTS` (the cord) or :data:`STRUCTURE_PRODUCTS`.
 folded
     An entity of the source that BIDS refuses in the name of the result; it becomes part of ``desc``, so that two
     images never share a name: ``sub-01_flip-1_mt-on_MTS`` gives ``desc-MTSflip1mton``.
@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bids_deepseg.errors import ImageError
+from bids_deepseg.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from bids_deepseg.bids.query import BidsImage
@@ -98,7 +99,7 @@ class Product:
     extension: str
 
 
-#: All products of an image, each with a JSON sidecar beside it.
+#: Products about the cord of an image, each with a JSON sidecar beside it.
 PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {
         "probseg": Product("SC", "probseg", ".nii.gz"),
@@ -108,6 +109,22 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
         "mask": Product("SC", "mask", ".nii.gz"),
     }
 )
+
+
+def _structure_products(task: Task) -> dict[str, Product]:
+    """Return the products of a task beside the cord."""
+    kinds = (("probseg", ".nii.gz"), ("morph", ".tsv"), ("mask", ".nii.gz"))
+    named = zip(task.products, kinds, strict=True)
+    return {key: Product(task.label, suffix, extension) for key, (suffix, extension) in named}
+
+
+#: Products about structures inside of the cord, by the keys in their tasks.
+STRUCTURE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
+    {key: product for task in TASKS.values() for key, product in _structure_products(task).items()}
+)
+
+#: Everything that may stand in the output folder for one image.
+ALL_PRODUCTS: Mapping[str, Product] = MappingProxyType({**PRODUCTS, **STRUCTURE_PRODUCTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +192,7 @@ def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
     image : BidsImage
         Source image.
     product : str
-        Key of :data:`PRODUCTS`.
+        Key of :data:`ALL_PRODUCTS`.
 
     Returns
     -------
@@ -193,7 +210,7 @@ def derivative_names(image: "BidsImage", products: Iterable[str]) -> list[str]:
     ordered = dict(sorted(kept.items(), key=lambda item: _ORDER[item[0]]))
     session = "" if image.session is None else f"ses-{image.session}/"
     folder = f"sub-{image.subject}/{session}{image.datatype}"
-    kinds = [PRODUCTS[product] for product in products]
+    kinds = [ALL_PRODUCTS[product] for product in products]
     return [
         f"{folder}/{BidsName(ordered | {'label': kind.label}, kind.suffix, kind.extension).format()}" for kind in kinds
     ]
