@@ -48,11 +48,15 @@ class Finding:
         What it means for the use of the result.
     message : str
         What was observed, and what to do.
+    value, limit : float or None
+        What was measured, and the limit that it passed; None where that is no number.
     """
 
     code: str
     severity: Severity
     message: str
+    value: float | None = None
+    limit: float | None = None
 
 
 def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple[Finding, ...]:
@@ -92,22 +96,23 @@ def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]
             "warn",
             f"{slices} slices without segmentation were interpolated between their neighbours "
             f"(gaps shorter than {BRIDGED_GAP_MM:g} mm). Look at these slices.",
+            value=slices,
+            limit=0,
         )
     if mask.n_gaps:
-        yield Finding("gap", "warn", f"The mask has {mask.n_gaps} gaps of {BRIDGED_GAP_MM:g} mm or more. Look at them.")
+        message = f"The mask has {mask.n_gaps} gaps of {BRIDGED_GAP_MM:g} mm or more. Look at them."
+        yield Finding("gap", "warn", message, mask.n_gaps, 0)
     if mask.n_dropped:
-        yield Finding("piece-dropped", "warn", f"{mask.n_dropped} slices far from the rest of the mask were removed.")
+        message = f"{mask.n_dropped} slices far from the rest of the mask were removed."
+        yield Finding("piece-dropped", "warn", message, mask.n_dropped, 0)
     present = np.asarray(mask.volume.data.any((0, 1)))
     share = float(present[centerline.k].mean())
     missing = int((~present[centerline.k]).sum())
+    message = f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
     if share < 1 - FAIL_SHARE:
-        yield Finding(
-            "coverage-low", "fail", f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
-        )
+        yield Finding("coverage-low", "fail", message, 1 - share, FAIL_SHARE)
     elif missing * mask.volume.grid.zooms[AXIS_IS] >= MISSING_LENGTH_MM:
-        yield Finding(
-            "coverage", "warn", f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
-        )
+        yield Finding("coverage", "warn", message, missing * mask.volume.grid.zooms[AXIS_IS], MISSING_LENGTH_MM)
 
 
 def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
@@ -117,11 +122,14 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
     area, probability = columns["area_mm2"][present], columns["probability_mean"][present]
     odd = (area < AREA_RANGE_MM2[0]) | (area > AREA_RANGE_MM2[1])
     if odd.any():
+        too_large = bool(area.max() > AREA_RANGE_MM2[1])
         yield Finding(
             "area-range",
             "fail" if odd.mean() > FAIL_SHARE else "warn",
             f"{int(odd.sum())} of {len(area)} slices have an area outside of {AREA_RANGE_MM2[0]:g} to "
             f"{AREA_RANGE_MM2[1]:g} mm² (smallest {area.min():.0f}, largest {area.max():.0f}).",
+            value=float(area.max() if too_large else area.min()),
+            limit=AREA_RANGE_MM2[int(too_large)],
         )
     step = max(1, round(5.0 / mask.volume.grid.zooms[AXIS_IS]))
     if len(area) > step:
@@ -131,6 +139,8 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
                 "area-jump",
                 "warn",
                 f"The area changes by {100 * change.max():.0f} % within {step} slices. Look at the mask there.",
+                value=float(change.max()),
+                limit=AREA_JUMP_PER_5MM,
             )
     low = probability < LOW_PROBABILITY
     if low.mean() > FAIL_SHARE:
@@ -139,4 +149,6 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
             "warn",
             f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean probability inside of the mask "
             f"below {LOW_PROBABILITY:g}). Look at the mask.",
+            value=float(low.mean()),
+            limit=FAIL_SHARE,
         )

@@ -1,6 +1,7 @@
 """Segment the cord in the patches: a probability for each pixel, put back in its place."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.geometry.grid import AXIS_IS
@@ -36,8 +37,30 @@ def predict_probability(
     Volume
         float32 probability in [0, 1] on the grid of the patches, 0 outside of them.
     """
+    return predict_with_spread(patches, segmenter, standardise=standardise)[0]
+
+
+def predict_with_spread(
+    patches: PatchStack, segmenter: Predictor, *, standardise: Standardise = standardise_patches
+) -> tuple[Volume, Volume]:
+    """Segment all patches, and tell how far the answers to a patch and to its mirror image differ.
+
+    Parameters and errors as for :func:`predict_probability`.
+
+    Returns
+    -------
+    probability : Volume
+        float32 mean of the two answers in [0, 1] on the grid of the patches, 0 outside of them.
+    spread : Volume
+        float32 half of their absolute difference, in [0, 0.5], on the same grid.
+    """
     standard = standardise(patches.values, patches.valid)
-    predicted = (segmenter.predict(standard) + segmenter.predict(standard[:, ::-1])[:, ::-1]) / 2
+    first, second = segmenter.predict(standard), segmenter.predict(standard[:, ::-1])[:, ::-1]
+    return _put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches)
+
+
+def _put_back(predicted: NDArray[np.float32], patches: PatchStack) -> Volume:
+    """Put what was predicted in its places, smoothed along the slices."""
     data = np.zeros(patches.grid.shape, np.float32)
     for values, window in zip(predicted, patches.windows, strict=True):
         paste(data, values, window)
