@@ -1,0 +1,93 @@
+"""Load the published networks and detectors that the settings need."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_deepseg.errors import NetworkError
+from bids_deepseg.methods.sct.inference import ScaledPredictor
+from bids_deepseg.methods.sct.settings import SctSettings
+from bids_deepseg.methods.svm_model import SvmModel, read_own_model, read_published_model
+from bids_deepseg.networks.published import published_spec
+from bids_deepseg.networks.published_predictor import load_published
+from bids_deepseg.stages.findings import Finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SctNetworks:
+    """What a run of the reference method needs; parts that the settings do not use are None.
+
+    Attributes
+    ----------
+    segmenter : ScaledPredictor
+        2D or 3D segmentation network.
+    detector : ScaledPredictor or None
+        Detection network.
+    optic : SvmModel or None
+        Linear detector of OptiC.
+    findings : tuple of Finding
+        What is not the reference's.
+    """
+
+    segmenter: ScaledPredictor
+    detector: ScaledPredictor | None = None
+    optic: SvmModel | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def network_names(settings: SctSettings) -> tuple[str, ...]:
+    """Return the names of the published networks that are needed, the segmentation network first."""
+    segmenter = f"{settings.contrast}_sc" + ("_3D" if settings.used_kernel == "3d" else "")
+    return (segmenter, f"{settings.contrast}_ctr") if settings.centerline == "cnn" else (segmenter,)
+
+
+def needs_optic(settings: SctSettings) -> bool:
+    """Tell whether the linear detector is used: on the image, or with all quirks on the scan's distance maps (Q1)."""
+    return settings.centerline == "svm" or (settings.centerline == "cnn" and settings.all_quirks)
+
+
+def load_sct_networks(folder: Path, settings: SctSettings) -> SctNetworks:
+    """Load what the settings need from a folder that the user filled; imports TensorFlow.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``t2_sc.h5`` and so on, and OptiC's ``t2_model.yml`` in it or in its folder ``optic``.
+    settings : SctSettings
+        Settings.
+
+    Raises
+    ------
+    NetworkError
+        If a file is missing or is another one; all missing networks are named.
+    """
+    specs = [published_spec(name) for name in network_names(settings)]
+    missing = [spec.filenames[0] for spec in specs if not any((folder / name).is_file() for name in spec.filenames)]
+    if missing:
+        raise NetworkError(
+            f"The sct profile needs the published networks {' and '.join(missing)}, which are not in {folder}. They "
+            "are not part of this package, since no licence is stated for them. See 'bids_deepseg weights install', "
+            "and give their folder with --weights-dir."
+        )
+    optic, findings = load_optic(folder, settings) if needs_optic(settings) else (None, ())
+    networks = [load_published(folder, spec.name) for spec in specs]
+    return SctNetworks(networks[0], networks[1] if len(networks) > 1 else None, optic, findings)
+
+
+def load_optic(folder: Path, settings: SctSettings) -> tuple[SvmModel, tuple[Finding, ...]]:
+    """Read OptiC's published detector, or, unless all quirks are wanted, the package's own in its place."""
+    name = f"{settings.contrast}_model.yml"
+    path = next((place / name for place in (folder, folder / "optic") if (place / name).is_file()), None)
+    if path is not None:
+        return read_published_model(path), ()
+    if settings.all_quirks:
+        raise NetworkError(
+            f"The detector {name} of OptiC is neither in {folder} nor in its folder optic. With all quirks of the "
+            "reference the published one is needed. Put it there, or choose another --centerline."
+        )
+    own = Finding(
+        "optic-own",
+        "info",
+        f"The centerline was found with this package's own linear detector, since {name} is not in the folder of "
+        "published networks: it is not the reference's.",
+    )
+    return read_own_model(settings.contrast), (own,)

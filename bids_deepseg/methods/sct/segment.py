@@ -1,0 +1,164 @@
+"""Segment one image as the reference method does: all steps on one screen [1.5]."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.sct.centerlines import (
+    FoundCourse,
+    course_by_scan,
+    course_by_svm,
+    course_of_line,
+    course_of_mask,
+    to_centerline,
+)
+from bids_deepseg.methods.sct.cleanup import clean_slices
+from bids_deepseg.methods.sct.crops import Crops, cut_crops, paste_crops, scale_to_byte
+from bids_deepseg.methods.sct.inference import predict_blocks, predict_isotropic, predict_slices
+from bids_deepseg.methods.sct.networks import SctNetworks
+from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
+from bids_deepseg.methods.sct.resolution import resample, working_grid
+from bids_deepseg.methods.sct.result import SctResult, collect
+from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
+from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.centerline import Centerline
+
+#: Receives the name and the result of each step.
+Observer = Callable[[str, Any], None]
+
+
+def segment_sct(
+    volume: Volume,
+    networks: SctNetworks,
+    settings: SctSettings,
+    *,
+    given: Volume | Centerline | None = None,
+    observer: Observer | None = None,
+) -> SctResult:
+    """Segment the spinal cord in one image.
+
+    Parameters
+    ----------
+    volume : Volume
+        float32 image in any orientation.
+    networks : SctNetworks
+        Networks of the settings' contrast and kernel.
+    settings : SctSettings
+        Settings.
+    given : Volume or Centerline, optional
+        Centerline of the ways ``viewer`` and ``file``: an image that is not zero there, or points.
+    observer : callable, optional
+        Called as ``observer(stage_name, result)`` after each step.
+
+    Returns
+    -------
+    SctResult
+        Results on the grid of ``volume``.
+
+    Raises
+    ------
+    UsageError
+        If a centerline is given to a way that finds its own, or is missing.
+    CordNotFoundError
+        If no cord is found.
+    EmptyMaskError
+        If nothing is left after a step.
+    """
+    notify = observer or (lambda _name, _result: None)
+    with error_context(stage="canonical"):
+        canonical = to_canonical(volume)
+        notify("canonical", canonical)
+    with error_context(stage="resampled"):
+        working = resample(canonical, working_grid(canonical.grid))
+        notify("resampled", working)
+    with error_context(stage="centerline"):
+        found = find_course(working, canonical, networks, settings, given)
+        notify("centerline", found)
+    with error_context(stage="patches"):
+        crops = cut_crops(working.data, found.course, tuple(networks.segmenter.patch_shape[:2]))
+        notify("patches", crops)
+    with error_context(stage="probability"):
+        answers = _predict(crops, networks, settings, working.grid.zooms[2])
+        probability = _to_native(answers, crops, working, canonical)
+        notify("probability", probability)
+    with error_context(stage="mask"):
+        threshold = settings.threshold_of(networks.segmenter.threshold)
+        if settings.soft:
+            cleaned = clean_volume(probability.data, canonical.grid.zooms, all_quirks=settings.all_quirks)
+            probability = Volume(cleaned.data, canonical.grid)
+        else:
+            once = _to_native(clean_slices(answers, threshold), crops, working, canonical)
+            cleaned = _binarise_and_clean(once, threshold, all_quirks=settings.all_quirks)
+        mask = Volume((cleaned.data > NATIVE_THRESHOLD).astype(np.uint8), canonical.grid)
+        _refuse_empty(mask.data, NATIVE_THRESHOLD, probability)
+        notify("mask", mask)
+    with error_context(stage="metrics"):
+        result = collect(volume.grid, probability, mask, cleaned, to_centerline(found), settings)
+        notify("metrics", result.metrics)
+    return result.with_findings(networks.findings)
+
+
+def find_course(
+    working: Volume,
+    canonical: Volume,
+    networks: SctNetworks,
+    settings: SctSettings,
+    given: Volume | Centerline | None,
+) -> FoundCourse:
+    """Find the cord in the way that the settings name."""
+    way = settings.centerline
+    if (given is not None) != (way in ("viewer", "file")):
+        raise UsageError(
+            f"The centerline method is {way!r}, and a centerline was {'not ' if given is None else ''}given. Give one "
+            "for 'file' and 'viewer', and none otherwise."
+        )
+    if isinstance(given, Centerline):
+        return course_of_line(given, canonical.grid)
+    if given is not None:
+        return course_of_mask(given, canonical.grid, all_quirks=settings.all_quirks)
+    if way == "cnn":
+        if networks.detector is None:
+            raise ValueError("The way 'cnn' needs the detection network.")
+        return course_by_scan(working, networks.detector, networks.optic, settings)
+    if networks.optic is None:
+        raise ValueError("The way 'svm' needs the linear detector.")
+    return course_by_svm(working, networks.optic)
+
+
+def _predict(crops: Crops, networks: SctNetworks, settings: SctSettings, slice_mm: float) -> NDArray[np.float32]:
+    """Scale the windows and run the network; return probabilities (H, W, K)."""
+    network = networks.segmenter
+    scaled = scale_to_byte(crops.values)
+    if len(network.patch_shape) == 2:
+        return predict_slices(scaled, crops, network)
+    if settings.all_quirks:
+        # Q2: the 3D network was trained on voxels of 0.5 mm, and gets the slices as they are.
+        return predict_blocks(scaled, network)
+    return predict_isotropic(scaled, network, slice_mm=slice_mm)
+
+
+def _to_native(values: NDArray[np.float32], crops: Crops, working: Volume, canonical: Volume) -> Volume:
+    """Paste windows into the working grid and resample to the voxels of the image."""
+    pasted = Volume(paste_crops(values, crops, working.grid.shape), working.grid)
+    return Volume(np.clip(resample(pasted, canonical.grid).data, 0, 1), canonical.grid)
+
+
+def _binarise_and_clean(resampled: Volume, threshold: float, *, all_quirks: bool) -> Cleaned:
+    """Threshold the resampled mask and clean it as a whole."""
+    _refuse_empty(resampled.data, threshold, resampled)
+    mask = (resampled.data > NATIVE_THRESHOLD).astype(np.float32)
+    _refuse_empty(mask, NATIVE_THRESHOLD, resampled)
+    return clean_volume(mask, resampled.grid.zooms, all_quirks=all_quirks)
+
+
+def _refuse_empty(data: NDArray[np.generic], threshold: float, values: Volume) -> None:
+    """Raise an error if nothing is left."""
+    if not data.any():
+        raise EmptyMaskError(
+            f"A cord was found, but nothing of it is left above {threshold:g} (largest value: "
+            f"{values.data.max():.2f}). Look at the centerline and the contrast, and try a lower --threshold."
+        )
