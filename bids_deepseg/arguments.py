@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from bids_deepseg.config_file import folders_of, read_config, words_of
 from bids_deepseg.errors import UsageError
+from bids_deepseg.method_options import settings_of
 from bids_deepseg.option_table import option_table
 from bids_deepseg.options import LEVELS, RunOptions, parse_links, parse_memory, read_labels
 
@@ -117,6 +118,7 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         sessions=read_labels(found.session_label, "ses-"),
         suffixes=read_labels(found.suffix, ""),
         contrast=found.contrast,
+        settings=settings_of(found),
         volume=found.volume,
         n_cpus=found.n_cpus,
         omp_nthreads=found.omp_nthreads,

@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.option_table import Option, option_table
+from bids_deepseg.method_options import config_values
+from bids_deepseg.option_row import Option
+from bids_deepseg.option_table import option_table
 from bids_deepseg.options import RunOptions
 
 _FOLDERS = ("bids_dir", "output_dir", "analysis_level")
@@ -22,6 +24,8 @@ _ALTERNATIVES = (
     frozenset({"verbose", "quiet"}),
     frozenset({"bids_validation", "skip_bids_validation"}),
     frozenset({"mem", "mem_gb"}),
+    frozenset({"centerline", "centerline_file"}),
+    frozenset({"weights", "weights_dir"}),
 )
 
 #: Key and value of each option in the file; what is None, empty or False is left out.
@@ -77,7 +81,7 @@ def write_config(options: RunOptions, path: Path) -> None:
     """
     import tomli_w  # noqa: PLC0415 - not needed for --help
 
-    values = {key: value(options) for key, value in _FIELDS.items()}
+    values = {key: value(options) for key, value in _FIELDS.items()} | config_values(options.settings)
     # 0 is a value, for the seed say; False and nothing are not.
     told = {key: value for key, value in values.items() if value or (value == 0 and value is not False)}
     text = "# Repeat this run: bids_deepseg --config-file <this file>\n\n" + tomli_w.dumps(told)

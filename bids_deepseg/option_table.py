@@ -3,81 +3,30 @@
 Each may also be written with ``_`` for every inner ``-``, and under its other names.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bids_deepseg.method_options import method_options
+from bids_deepseg.option_row import Option, choice, labels, switch
 from bids_deepseg.options import CONTRASTS, DEVICES, LOG_FORMATS, RERUNS
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table of options.
-
-    Attributes
-    ----------
-    names : tuple of str
-        First the name that is shown, then other names.
-    group : str
-        Heading in the help.
-    help : str
-        What it does.
-    count : str
-        Number of values: ``none``, ``one`` or ``many``.
-    settings : dict
-        Further arguments of ``ArgumentParser.add_argument``.
-    """
-
-    names: tuple[str, ...]
-    group: str
-    help: str
-    count: str = "one"
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def destination(self) -> str:
-        """Name of the value in the result."""
-        return self.names[0].lstrip("-").replace("-", "_")
-
-    @property
-    def spellings(self) -> tuple[str, ...]:
-        """All names, with ``-`` and with ``_``."""
-        both = [(name, name[:2] + name[2:].replace("-", "_")) for name in self.names]
-        return tuple(dict.fromkeys(name for pair in both for name in pair))
-
-
-def _labels(*names: str, text: str, group: str = "selection") -> Option:
-    """Return the row of an option with several labels, which may be repeated."""
-    return Option(names, group, text, "many", {"metavar": "LABEL", "default": []})
-
-
-def _choice(*names: str, choices: Sequence[str], group: str, text: str) -> Option:
-    """Return the row of an option with one of several words; the first is the default."""
-    return Option(names, group, text, "one", {"choices": tuple(choices), "default": choices[0]})
-
-
-def _switch(*names: str, group: str, text: str, **settings: Any) -> Option:
-    """Return the row of an option without value."""
-    return Option(names, group, text, "none", {"action": "store_true", **settings})
 
 
 def option_table() -> tuple[Option, ...]:
     """Return all options, in the order of the help."""
-    return (*_selection(), *_validation(), *_resources(), *_running(), *_outputs(), *_other())
+    return (*_selection(), *method_options(), *_validation(), *_resources(), *_running(), *_outputs(), *_other())
 
 
 def _selection() -> tuple[Option, ...]:
     """Return the options that choose images."""
     return (
-        _labels(
+        labels(
             "--participant-label",
             "--participant-labels",
             "--subject-label",
             text="participants to process, with or without sub-; a file stands for one label a line (default: all)",
         ),
-        _labels("--exclude-participant-label", text="participants to leave out, in the same forms"),
-        _labels(
+        labels("--exclude-participant-label", text="participants to leave out, in the same forms"),
+        labels(
             "--session-label",
             "--session-id",
             text="sessions to process, with or without ses-; images without session stay (default: all)",
@@ -89,7 +38,7 @@ def _selection() -> tuple[Option, ...]:
             "many",
             {"metavar": "SUFFIX", "default": []},
         ),
-        _choice(
+        choice(
             "--contrast",
             choices=CONTRASTS,
             group="selection",
@@ -102,7 +51,7 @@ def _selection() -> tuple[Option, ...]:
             "(default: mean of T2starw, T2star and MEGRE, first of others)",
             settings={"metavar": "VOLUME", "default": "auto"},
         ),
-        _choice(
+        choice(
             "--on-missing",
             choices=("warn", "error"),
             group="selection",
@@ -120,13 +69,13 @@ def _selection() -> tuple[Option, ...]:
 def _validation() -> tuple[Option, ...]:
     """Return the options about the validity of the data set."""
     return (
-        _choice(
+        choice(
             "--bids-validation",
             choices=("warn", "error", "off"),
             group="validation",
             text="what to do about an invalid data set: warn, end with code 16, or do not validate (default: warn)",
         ),
-        _switch(
+        switch(
             "--skip-bids-validation",
             "--skip-bids-validator",
             group="validation",
@@ -152,8 +101,8 @@ def _resources() -> tuple[Option, ...]:
             "folder for temporary files, removed at the end (default: $TMPDIR, /tmp or the output folder)",
             settings={"metavar": "DIR", "type": Path},
         ),
-        _switch("--keep-work", group="resources", text="leave the temporary files at the end"),
-        _switch(
+        switch("--keep-work", group="resources", text="leave the temporary files at the end"),
+        switch(
             "--clean-workdir",
             group="resources",
             text="remove first what ended runs of this app left in the folder for temporary files, nothing else",
@@ -170,7 +119,7 @@ def _resources() -> tuple[Option, ...]:
             "the same; a bare number counts GB",
             settings={"metavar": "SIZE"},
         ),
-        _choice(
+        choice(
             "--device",
             choices=DEVICES,
             group="resources",
@@ -196,8 +145,8 @@ def _running() -> tuple[Option, ...]:
             "many",
             {"choices": RERUNS, "default": []},
         ),
-        _switch("--stop-on-first-crash", group="running", text="begin no further image after a failure"),
-        _switch(
+        switch("--stop-on-first-crash", group="running", text="begin no further image after a failure"),
+        switch(
             "--dry-run",
             group="running",
             text="print what would be done with which image, and write nothing; with --log-format json as JSON",
@@ -214,8 +163,8 @@ def _running() -> tuple[Option, ...]:
 def _outputs() -> tuple[Option, ...]:
     """Return the options about what is written."""
     return (
-        _switch("--no-probseg", group="outputs", text="write no map of the probability"),
-        _switch("--no-centerline", group="outputs", text="write no centerline"),
+        switch("--no-probseg", group="outputs", text="write no map of the probability"),
+        switch("--no-centerline", group="outputs", text="write no centerline"),
         Option(
             ("--dataset-link",),
             "outputs",
@@ -223,23 +172,23 @@ def _outputs() -> tuple[Option, ...]:
             "many",
             {"metavar": "NAME=URI", "default": []},
         ),
-        _switch("--reports-only", group="outputs", text="write pages and tables from the results that are there"),
-        _switch(
+        switch("--reports-only", group="outputs", text="write pages and tables from the results that are there"),
+        switch(
             "--boilerplate-only", group="outputs", text="write the methods text of the results in output_dir, no more"
         ),
-        _switch("--md-only-boilerplate", group="outputs", text="write the methods text as Markdown only"),
+        switch("--md-only-boilerplate", group="outputs", text="write the methods text as Markdown only"),
     )
 
 
 def _other() -> tuple[Option, ...]:
     """Return the options about what is told."""
     return (
-        _switch("--verbose", "-v", group="other", text="say more; twice for everything", action="count", default=0),
-        _switch("--quiet", "-q", group="other", text="print warnings and the summary only"),
-        _choice(
+        switch("--verbose", "-v", group="other", text="say more; twice for everything", action="count", default=0),
+        switch("--quiet", "-q", group="other", text="print warnings and the summary only"),
+        choice(
             "--log-format", choices=LOG_FORMATS, group="other", text="lines for people or JSON objects (default: text)"
         ),
-        _switch("--no-progress", group="other", text="neither count the images nor estimate the time left"),
-        _switch("--debug", group="other", text="show where errors happen in the code, keep temporary files"),
-        _switch("--notrack", group="other", text="accepted for compatibility: nothing is ever sent anywhere"),
+        switch("--no-progress", group="other", text="neither count the images nor estimate the time left"),
+        switch("--debug", group="other", text="show where errors happen in the code, keep temporary files"),
+        switch("--notrack", group="other", text="accepted for compatibility: nothing is ever sent anywhere"),
     )

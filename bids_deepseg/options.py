@@ -141,6 +141,14 @@ class RunOptions:
             raise UsageError(
                 "--boilerplate-only writes the methods text and nothing else. Leave out --dry-run and --reports-only."
             )
+        if self.settings.is_soft and not self.probseg:
+            raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
+        place = self.settings.centerline_file
+        if place is not None and not place.is_dir():
+            raise UsageError(
+                f"--centerline-file {place} is no folder. For a data set, a folder is expected in which the centerline "
+                "of each image lies under its name. For one image use 'bids_deepseg segment'."
+            )
         _check_folders(self.bids_dir, self.output_dir, self.work_dir)
 
 

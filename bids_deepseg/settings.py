@@ -83,14 +83,18 @@ class MethodSettings:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise UsageError(f"--{name} is {getattr(self, name)!r}. Expected: {', '.join(known)}.")
-        given = self.threshold
-        if not (given is None or given == SOFT or (isinstance(given, float) and 0 <= given <= 1)):
-            raise UsageError(f"--threshold is {given}. A number from 0 to 1 is expected, or the word {SOFT}.")
-        if (self.centerline_file is not None) != (self.centerline in ("file", "viewer")):
+        limit = self.threshold
+        if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
+            raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
+        given = self.centerline in ("file", "viewer")
+        if given and self.centerline_file is None:
+            clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
             raise UsageError(
-                "--centerline file and --centerline viewer take the centerline from --centerline-file, which the other "
-                "values do not read. Give both, or neither."
+                f"--centerline {self.centerline} needs --centerline-file with the centerline."
+                f"{clicks if self.centerline == 'viewer' else ''}"
             )
+        if not given and self.centerline_file is not None:
+            raise UsageError(f"--centerline {self.centerline} and --centerline-file contradict each other. Choose one.")
         if self.brain != "auto" and self.centerline != "cnn":
             raise UsageError(
                 f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "

@@ -9,7 +9,7 @@ from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.errors import ImageError
 
 #: Names by which others call a centerline: what follows the name of the image.
-_SUFFIXES = ("_centerline", "_label-centerline", "_label-centerline_mask")
+_SUFFIXES = ("_centerline-manual", "_centerline", "_label-centerline", "_label-centerline_mask")
 _ENDINGS = (".tsv", ".csv", ".nii.gz", ".nii")
 
 
@@ -22,8 +22,8 @@ def find_centerline_file(image: BidsImage, place: Path) -> Path | None:
         The image.
     place : Path
         A file, which is taken as it is, or the root of a data set of derivatives: the names that this app gives to
-        centerlines are looked for, then ``<image>_centerline``, ``<image>_label-centerline`` and
-        ``<image>_label-centerline_mask`` with the endings of tables and images, in the folder of the image below
+        centerlines are looked for, then ``<image>_centerline-manual``, ``<image>_centerline``,
+        ``<image>_label-centerline`` and ``<image>_label-centerline_mask`` with the endings of tables and images, in the folder of the image below
         ``place`` and in ``place`` itself.
 
     Returns

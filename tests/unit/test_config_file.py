@@ -7,7 +7,9 @@ import pytest
 from bids_deepseg.arguments import parse_arguments
 from bids_deepseg.config_file import _FIELDS, write_config
 from bids_deepseg.errors import UsageError
+from bids_deepseg.method_options import config_values
 from bids_deepseg.option_table import option_table
+from bids_deepseg.settings import MethodSettings
 
 #: Options that are written by another name, or that say nothing of a run.
 NOT_WRITTEN = {"config_file", "notrack", "skip_bids_validation", "mem_gb"}
@@ -26,11 +28,9 @@ def config(tmp_path):
 
 
 def test_every_option_is_written():
-    assert {option.destination for option in option_table()} - NOT_WRITTEN == set(_FIELDS) - {
-        "bids_dir",
-        "output_dir",
-        "analysis_level",
-    }
+    written = set(_FIELDS) | set(config_values(MethodSettings()))
+    folders = {"bids_dir", "output_dir", "analysis_level"}
+    assert {option.destination for option in option_table()} - NOT_WRITTEN == written - folders
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,9 @@ def test_every_option_is_written():
         "--omp-nthreads 1 --keep-work --mem 1.3GiB --clean-workdir --device auto --random-seed 0 --rerun failed",
         "--stop-on-first-crash --no-probseg --no-centerline --dataset-link raw=doi:10.1/x a=b=c --log-format json",
         "--no-progress -q --debug --skip-bids-validation --reports-only --rerun all",
+        "--centerline svm --kernel 3d --threshold 0.3",
+        "--centerline viewer --centerline-file / --threshold soft",
+        "--brain no --weights sct --weights-dir /w",
     ],
 )
 def test_what_is_written_gives_the_same_options(tmp_path, words):

@@ -1,0 +1,113 @@
+"""List the options of the method, and turn their values into settings.
+
+Each stands for an option of ``sct_deepseg_sc``; ``docs/reference-options.md`` has the table.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.errors import UsageError
+from bids_deepseg.option_row import Option, choice
+from bids_deepseg.settings import BRAINS, CENTERLINES, KERNELS, SOFT, WEIGHTS, MethodSettings
+
+
+def method_options() -> tuple[Option, ...]:
+    """Return the options that choose how images are segmented."""
+    return (
+        choice(
+            "--centerline",
+            choices=CENTERLINES,
+            group="method",
+            text="centerline by the detection network (cnn, the default), by gradients and OptiC (svm), or given by a "
+            "person: a mask or points (file), clicked points (viewer; see 'bids_deepseg viewer --help')",
+        ),
+        Option(
+            ("--centerline-file",),
+            "method",
+            "folder in which the centerline of each image is looked up by its name",
+            settings={"metavar": "PATH", "type": Path},
+        ),
+        choice(
+            "--kernel",
+            choices=KERNELS,
+            group="method",
+            text="segmentation network that sees slice by slice (2d, the default) or stacks of slices (3d)",
+        ),
+        Option(
+            ("--threshold",),
+            "method",
+            f"probability from 0 to 1 from which a voxel is cord (default: that of the network), or {SOFT}: the "
+            "probability is the result, and the mask is left without clean-up",
+            settings={"metavar": "P"},
+        ),
+        choice(
+            "--brain",
+            choices=BRAINS,
+            group="method",
+            text="whether something other than cord may follow it in the image, such as brain (auto and yes), or not "
+            "(no: everything between the first and the last slice with cord is kept)",
+        ),
+        choice(
+            "--weights",
+            choices=WEIGHTS,
+            group="method",
+            text="networks of this package (own, the default) or the published ones of --weights-dir (sct)",
+        ),
+        Option(
+            ("--weights-dir",),
+            "method",
+            "folder of published networks; see 'bids_deepseg weights'",
+            settings={"metavar": "DIR", "type": Path},
+        ),
+    )
+
+
+def settings_of(found: argparse.Namespace) -> MethodSettings:
+    """Return the settings that the values of the options stand for.
+
+    Raises
+    ------
+    UsageError
+        If they contradict each other.
+    """
+    return MethodSettings(
+        # A file says by itself where the centerline comes from, as in the reference.
+        centerline="file" if found.centerline == "cnn" and found.centerline_file else found.centerline,
+        centerline_file=found.centerline_file,
+        kernel=found.kernel,
+        threshold=parse_threshold(found.threshold),
+        brain=found.brain,
+        weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
+        weights_dir=found.weights_dir,
+    )
+
+
+def parse_threshold(text: str | None) -> float | str | None:
+    """Turn the text of ``--threshold`` into a number, ``soft`` or None.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if text is None or text.lower() == SOFT:
+        return None if text is None else SOFT
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
+
+
+def config_values(settings: MethodSettings) -> dict[str, Any]:
+    """Return the values of the options for a configuration file; None where an option has no value."""
+    place, folder, threshold = settings.centerline_file, settings.weights_dir, settings.threshold
+    return {
+        "centerline": settings.centerline,
+        "centerline_file": place and str(place.absolute()),
+        "kernel": settings.kernel,
+        "threshold": None if threshold is None else str(threshold),
+        "brain": settings.brain,
+        "weights": settings.weights,
+        "weights_dir": folder and str(folder.absolute()),
+    }
