@@ -1,11 +1,12 @@
 """Segment one image: the whole method on one screen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.methods.structures import find_structure
 from bids_deepseg.methods.svm_optic import svm_centerline
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.settings import Guide, MethodSettings
@@ -20,6 +21,8 @@ from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_m
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_probability
+from bids_deepseg.stages.structure import Structure
+from bids_deepseg.tasks import CORD
 
 _DEFAULT = MethodSettings()
 _UNGUIDED = Guide()
@@ -47,7 +50,9 @@ class Segmentation:
     metrics : CordMetrics
         Measures per slice.
     findings : tuple of Finding
-        What speaks against the result.
+        What speaks against the result, that of the structure included.
+    structure : Structure or None
+        What the task found inside of the cord.
     """
 
     probability: Volume
@@ -56,6 +61,7 @@ class Segmentation:
     centerline_mask: Volume
     metrics: CordMetrics
     findings: tuple[Finding, ...]
+    structure: Structure | None = None
 
     def __post_init__(self) -> None:
         grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)
@@ -172,3 +178,37 @@ def make_mask(probability: Volume, centerline: Centerline, models: Models, setti
     if settings.is_soft:
         return raw_mask(probability, threshold=threshold)
     return clean_mask(probability, centerline, threshold=threshold)
+
+
+def add_structure(
+    volume: Volume, segmentation: Segmentation, models: Models, task: str, *, observer: Observer | None = None
+) -> Segmentation:
+    """Find what a task asks for inside of the cord that was segmented, by whatever method.
+
+    Parameters
+    ----------
+    volume : Volume
+        float32 image.
+    segmentation : Segmentation
+        Its cord.
+    models : Models
+        With the network of the task.
+    task : str
+        A word of :data:`bids_deepseg.tasks.TASK_NAMES`; ``cord`` changes nothing.
+    observer : callable, optional
+        Called as for :func:`segment`.
+
+    Returns
+    -------
+    Segmentation
+        The same one with the structure, whose findings count in the verdict.
+    """
+    if task == CORD:
+        return segmentation
+    if models.structure is None:
+        raise ValueError(f"The models hold no network for the task {task!r}.")
+    with error_context(stage="structure"):
+        structure = find_structure(task, volume, segmentation.mask, segmentation.metrics, models.structure)
+        if observer is not None:
+            observer("structure", structure)
+    return replace(segmentation, structure=structure, findings=(*segmentation.findings, *structure.findings))

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "methods": {"geometry", "stages", "networks", "tasks"},
     "settings": {"tasks"},
     "tasks": set(),
-    "pipeline": {"geometry", "stages", "methods", "networks", "settings"},
+    "pipeline": {"geometry", "stages", "methods", "networks", "settings", "tasks"},
     "training": {"geometry", "stages", "methods", "networks", "pipeline", "settings"},
     "example": {"geometry"},
     "bids": {"geometry", "stages", "pipeline", "networks", "tasks"},

@@ -4,7 +4,6 @@ A new task is an entry in :data:`bids_deepseg.tasks.TASKS`, a finder in :data:`F
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 from bids_deepseg.geometry.window import paste
+from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import probability_on
@@ -25,22 +25,6 @@ from bids_deepseg.tasks import TASKS
 #: Probability from which a voxel of the image belongs to the structure. Published networks are thresholded on their own
 #: pixels; what is averaged over a voxel is then the part of it that they mark.
 NATIVE_THRESHOLD = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StructureModel:
-    """A network that finds a structure.
-
-    Attributes
-    ----------
-    predictor : Predictor
-        The network.
-    is_published : bool
-        Whether it is one of the published networks, with their rules of intensity and threshold.
-    """
-
-    predictor: Predictor
-    is_published: bool = False
 
 
 #: Maps an image and the mask of its cord, both on canonical axes, and a model to a probability on the same voxels.

@@ -7,6 +7,22 @@ from bids_deepseg.networks.specs import read_spec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StructureModel:
+    """A network that finds a structure inside of the cord.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The network.
+    is_published : bool
+        Whether it is one of the published networks, with their rules of intensity and threshold.
+    """
+
+    predictor: Predictor
+    is_published: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Models:
     """The models of one method.
 
@@ -21,6 +37,8 @@ class Models:
     detector_scale, segmenter_scale : (float, float) or None
         Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
         this package, which expects each patch standardised by itself.
+    structure : StructureModel or None
+        Network of a task beside the cord.
     """
 
     detector: Predictor | None
@@ -28,6 +46,7 @@ class Models:
     linear: LinearDetector | None = None
     detector_scale: tuple[float, float] | None = None
     segmenter_scale: tuple[float, float] | None = None
+    structure: StructureModel | None = None
 
 
 def load_models() -> Models:

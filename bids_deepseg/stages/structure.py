@@ -125,7 +125,7 @@ def measure_structure(
     columns = cord.columns()
     axis = next(axis for axis, code in enumerate(native.axcodes) if code in "SI")
     across = tuple(other for other in range(3) if other != axis)
-    pixel_mm2 = float(np.linalg.norm(np.cross(*(native.affine[:3, other] for other in across))))
+    pixel_mm2 = float(np.linalg.norm(np.cross(native.affine[:3, across[0]], native.affine[:3, across[1]])))
     order = columns["slice"].astype(int)
     inside = mask.data > 0
     n_voxels = inside.sum(across)[order].astype(float)

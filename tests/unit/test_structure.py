@@ -9,10 +9,10 @@ from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.methods.structures import (
     FINDERS,
     JUDGES,
-    StructureModel,
     find_structure,
     standardise_by_volume,
 )
+from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.structure import COLUMNS, confine, judge_grey, measure_structure, middle_of_cord
 from bids_deepseg.tasks import TASKS
