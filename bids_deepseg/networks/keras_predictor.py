@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.batches import predict_in_batches
 from bids_deepseg.networks.specs import ModelSpec, check_weights
+from bids_deepseg.networks.stacks import cut_stacks, join_stacks
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +54,16 @@ class KerasPredictor:
         return self.spec.threshold
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map standardised patches (N, H, W) to probabilities (N, H, W)."""
-        return predict_in_batches(self.network, patches, most_voxels=_BATCH_PIXELS)
+        """Map standardised patches (N, H, W) to probabilities (N, H, W).
+
+        To a network that sees stacks of slices the patches are consecutive slices, from inferior to superior.
+        """
+        n_slices = self.spec.architecture["arguments"].get("n_slices", 1)
+        if n_slices == 1:
+            return predict_in_batches(self.network, patches, most_voxels=_BATCH_PIXELS)
+        stacks, kept = cut_stacks(patches, n_slices)
+        predicted = predict_in_batches(self.network, stacks, most_voxels=_BATCH_PIXELS)
+        return join_stacks(predicted, kept)
 
 
 def load_predictor(spec: ModelSpec) -> KerasPredictor:
@@ -66,13 +75,11 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
         If the weights are missing, changed, or do not fit the architecture.
     """
     check_weights(spec)
-    if spec.architecture["function"] != "build_unet":
-        raise NetworkError(f"Network {spec.name}: unknown architecture {spec.architecture['function']!r}.")
     try:
         with tensorflow_silenced(), as_file(spec.weights) as path:
             from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
 
-            network = architectures.build_unet(spec.patch_shape, **spec.architecture["arguments"])
+            network = architectures.build_network(spec.architecture, spec.patch_shape)
             network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise NetworkError(

@@ -44,7 +44,7 @@ class Optimisation:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """All settings of one training."""
+    """All settings of one training; ``start_from`` names the network of the package whose weights are the first."""
 
     name: str
     seed: int
@@ -52,6 +52,7 @@ class TrainingConfig:
     architecture: dict[str, Any]
     samples: SampleSettings
     optimisation: Optimisation
+    start_from: str | None = None
 
 
 def read_config(name_or_path: str) -> TrainingConfig:
@@ -75,4 +76,5 @@ def read_config(name_or_path: str) -> TrainingConfig:
         architecture=table["architecture"],
         samples=SampleSettings(**samples),
         optimisation=Optimisation(**table["optimisation"]),
+        start_from=table.get("start_from"),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.networks.architectures import build_unet
+from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.training.checkpoint import CHECKPOINT_NAME, Progress, load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.evaluate import FIGURES_NAME
@@ -57,7 +57,7 @@ def export(config: TrainingConfig, run_dir: Path, output_dir: Path | None = None
     trained = build_model(config)
     progress = load_checkpoint(run_dir, trained)
     # A model that was never compiled holds no optimizer state.
-    bare = build_unet(config.samples.patch_shape, **config.architecture["arguments"])
+    bare = build_network(config.architecture, config.samples.patch_shape)
     bare.set_weights(trained.get_weights())
     weights = output_dir / f"{config.name}.weights.h5"
     bare.save_weights(weights)

@@ -26,6 +26,8 @@ def soft_dice(target: Any, probability: Any) -> Any:
     """
     from keras import ops  # noqa: PLC0415 - importing this package must not load a network library
 
+    # A slice of a stack is scored like a patch of its own.
+    target, probability = (ops.reshape(array, (-1, *array.shape[-3:])) for array in (target, probability))
     axes = (1, 2, 3)
     overlap = 2 * ops.sum(target * probability, axis=axes)
     total = ops.sum(ops.square(target), axis=axes) + ops.sum(ops.square(probability), axis=axes)

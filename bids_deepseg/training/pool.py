@@ -42,8 +42,8 @@ class PoolSettings:
     ----------
     size : int
         Samples in the pool.
-    patch_shape : (int, int)
-        Pixels of a patch.
+    sample_shape : tuple of int
+        Shape of a sample's array.
     reuse : float
         Number of times that a sample is to be seen on average.
     first : int
@@ -51,7 +51,7 @@ class PoolSettings:
     """
 
     size: int
-    patch_shape: tuple[int, int]
+    sample_shape: tuple[int, ...]
     reuse: float
     first: int
 
@@ -61,7 +61,7 @@ class SamplePool:
 
     def __init__(self, make_stream: Callable[[], Stream], settings: PoolSettings) -> None:
         self._settings = settings
-        shape = (settings.size, 2, *settings.patch_shape)
+        shape = (settings.size, 2, *settings.sample_shape)
         n_bytes = int(np.prod(shape)) * 4
         self._memory = SharedMemory(create=True, size=n_bytes)
         self._samples: Array = np.ndarray(shape, np.float32, self._memory.buf)
@@ -97,7 +97,7 @@ class SamplePool:
         return int(self._made.value)
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-        """Draw a batch: patches and targets, each (n, H, W, 1) float32."""
+        """Draw a batch: patches and targets, each (n, ..., 1) float32."""
         self._wait_for(min(self._settings.size, 8 * n))
         made, size = self.n_made, self._settings.size
         if made < size:
@@ -126,7 +126,7 @@ def _generate(
 ) -> None:
     """Fill the pool for ever; the body of the generator process."""
     memory = SharedMemory(name=memory_name)
-    shape = (settings.size, 2, *settings.patch_shape)
+    shape = (settings.size, 2, *settings.sample_shape)
     samples: Array = np.ndarray(shape, np.float32, memory.buf)
     stream = make_stream()
     while True:

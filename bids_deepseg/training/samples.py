@@ -19,9 +19,9 @@ from bids_deepseg.training.synthesis.scene import Scene, paint_nothing, paint_sc
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
-_MARGIN_PX = 6
+MARGIN_PX = 6
 #: What the slices without cord show; the end of the cord is what is hardest to tell.
-_SUBJECTS_WITHOUT_CORD = (
+SUBJECTS_WITHOUT_CORD = (
     "cauda", "cauda", "cauda", "tissue", "tissue", "limb", "limb", "brain", "brainstem", "brainstem", "nothing",
 )  # fmt: skip
 #: Standard deviation of the detection target.
@@ -46,6 +46,8 @@ class SampleSettings:
         Share of the painted samples that show no cord.
     shift_mm : float
         Largest distance of the cord from the centre of the patch, along each axis.
+    n_slices : int, optional
+        Consecutive slices of a sample; 1 for a network that sees one slice at a time.
     """
 
     task: str
@@ -54,11 +56,17 @@ class SampleSettings:
     real_fraction: float
     without_cord: float
     shift_mm: float
+    n_slices: int = 1
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of the array of one sample: (H, W), or (D, H, W) for several slices."""
+        return self.patch_shape if self.n_slices == 1 else (self.n_slices, *self.patch_shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A standardised patch, its target in [0, 1] and its valid pixels, each (H, W)."""
+    """A standardised patch, its target in [0, 1] and its valid pixels, each (H, W), or (D, H, W) of several slices."""
 
     patch: Array
     target: Array
@@ -87,17 +95,18 @@ class SampleStream:
             return self.images
         return tuple(image for image in self.images if image.mask is not None or np.isnan(image.centre_ij).all())
 
-    def _grid(self) -> PixelGrid:
+    def grid(self) -> PixelGrid:
+        """Return the pixels that are painted or cut: a patch and its margin."""
         height, width = self.settings.patch_shape
-        return PixelGrid((height + 2 * _MARGIN_PX, width + 2 * _MARGIN_PX), self.settings.zoom_mm)
+        return PixelGrid((height + 2 * MARGIN_PX, width + 2 * MARGIN_PX), self.settings.zoom_mm)
 
     def _painted(self, rng: np.random.Generator) -> Sample:
         """Paint a slice and acquire it."""
-        settings, grid = self.settings, self._grid()
+        settings, grid = self.settings, self.grid()
         subject = "cord"
         if rng.uniform() < settings.without_cord:
-            subject = str(rng.choice(_SUBJECTS_WITHOUT_CORD))
-        centre = _draw_shift(rng, settings.shift_mm)
+            subject = str(rng.choice(SUBJECTS_WITHOUT_CORD))
+        centre = draw_shift(rng, settings.shift_mm)
         if subject == "nothing":
             scene = paint_nothing(rng, grid)
         else:
@@ -113,24 +122,23 @@ class SampleStream:
         image = spoil(rng, image, zoom_mm=grid.zoom_mm)
         scene = Scene(image, cord, scene.centre_mm, scene.tissues)
         valid = np.ones(grid.shape, bool)
-        return self._finish(rng, scene.image, scene.cord, valid, scene.centre_mm)
+        return self.finish(rng, scene.image, scene.cord, valid, scene.centre_mm)
 
     def _real(self, rng: np.random.Generator) -> Sample:
         """Cut a slice from a real image, remap it and acquire it again."""
         images = self.usable_images()
-        weights = np.array([_weight(image, self.settings.task) for image in images])
-        source = images[rng.choice(len(images), p=weights / weights.sum())]
+        source = draw_image(rng, images, self.settings.task)
         k = int(rng.choice(source.slices))
-        grid = self._grid()
-        cut = cut_slice(rng, grid, source, k=k, point_ij=self._point(rng, source, k))
+        grid = self.grid()
+        cut = cut_slice(rng, grid, source, k=k, point_ij=self.point(rng, source, k))
         known = cut.cord if source.mask is not None and cut.cord.max() > 0.5 else None
         image = remap(rng, cut.image, known)
         if rng.uniform() < 0.75:
             image = acquire(rng, image, draw_acquisition(rng, noisy=False), zoom_mm=grid.zoom_mm)
             image = spoil(rng, image, zoom_mm=grid.zoom_mm)
-        return self._finish(rng, image, cut.cord, cut.valid, cut.centre_mm)
+        return self.finish(rng, image, cut.cord, cut.valid, cut.centre_mm)
 
-    def _point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:
+    def point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:
         """Draw the point of the image that becomes the centre of the patch."""
         centre = source.centre_ij[k]
         anywhere = 0.06 if self.settings.task == "segmentation" else 0.35
@@ -140,10 +148,10 @@ class SampleStream:
                 centre = bright[rng.integers(len(bright))]
             else:
                 centre = np.array(source.data.shape[:2]) * rng.uniform(0.2, 0.8, 2)
-        shift = np.array(_draw_shift(rng, self.settings.shift_mm)) / np.array(source.zooms_mm[:2])
+        shift = np.array(draw_shift(rng, self.settings.shift_mm)) / np.array(source.zooms_mm[:2])
         return float(centre[0] + shift[0]), float(centre[1] + shift[1])
 
-    def _finish(
+    def finish(
         self,
         rng: np.random.Generator,
         image: Array,
@@ -152,7 +160,7 @@ class SampleStream:
         centre_mm: tuple[float, float] | None,
     ) -> Sample:
         """Cut the margin off, draw the field of view, standardise, and make the target."""
-        inner = slice(_MARGIN_PX, -_MARGIN_PX)
+        inner = slice(MARGIN_PX, -MARGIN_PX)
         image, cord, valid = image[inner, inner], cord[inner, inner], valid[inner, inner]
         valid = valid & draw_valid(rng, self.settings.patch_shape, self.settings.zoom_mm, centre_mm)
         image = _blank_border(rng, image)
@@ -175,10 +183,16 @@ def gaussian_target(settings: SampleSettings, centre_mm: tuple[float, float] | N
     return target
 
 
-def _draw_shift(rng: np.random.Generator, largest_mm: float) -> tuple[float, float]:
+def draw_shift(rng: np.random.Generator, largest_mm: float) -> tuple[float, float]:
     """Draw a shift within a square, denser in the middle."""
     shift = rng.uniform(-1, 1, 2) * largest_mm * rng.uniform(0.2, 1)
     return float(shift[0]), float(shift[1])
+
+
+def draw_image(rng: np.random.Generator, images: tuple[RealImage, ...], task: str) -> RealImage:
+    """Draw a real image with the weights of its kind."""
+    weights = np.array([_weight(image, task) for image in images])
+    return images[rng.choice(len(images), p=weights / weights.sum())]
 
 
 def _weight(image: RealImage, task: str) -> float:

@@ -59,8 +59,18 @@ def draw_acquisition(rng: np.random.Generator, *, noisy: bool, contrast: float =
     )
 
 
-def acquire(rng: np.random.Generator, image: Array, acquisition: Acquisition, *, zoom_mm: float) -> Array:
-    """Apply shading, ghost, native resolution, noise and gamma, in the order in which they arise."""
+def acquire(
+    rng: np.random.Generator,
+    image: Array,
+    acquisition: Acquisition,
+    *,
+    zoom_mm: float,
+    noise_rng: np.random.Generator | None = None,
+) -> Array:
+    """Apply shading, ghost, native resolution, noise and gamma, in the order in which they arise.
+
+    ``noise_rng`` draws the noise in place of ``rng``: slices of one volume share all but their noise.
+    """
     if acquisition.bias > 0:
         field = smooth_field(rng, (image.shape[0], image.shape[1]), float(rng.uniform(25, 60)) / zoom_mm)
         image = image * np.exp(np.float32(acquisition.bias) * field)
@@ -69,7 +79,7 @@ def acquire(rng: np.random.Generator, image: Array, acquisition: Acquisition, *,
         image = image + np.float32(acquisition.ghost) * np.roll(image, shift, axis=1)
     step = (acquisition.native_mm[0] / zoom_mm, acquisition.native_mm[1] / zoom_mm)
     low_pass = _truncate if acquisition.truncated else _resample
-    image = low_pass(rng, image, step, acquisition)
+    image = low_pass(rng, noise_rng or rng, image, step, acquisition)
     if acquisition.gamma != 1:
         peak = max(float(np.abs(image).max()), 1e-6)
         image = np.sign(image) * np.abs(image / peak) ** np.float32(acquisition.gamma) * peak
@@ -86,13 +96,19 @@ def _noise(rng: np.random.Generator, image: Array, acquisition: Acquisition, sca
     return np.asarray(np.hypot(real, imaginary), np.float32)
 
 
-def _resample(rng: np.random.Generator, image: Array, step: tuple[float, float], acquisition: Acquisition) -> Array:
+def _resample(
+    rng: np.random.Generator,
+    noise_rng: np.random.Generator,
+    image: Array,
+    step: tuple[float, float],
+    acquisition: Acquisition,
+) -> Array:
     """Average over native pixels, add noise there, and interpolate linearly back as the application does."""
     coarse = np.maximum(step, 1.0)
     # Native pixels smaller than the network's are averaged by the application, which also averages the noise.
     scale = float(np.sqrt(np.prod(np.minimum(step, 1.0))))
     if coarse.max() < 1.05:
-        return _noise(rng, image, acquisition, scale)
+        return _noise(noise_rng, image, acquisition, scale)
     sigma = np.sqrt(coarse**2 - 1) * float(rng.uniform(0.29, 0.45))
     smooth = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
     phase = rng.uniform(0, 1, 2) * coarse
@@ -100,16 +116,22 @@ def _resample(rng: np.random.Generator, image: Array, step: tuple[float, float],
     native = ndimage.affine_transform(
         smooth, coarse, phase, output_shape=(int(size[0]), int(size[1])), order=1, mode="nearest"
     )
-    native = _noise(rng, native, acquisition, scale)
+    native = _noise(noise_rng, native, acquisition, scale)
     back: Array = ndimage.affine_transform(
         native, 1 / coarse, -phase / coarse, output_shape=image.shape, order=1, mode="nearest"
     )
     return back
 
 
-def _truncate(rng: np.random.Generator, image: Array, step: tuple[float, float], acquisition: Acquisition) -> Array:
+def _truncate(
+    _rng: np.random.Generator,
+    noise_rng: np.random.Generator,
+    image: Array,
+    step: tuple[float, float],
+    acquisition: Acquisition,
+) -> Array:
     """Cut k-space at the native resolution: ringing at edges, and noise of the same bandwidth."""
-    spectrum = np.fft.rfft2(_noise(rng, image, acquisition, float(np.sqrt(np.prod(np.maximum(step, 1.0))))))
+    spectrum = np.fft.rfft2(_noise(noise_rng, image, acquisition, float(np.sqrt(np.prod(np.maximum(step, 1.0))))))
     keep_x = np.abs(np.fft.fftfreq(image.shape[0])) <= 0.5 / max(step[0], 1.0)
     keep_y = np.fft.rfftfreq(image.shape[1]) <= 0.5 / max(step[1], 1.0)
     spectrum *= keep_x[:, None] & keep_y[None, :]
