@@ -18,6 +18,7 @@ from bids_deepseg.methods.svm_model import SvmModel
 from bids_deepseg.methods.svm_optic import svm_centerline
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.optic import least_cost_path
 
 
@@ -114,7 +115,7 @@ def course_of_mask(given: Volume, canonical: Grid, *, all_quirks: bool) -> Found
     line = to_canonical(given)
     target = working_grid(canonical)
     if not line.grid.same_as(canonical) and not all_quirks:
-        return course_of_points(_points_of(line), target)
+        return course_of_points(_points_of(line), canonical)
     own = working_grid(line.grid)
     if own.shape != target.shape:
         raise ImageError(
@@ -129,11 +130,6 @@ def course_of_mask(given: Volume, canonical: Grid, *, all_quirks: bool) -> Found
     return FoundCourse(Course(ij, k, target), np.ones(len(k)), 0.0)
 
 
-def course_of_line(given: Centerline, canonical: Grid) -> FoundCourse:
-    """Take the course from a centerline on any grid."""
-    return course_of_points(given.xyz, working_grid(canonical))
-
-
 def _points_of(line: Volume) -> NDArray[np.float64]:
     """Return the weighted centre (N, 3) in mm of each slice of an image of a centerline, on canonical axes."""
     k = np.flatnonzero(line.data.any((0, 1)))
@@ -141,38 +137,16 @@ def _points_of(line: Volume) -> NDArray[np.float64]:
     return line.grid.voxel_to_world(np.column_stack([np.reshape(centres, (-1, 2)), k]))
 
 
-def course_of_points(xyz: NDArray[np.float64], grid: Grid) -> FoundCourse:
-    """Interpolate points linearly to the slices of a grid.
+def course_of_points(xyz: NDArray[np.float64], canonical: Grid) -> FoundCourse:
+    """Fit a course to points on any grid; parameters and errors as for :func:`centerline_from_points`.
 
-    Parameters
-    ----------
-    xyz : (N, 3) float array
-        Points in RAS+ mm.
-    grid : Grid
-        Working grid.
-
-    Returns
-    -------
-    FoundCourse
-        A point in every slice between the ends of the line; that of its single slice if it has no length.
-
-    Raises
-    ------
-    ImageError
-        If no slice of the image, or no pixel of it, is met.
+    The fit is this package's: the reference's smoothing spline has a factor that is not known.
     """
-    points = grid.world_to_voxel(xyz)
-    points = points[np.argsort(points[:, 2], kind="stable")]
-    ends = np.rint(points[[0, -1], 2]) if len(points) else np.array([0, -1])
-    k = np.arange(max(0, int(ends[0])), min(grid.shape[2] - 1, int(ends[1])) + 1)
-    ij = np.column_stack([np.interp(k, points[:, 2], column) for column in points.T[:2]]) if len(k) else points[:0, :2]
-    inside = ((ij > -0.5) & (ij < np.array(grid.shape[:2]) - 0.5)).all(1)
-    if not inside.any():
-        raise ImageError(
-            f"The given centerline ({len(points)} points) does not lie in the image. Check that it belongs to it: "
-            "both must have the same world coordinates."
-        )
-    return FoundCourse(Course(ij[inside], k[inside], grid), np.ones(int(inside.sum())), 0.0)
+    line = centerline_from_points(xyz, canonical)
+    grid = working_grid(canonical)
+    # Rounded, so that the noise of the affines does not move a point to the pixel before by truncation.
+    ij = np.round(grid.world_to_voxel(line.xyz)[:, :2], 6)
+    return FoundCourse(Course(ij, line.k, grid), line.heat, line.cost)
 
 
 def to_centerline(found: FoundCourse) -> Centerline:

@@ -11,6 +11,7 @@ from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.methods.sct.postprocess import Cleaned
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, SctSettings
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
+from bids_deepseg.stages.coverage import judge_uncertain_ends
 from bids_deepseg.stages.findings import Finding, judge
 from bids_deepseg.stages.mask import CordMask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
@@ -71,24 +72,17 @@ def collect(
     """
     metrics = measure_cord(mask, probability, native)
     cord = CordMask(mask, cleaned.filled, _count_gaps(mask), 0)
-    found = (*judge(line, cord, metrics), *_own_findings(cleaned, settings))
+    # OptiC's path through all slices cannot say where the cord ends.
+    course, notes = judge_uncertain_ends(line, cord) if settings.centerline == "svm" else (line, ())
+    found = (*notes, *judge(course, cord, metrics), *_own_findings(cleaned, settings))
     return SctResult(
         reorient_onto(probability, native),
         reorient_onto(mask, native),
-        line,
-        reorient_onto(centerline_mask(line, mask.grid), native),
+        course,
+        reorient_onto(centerline_mask(course, mask.grid), native),
         metrics,
-        tuple(_for_this_method(finding, settings) for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
+        tuple(finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
     )
-
-
-def _for_this_method(finding: Finding, settings: SctSettings) -> Finding:
-    """Soften what a path through all slices does not prove: that there is a cord in each of them."""
-    if settings.centerline == "svm" and finding.code == "coverage-low":
-        return Finding(
-            finding.code, "warn", f"{finding.message} This centerline runs through all slices: see where the cord ends."
-        )
-    return finding
 
 
 def _own_findings(cleaned: Cleaned, settings: SctSettings) -> Iterator[Finding]:

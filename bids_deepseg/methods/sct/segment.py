@@ -12,8 +12,8 @@ from bids_deepseg.methods.sct.centerlines import (
     FoundCourse,
     course_by_scan,
     course_by_svm,
-    course_of_line,
     course_of_mask,
+    course_of_points,
     to_centerline,
 )
 from bids_deepseg.methods.sct.cleanup import clean_slices
@@ -25,7 +25,6 @@ from bids_deepseg.methods.sct.resolution import resample, working_grid
 from bids_deepseg.methods.sct.result import SctResult, collect
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import Centerline
 
 #: Receives the name and the result of each step.
 Observer = Callable[[str, Any], None]
@@ -36,7 +35,7 @@ def segment_sct(
     networks: SctNetworks,
     settings: SctSettings,
     *,
-    given: Volume | Centerline | None = None,
+    given: Volume | NDArray[np.float64] | None = None,
     observer: Observer | None = None,
 ) -> SctResult:
     """Segment the spinal cord in one image.
@@ -49,8 +48,8 @@ def segment_sct(
         Networks of the settings' contrast and kernel.
     settings : SctSettings
         Settings.
-    given : Volume or Centerline, optional
-        Centerline of the ways ``viewer`` and ``file``: an image that is not zero there, or points.
+    given : Volume or (N, 3) float array, optional
+        Centerline of the ways ``viewer`` and ``file``: an image that is not zero there, or points in RAS+ mm.
     observer : callable, optional
         Called as ``observer(stage_name, result)`` after each step.
 
@@ -93,8 +92,9 @@ def segment_sct(
         else:
             once = _to_native(clean_slices(answers, threshold), crops, working, canonical)
             cleaned = _binarise_and_clean(once, threshold, all_quirks=settings.all_quirks)
-        mask = Volume((cleaned.data > NATIVE_THRESHOLD).astype(np.uint8), canonical.grid)
-        _refuse_empty(mask.data, NATIVE_THRESHOLD, probability)
+        limit = threshold if settings.soft else NATIVE_THRESHOLD
+        mask = Volume((cleaned.data > limit).astype(np.uint8), canonical.grid)
+        _refuse_empty(mask.data, limit, probability)
         notify("mask", mask)
     with error_context(stage="metrics"):
         result = collect(volume.grid, probability, mask, cleaned, to_centerline(found), settings)
@@ -107,7 +107,7 @@ def find_course(
     canonical: Volume,
     networks: SctNetworks,
     settings: SctSettings,
-    given: Volume | Centerline | None,
+    given: Volume | NDArray[np.float64] | None,
 ) -> FoundCourse:
     """Find the cord in the way that the settings name."""
     way = settings.centerline
@@ -116,10 +116,10 @@ def find_course(
             f"The centerline method is {way!r}, and a centerline was {'not ' if given is None else ''}given. Give one "
             "for 'file' and 'viewer', and none otherwise."
         )
-    if isinstance(given, Centerline):
-        return course_of_line(given, canonical.grid)
-    if given is not None:
+    if isinstance(given, Volume):
         return course_of_mask(given, canonical.grid, all_quirks=settings.all_quirks)
+    if given is not None:
+        return course_of_points(given, canonical.grid)
     if way == "cnn":
         if networks.detector is None:
             raise ValueError("The way 'cnn' needs the detection network.")
