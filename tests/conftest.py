@@ -29,7 +29,7 @@ def shared_data() -> Path:
 
 
 #: Folders whose tests run the whole app or train a network: minutes, where the others take seconds.
-_SLOW_FOLDERS = {"e2e", "training"}
+_SLOW_FOLDERS = {"acceptance", "e2e", "training"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

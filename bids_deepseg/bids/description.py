@@ -94,8 +94,7 @@ def describe_dataset(
         "SourceDatasets": [{"DOI": doi, "URL": f"https://doi.org/{doi.removeprefix('doi:')}"}] if doi else None,
         "DatasetLinks": resolve_links(output_dir, bids_dir, links),
         "License": _text(source, "License"),
-        # The validator asks for at least two.
-        "Authors": authors if len(authors) > 1 else None,
+        "Authors": authors,
         "HowToAcknowledge": f"Name {APP_NAME} {version} and cite the references, and the source data set as it asks.",
         "ReferencesAndLinks": list(_REFERENCES),
     }

@@ -154,6 +154,10 @@ def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> Non
     header.set_data_shape(data.shape)
     for field in _SPACE_FIELDS:
         header[field] = source_header[field]
+    space, duration = header.get_xyzt_units()
+    if space == "unknown":
+        # BIDS and this package read matrices in mm; a derivative that leaves its unit open is not valid without warning.
+        header.set_xyzt_units("mm", duration)
     pixdim = np.ones(8)
     pixdim[: data.ndim + 1] = source_header["pixdim"][: data.ndim + 1]
     header["pixdim"] = pixdim
