@@ -18,7 +18,7 @@ from bids_deepseg.training.samples import (
 from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition
 from bids_deepseg.training.synthesis.artefacts import spoil
 from bids_deepseg.training.synthesis.cuts import cut_slice
-from bids_deepseg.training.synthesis.fields import Array, PixelGrid
+from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.remapping import remap
 from bids_deepseg.training.synthesis.scene import paint_nothing, paint_scene
 
@@ -27,8 +27,6 @@ _SLICE_MM = (0.5, 10.0)
 #: Standard deviation of the slope of the spine against the slices, 10 degrees, and of movements between slices.
 _SLOPE = 0.18
 _JITTER_MM = 0.25
-#: Change of size over 10 mm along the cord.
-_TAPER_PER_10MM = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +50,16 @@ class StackStream:
         start = np.array(draw_shift(rng, settings.shift_mm / 2))
         seed = int(rng.integers(2**32))
         step_mm = float(np.exp(rng.uniform(*np.log(_SLICE_MM))))
-        course, sizes = _draw_course(rng, settings.n_slices, step_mm, settings.shift_mm)
+        course = _draw_course(rng, settings.n_slices, step_mm, settings.shift_mm)
         drift = np.diff(course, axis=0, append=course[-1:]) / grid.zoom_mm
         acquisition, parts = None, []
-        for shift, size, move in zip(course, sizes, drift, strict=True):
-            pixels = PixelGrid(grid.shape, grid.zoom_mm * size)
-            centre = (float(start[0] + shift[0]) * size, float(start[1] + shift[1]) * size)
+        for shift, move in zip(course, drift, strict=True):
+            centre = (float(start[0] + shift[0]), float(start[1] + shift[1]))
             scene_rng = np.random.default_rng([seed, 1])
             if subject == "nothing":
-                scene = paint_nothing(scene_rng, pixels)
+                scene = paint_nothing(scene_rng, grid)
             else:
-                scene = paint_scene(scene_rng, pixels, stream.bank, subject=subject, centre_mm=centre)
+                scene = paint_scene(scene_rng, grid, stream.bank, subject=subject, centre_mm=centre)
             image, cord = average_along(scene.image, scene.cord, (float(move[0]), float(move[1])))
             if acquisition is None:
                 noisy = scene.tissues.mode in ("dwi", "t1_faint") or subject == "nothing"
@@ -118,14 +115,13 @@ def _acquire(rng: np.random.Generator, seed: int, image: Array, acquisition: Acq
     return spoil(np.random.default_rng([seed, 3]), image, zoom_mm=zoom_mm)
 
 
-def _draw_course(rng: np.random.Generator, n: int, step_mm: float, largest_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the way of the spine through ``n`` slices: shifts (n, 2) in mm and relative pixel sizes (n,)."""
+def _draw_course(rng: np.random.Generator, n: int, step_mm: float, largest_mm: float) -> np.ndarray:
+    """Draw the way of the spine through ``n`` slices: shifts (n, 2) in mm."""
     along_mm = (np.arange(n) - (n - 1) / 2) * step_mm
     shifts = along_mm[:, None] * rng.normal(0, _SLOPE, 2)
     if rng.uniform() < 0.3:
         shifts = shifts + rng.normal(0, _JITTER_MM, (n, 2))
-    sizes = np.exp(along_mm / 10 * rng.normal(0, _TAPER_PER_10MM))
-    return np.clip(shifts, -largest_mm, largest_mm), np.clip(sizes, 0.85, 1.18)
+    return np.clip(shifts, -largest_mm, largest_mm)
 
 
 def _jitter(rng: np.random.Generator) -> np.ndarray:
