@@ -15,8 +15,10 @@ from typing import Any, NoReturn
 from bids_deepseg.config_file import folders_of, read_config, words_of
 from bids_deepseg.errors import UsageError
 from bids_deepseg.method_options import settings_of
+from bids_deepseg.option_row import Option
 from bids_deepseg.option_table import option_table
-from bids_deepseg.options import LEVELS, RunOptions, parse_links, parse_memory, read_labels
+from bids_deepseg.option_values import parse_links, parse_memory, parse_places, read_labels
+from bids_deepseg.options import LEVELS, RunOptions
 
 _USAGE = "run.py bids_dir output_dir {participant,group} [{participant,group}] [options]"
 
@@ -43,19 +45,19 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-class _Parser(argparse.ArgumentParser):
+class OptionParser(argparse.ArgumentParser):
     """A parser that raises instead of ending the process with code 2, which BIDS Apps reserve."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as :class:`UsageError`."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {_USAGE}; --help explains the options.")
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {self.usage}; --help explains the options.")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser from the table of options."""
     from bids_deepseg import __version__  # noqa: PLC0415 - reads a file
 
-    parser = _Parser(
+    parser = OptionParser(
         "bids_deepseg",
         usage=_USAGE,
         description=_DESCRIPTION,
@@ -67,8 +69,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("bids_dir", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("output_dir", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("levels", nargs="+", help=argparse.SUPPRESS)
+    groups = add_options(parser, option_table())
+    groups["other"].add_argument("-h", "--help", action="help", help="show this text")
+    groups["other"].add_argument("--version", action="version", version=f"bids_deepseg {__version__}")
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, rows: Sequence[Option]) -> dict[str, Any]:
+    """Add options to a parser, each under its heading; return the headings."""
     groups: dict[str, Any] = {}
-    for option in option_table():
+    for option in rows:
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
         settings = {"dest": option.destination, **option.settings}
@@ -78,9 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         others = [name for name in option.names[1:] if name not in short]
         text = f"{option.help} [also {', '.join(others)}]" if others else option.help
         groups[option.group].add_argument(*short, option.names[0], help=text.replace("%", "%%"), **settings)
-    groups["other"].add_argument("-h", "--help", action="help", help="show this text")
-    groups["other"].add_argument("--version", action="version", version=f"bids_deepseg {__version__}")
-    return parser
+    return groups
 
 
 def parse_arguments(words: Sequence[str]) -> RunOptions:
@@ -132,9 +140,15 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         keep_work=found.keep_work,
         clean_work=found.clean_workdir,
         memory=_memory(found),
+        low_memory=found.low_mem,
         device=found.device,
         seed=found.random_seed,
         filter_file=found.bids_filter_file,
+        derivatives=parse_places(found.derivatives),
+        layout=found.output_layout,
+        linked_figures=found.report_format == "linked",
+        database_dir=found.bids_database_dir,
+        reset_database=found.reset_database,
         probseg=not found.no_probseg,
         centerline=not found.no_centerline,
         links=parse_links(found.dataset_link),
@@ -189,20 +203,22 @@ def _unknown_option(word: str) -> str:
     return f"the {kind} {word!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
 
 
-def arrange(words: Sequence[str]) -> list[str]:
+def arrange(words: Sequence[str], rows: Sequence[Option] | None = None) -> list[str]:
     """Move the positional words to the front and write each option by its first name.
 
     Parameters
     ----------
     words : sequence of str
         Words of the command line.
+    rows : sequence of Option, optional
+        Known options; those of a run by default.
 
     Returns
     -------
     list of str
         The same words for a parser that takes positional words first.
     """
-    table = {name: option for option in option_table() for name in option.spellings}
+    table = {name: option for option in rows or option_table() for name in option.spellings}
     positional: list[str] = []
     runs: list[list[str]] = []
     index = 0

@@ -21,6 +21,7 @@ from bids_deepseg.errors import BidsDeepsegError, DatasetError
 from bids_deepseg.logs import error_line
 from bids_deepseg.options import RunOptions
 from bids_deepseg.process import Interrupted, environment, signals_raise, variables
+from bids_deepseg.segment_command import is_segment_command, run_segment
 from bids_deepseg.terminal import complain, say
 from bids_deepseg.viewer_command import is_viewer_command, run_viewer
 from bids_deepseg.weights_command import is_weights_command, run_weights
@@ -53,10 +54,11 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
         # The name of a subcommand may be that of a data set as well; a run has more words.
         if words[:1] == ["example"] and len(words) <= 2:
             return _write_example(words[1:])
-        if is_weights_command(words):
-            return _run_command(run_weights, words[1:])
-        if is_viewer_command(words):
-            return _run_command(run_viewer, words[1:])
+        for is_command, run_command in ((is_weights_command, run_weights), (is_viewer_command, run_viewer)):
+            if is_command(words):
+                return _run_command(run_command, words[1:])
+        if is_segment_command(words):
+            return run_segment(words[1:], say=say, complain=complain, engine=engine)
         options = parse_arguments(words)
     except SystemExit as end:
         return int(end.code or 0)
@@ -112,7 +114,7 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
             clean_leftovers(options.work_dir, options.output_dir)
         keep = options.keep_work or options.debug
         folder = stack.enter_context(temporary_folder(options.work_dir, options.output_dir, keep=keep))
-        stack.enter_context(environment(variables(allocation, folder, device)))
+        stack.enter_context(environment(variables(allocation, folder, device, low_memory=options.low_memory)))
         _write_config(options, allocation, record.log_folder)
 
         from bids_deepseg.app.engine import NetworkEngine  # noqa: PLC0415
@@ -149,6 +151,7 @@ def _allocate(options: RunOptions) -> "Allocation":
         omp_nthreads=options.omp_nthreads,
         cpus=resources.available_cpus(),
         memory=resources.usable_memory(options.memory, resources.available_memory()),
+        most_workers=1 if options.low_memory else None,
     )
 
 

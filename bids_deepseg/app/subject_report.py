@@ -81,7 +81,7 @@ class ReportWork:
                 if failure is not None:
                     yield _failed(one, failure)
                 elif saved is not None:
-                    yield _segmented(one, saved)
+                    yield segmented_image(one, saved)
 
     def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:
         """Return the volumes of a series that have results or failures of their own."""
@@ -99,7 +99,7 @@ def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
     return ReportImage(image.key, volume, status=failure.status, messages=(failure.message,))
 
 
-def _segmented(image: BidsImage, saved: SavedResult) -> ReportImage:
+def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     """Return an image with its result."""
     rule = (saved.sidecar.get("Options") or {}).get("volume", "auto")
     volume = read_image(image, str(rule)).volume

@@ -32,7 +32,10 @@ def applicable_files(image: BidsImage, extension: str) -> tuple[Path, ...]:
     pairs = set(own.entities.items()) if own else set()
     steps = image.path.parent.relative_to(image.root).parts
     folders = [image.root.joinpath(*steps[:depth]) for depth in range(len(steps) + 1)]
-    return tuple(path for folder in folders for path in _applicable_in(folder, pairs, image.suffix, extension))
+    found = [path for folder in folders for path in _applicable_in(folder, pairs, image.suffix, extension)]
+    # An image outside of a data set may have any name; the file that has the same one is its own.
+    beside = image.path.with_name(image.name + extension)
+    return tuple(found) if beside in found or not beside.is_file() else (*found, beside)
 
 
 def read_metadata(image: BidsImage) -> dict[str, Any]:

@@ -90,7 +90,13 @@ class _Section:
 
 
 def render_participant(
-    subject: str, images: Iterable[ReportImage], *, version: str, dataset: str = "", app: str = "bids_deepseg"
+    subject: str,
+    images: Iterable[ReportImage],
+    *,
+    version: str,
+    dataset: str = "",
+    title: str = "",
+    app: str = "bids_deepseg",
 ) -> str:
     """Render the report of one participant.
 
@@ -104,6 +110,8 @@ def render_participant(
         Version of the app.
     dataset : str, optional
         Name of the source data set.
+    title : str, optional
+        What stands above the page: the participant by default.
     app : str, optional
         Name of the app.
 
@@ -123,7 +131,7 @@ def render_participant(
     )
     template = environment.get_template("participant.html")
     return template.render(
-        subject=subject,
+        title=title or f"sub-{subject}",
         sections=sections,
         counts=_count(sections),
         version=version,
