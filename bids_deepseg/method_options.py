@@ -10,11 +10,19 @@ from typing import Any
 from bids_deepseg.errors import UsageError
 from bids_deepseg.option_row import Option, choice
 from bids_deepseg.settings import BRAINS, CENTERLINES, KERNELS, SOFT, WEIGHTS, MethodSettings
+from bids_deepseg.tasks import TASK_NAMES, TASKS
 
 
 def method_options() -> tuple[Option, ...]:
     """Return the options that choose how images are segmented."""
+    structures = ", ".join(f"{task.noun} ({task.name})" for task in TASKS.values())
     return (
+        choice(
+            "--task",
+            choices=TASK_NAMES,
+            group="method",
+            text=f"what to segment beside the cord and inside of it: nothing (cord, the default), {structures}",
+        ),
         choice(
             "--centerline",
             choices=CENTERLINES,
@@ -60,6 +68,13 @@ def method_options() -> tuple[Option, ...]:
             "folder of published networks; see 'bids_deepseg weights'",
             settings={"metavar": "DIR", "type": Path},
         ),
+        Option(
+            ("--corrections",),
+            "method",
+            "folder with masks and centerlines that were corrected by hand; each replaces the automatic one of its "
+            "image (docs/corrections.md)",
+            settings={"metavar": "DIR", "type": Path},
+        ),
     )
 
 
@@ -72,6 +87,7 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
         If they contradict each other.
     """
     return MethodSettings(
+        task=found.task,
         # A file says by itself where the centerline comes from, as in the reference.
         centerline="file" if found.centerline == "cnn" and found.centerline_file else found.centerline,
         centerline_file=found.centerline_file,
@@ -80,7 +96,15 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
         brain=found.brain,
         weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
         weights_dir=found.weights_dir,
+        corrections=_existing(found.corrections),
     )
+
+
+def _existing(corrections: Path | None) -> Path | None:
+    """Return the folder of corrections, which must be there: one that is not would pass for one without corrections."""
+    if corrections is not None and not corrections.is_dir():
+        raise UsageError(f"The folder of --corrections {corrections} does not exist. Correct its name.")
+    return corrections
 
 
 def parse_threshold(text: str | None) -> float | str | None:
@@ -103,6 +127,7 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
     """Return the values of the options for a configuration file; None where an option has no value."""
     place, folder, threshold = settings.centerline_file, settings.weights_dir, settings.threshold
     return {
+        "task": settings.task,
         "centerline": settings.centerline,
         "centerline_file": place and str(place.absolute()),
         "kernel": settings.kernel,
@@ -110,4 +135,5 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
         "brain": settings.brain,
         "weights": settings.weights,
         "weights_dir": folder and str(folder.absolute()),
+        "corrections": settings.corrections and str(settings.corrections.absolute()),
     }

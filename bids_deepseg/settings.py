@@ -5,11 +5,12 @@ a second run, into the sidecars and into the methods text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.tasks import CORD, TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ _CHOICES = {
     "weights": WEIGHTS,
     "method": METHODS,
     "profile": PROFILES,
+    "task": TASK_NAMES,
 }
 
 
@@ -58,10 +60,16 @@ class MethodSettings:
         Family of methods.
     profile : {"default"}
         Variant of the method.
+    task : str
+        What is segmented inside of the cord beside it, a word of :data:`bids_deepseg.tasks.TASK_NAMES`; ``cord`` for
+        nothing more.
     weights_dir : Path or None
         Folder of published networks. What decides on a result is their checksum, not the folder.
     centerline_file : Path or None
         File, or folder in which the file of each image is looked up. What decides on a result is its content.
+    corrections : Path or None
+        Folder in which masks and centerlines corrected by hand are looked up. What decides on a result is their
+        content.
 
     Raises
     ------
@@ -76,8 +84,10 @@ class MethodSettings:
     weights: str = "own"
     method: str = "deepseg"
     profile: str = "default"
+    task: str = CORD
     weights_dir: Path | None = None
     centerline_file: Path | None = None
+    corrections: Path | None = None
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -109,6 +119,11 @@ class MethodSettings:
                 "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
                 "Give both, or neither; 'bids_deepseg weights' tells where they are found."
             )
+        if self.task in TASKS and TASKS[self.task].own_network is None and self.weights != "sct":
+            raise UsageError(
+                f"--task {self.task} has no network in this package: it needs published ones. Give --weights sct and "
+                "--weights-dir; 'bids_deepseg weights' tells which there are."
+            )
         if self.weights == "sct" and self.kernel == "3d":
             raise UsageError("--weights sct has no --kernel 3d here. Choose one of them.")
 
@@ -117,6 +132,10 @@ class MethodSettings:
         """Tell whether the result is left as it comes out of the network."""
         return self.threshold == SOFT
 
+    def along(self, centerline: Path) -> "MethodSettings":
+        """Return the same settings with the centerline of a file."""
+        return replace(self, centerline="file", brain="auto", centerline_file=centerline)
+
     def facts(self) -> dict[str, str | float]:
         """Return the settings that change results and are not as by default, for stamps and sidecars; no path."""
         found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PATHS}
@@ -124,7 +143,7 @@ class MethodSettings:
         return {name: value for name, value in found.items() if value != defaults[name]}
 
 
-_PATHS = ("weights_dir", "centerline_file")
+_PATHS = ("weights_dir", "centerline_file", "corrections")
 
 
 def default_facts() -> Mapping[str, str | None]:

@@ -11,10 +11,10 @@ import nibabel as nib
 import numpy as np
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.networks.loading import Models
-from bids_deepseg.pipeline import segment
+from bids_deepseg.networks.loading import Models, StructureModel
+from bids_deepseg.pipeline import add_structure, segment
 from bids_deepseg.settings import Guide, MethodSettings
-from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
+from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, front_part, grid_of, tube
 
 SPEC = SimpleNamespace(
     name="fake", contrast="any", patch_shape=(64, 64), zoom_mm=0.5, threshold=0.5, architecture={}, sha256="0" * 64
@@ -50,11 +50,15 @@ class FakeEngine:
     def specs(self, contrast=None):
         return (SimpleNamespace(**vars(SPEC) | {"sha256": self.version * 64}),)
 
+    def structure_specs(self, contrast=None):
+        return () if self.settings.task == "cord" else (SimpleNamespace(**vars(SPEC) | {"name": "inner"}),)
+
     def load(self):
         self.note("load")
         if self.unloadable:
             raise NetworkError("The weights are missing. Install the package again.")
-        return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
+        structure = StructureModel(FakePredictor(front_part, zoom_mm=0.3))
+        return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord), structure=structure)
 
     def segment(self, volume, models, *, guide=Guide(), observer):
         self.note("segment")
@@ -64,7 +68,8 @@ class FakeEngine:
             time.sleep(60)
         if volume.data.shape[0] == self.kill_size:
             os.kill(os.getpid(), 9)
-        return segment(volume, models, settings=self.settings, guide=guide, observer=observer)
+        cord = segment(volume, models, settings=self.settings, guide=guide, observer=observer)
+        return add_structure(volume, cord, models, self.settings.task, observer=observer)
 
 
 def write_nifti(path, data, affine=None):

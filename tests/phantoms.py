@@ -66,6 +66,13 @@ def bright_is_cord(patches):
     return 1 / (1 + np.exp(-8 * (patches - 1.0)))
 
 
+def front_part(patches):
+    """Return a structure that begins 2 mm in front of the patch's middle, at 0.3 mm: a quarter of a 10 mm tube."""
+    out = np.zeros(patches.shape, np.float32)
+    out[..., patches.shape[-1] // 2 + 7 :] = 1
+    return out
+
+
 def bright_is_hot(patches):
     """Return a heat that peaks in the middle of bright objects."""
     smooth = ndimage.gaussian_filter((patches > 1).astype(np.float32), (0, 2, 2))

@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "logs": {"terminal"},
     "options": {"bids", "settings"},
     "option_row": set(),
-    "method_options": {"option_row", "settings"},
+    "method_options": {"option_row", "settings", "tasks"},
+    "option_values": set(),
     "option_table": {"options", "option_row", "method_options"},
     "config_file": {"options", "method_options", "option_row", "option_table"},
-    "arguments": {"options", "method_options", "option_table", "config_file", "networks", "settings"},
+    "arguments": {"option_values", "options", "method_options", "option_table", "config_file", "networks", "settings"},
     "terminal": set(),
     "process": {"execution"},
 }

@@ -30,6 +30,10 @@ class Engine(Protocol):
         """Describe the networks for images of a contrast, in the order of their use, without loading them."""
         ...
 
+    def structure_specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+        """Describe the networks of the task beside the cord for images of a contrast; empty for the cord alone."""
+        ...
+
     def load(self) -> Any:
         """Load the models."""
         ...
@@ -55,6 +59,12 @@ class NetworkEngine:
 
         return identify_models(self.settings, contrast)
 
+    def structure_specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+        """Describe the network of the task without loading TensorFlow, and compare its weights with their checksum."""
+        from bids_deepseg.app.structure_models import identify_structure_models  # noqa: PLC0415 - loads numpy
+
+        return identify_structure_models(self.settings, contrast)
+
     def load(self) -> "Callable[[str | None], Models]":
         """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
         from bids_deepseg.app.models import load_all  # noqa: PLC0415 - loads numpy
@@ -65,6 +75,8 @@ class NetworkEngine:
         self, volume: "Volume", models: "Callable[[str | None], Models]", *, guide: Guide, observer: "Observer"
     ) -> "Segmentation":
         """Segment one image."""
-        from bids_deepseg.pipeline import segment  # noqa: PLC0415 - loads scipy
+        from bids_deepseg.pipeline import add_structure, segment  # noqa: PLC0415 - loads scipy
 
-        return segment(volume, models(guide.contrast), settings=self.settings, guide=guide, observer=observer)
+        loaded = models(guide.contrast)
+        cord = segment(volume, loaded, settings=self.settings, guide=guide, observer=observer)
+        return add_structure(volume, cord, loaded, self.settings.task, observer=observer)

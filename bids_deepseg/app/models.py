@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from bids_deepseg.app.structure_models import load_structure_model
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.methods.svm_model import SvmModel, read_own_model, read_published_model
 from bids_deepseg.networks.loading import Models, load_own
@@ -76,7 +77,8 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         if _has_published_segmenter(settings, contrast):
             folder, spec = _published(settings, contrast, "sc")
             segmenter, segmenter_scale = load_published(folder, spec.name), _scale(spec)
-        return Models(detector, segmenter, linear, detector_scale, segmenter_scale)
+        structure = load_structure_model(settings, contrast)
+        return Models(detector, segmenter, linear, detector_scale, segmenter_scale, structure)
 
     return models_of
 

@@ -8,10 +8,12 @@ import functools
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bids_deepseg import __version__
 from bids_deepseg.app.cost import expect_cost
 from bids_deepseg.app.engine import Engine
+from bids_deepseg.bids.corrections import Correction, find_correction
 from bids_deepseg.bids.failures import read_failures
 from bids_deepseg.bids.given_files import centerline_sha256
 from bids_deepseg.bids.header import read_size
@@ -26,15 +28,19 @@ from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.networks.specs import ModelIdentity, contrast_of_suffix
 from bids_deepseg.options import RunOptions
 from bids_deepseg.settings import MethodSettings
+from bids_deepseg.tasks import task_of
 
 logger = logging.getLogger(__name__)
 
 
 def wanted_products(options: RunOptions) -> tuple[str, ...]:
-    """Return the products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`."""
+    """Return the products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`."""
     unwanted = set() if options.probseg else {"probseg"}
     unwanted |= set() if options.centerline else {"centerline_mask", "centerline_tsv"}
-    return tuple(product for product in PRODUCTS if product not in unwanted)
+    task = task_of(options.settings.task)
+    structure = () if task is None else task.products
+    unwanted |= set() if options.probseg else {name for name in structure if name.endswith("probseg")}
+    return tuple(product for product in (*structure, *PRODUCTS) if product not in unwanted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +49,10 @@ class Stamper:
 
     Attributes
     ----------
-    specs_of : callable
-        Returns the models of a contrast.
+    specs_of, structure_specs_of : callable
+        Return the models of a contrast: of the cord, and of the task beside it.
+    specs_along : callable
+        Returns the models of the cord where a person corrected the centerline.
     settings : MethodSettings
         How images are segmented.
     contrast : str
@@ -56,6 +64,8 @@ class Stamper:
     """
 
     specs_of: Callable[[str | None], tuple[ModelIdentity, ...]]
+    structure_specs_of: Callable[[str | None], tuple[ModelIdentity, ...]]
+    specs_along: Callable[[str | None], tuple[ModelIdentity, ...]]
     settings: MethodSettings
     contrast: str = "auto"
     products: tuple[str, ...] = tuple(PRODUCTS)
@@ -66,7 +76,18 @@ class Stamper:
         cls, engine: Engine, contrast: str, products: tuple[str, ...] = tuple(PRODUCTS), volume: str = "auto"
     ) -> "Stamper":
         """Return the stamper of an engine, which compares the models of a contrast with their checksums once."""
-        return cls(functools.cache(engine.specs), engine.settings, contrast, products, volume)
+        specs, structure_specs = functools.cache(engine.specs), functools.cache(engine.structure_specs)
+        along = functools.cache(engine.configured(engine.settings.along(Path())).specs)
+        return cls(specs, structure_specs, along, engine.settings, contrast, products, volume)
+
+    def correction_of(self, image: BidsImage) -> Correction | None:
+        """Return what a person corrected in an image."""
+        return find_correction(image, self.settings.corrections) if self.settings.corrections else None
+
+    def is_drawn(self, image: BidsImage) -> bool:
+        """Tell whether a person drew the mask of an image, so that no network is run."""
+        correction = self.correction_of(image)
+        return correction is not None and correction.kind == "mask"
 
     def contrast_of(self, image: BidsImage) -> str | None:
         """Return the contrast of an image."""
@@ -77,10 +98,19 @@ class Stamper:
         contrast = self.contrast_of(image)
         recorded: dict[str, str | float | None] = {"contrast": contrast}
         recorded |= {"volume": volume_rule(image, self.volume)} if is_series(image) else {}
-        recorded |= self.settings.facts()
-        given = self.settings.centerline_file
+        correction = self.correction_of(image)
+        corrected = {} if correction is None else correction.facts()
+        if correction is not None and correction.kind == "mask":
+            # No network has a part in it, and there is no probability.
+            products = tuple(product for product in PRODUCTS if product in self.products and product != "probseg")
+            return RunStamp(__version__, (), recorded, products, correction=corrected)
+        settings = self.settings if correction is None else self.settings.along(correction.paths[0])
+        recorded |= settings.facts()
+        given = settings.centerline_file
         inputs = {} if given is None else {"Centerline": centerline_sha256(image, given)}
-        return RunStamp(__version__, self.specs_of(contrast), recorded, self.products, inputs)
+        models = (self.specs_of if correction is None else self.specs_along)(contrast)
+        structure_models = self.structure_specs_of(contrast)
+        return RunStamp(__version__, models, recorded, self.products, inputs, structure_models, corrected)
 
 
 def recorded_contrast(contrast: str, image: BidsImage) -> str | None:
@@ -109,8 +139,9 @@ def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]
     stamper = Stamper.of(engine, options.contrast, wanted_products(options), options.volume)
     images = tuple(images)
     # A missing network is told before the first image is begun.
-    for contrast in dict.fromkeys(stamper.contrast_of(image) for image in images):
+    for contrast in dict.fromkeys(stamper.contrast_of(image) for image in images if not stamper.is_drawn(image)):
         stamper.specs_of(contrast)
+        stamper.structure_specs_of(contrast)
     # One look at the folder is quicker than one for each image that has no result.
     begun = {path.name for path in options.output_dir.glob("sub-*")}
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.description import resolve_links
 from bids_deepseg.bids.failures import clear_failure
 from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
-from bids_deepseg.bids.naming import PRODUCTS, derivative_path, sidecar_path
+from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
 from bids_deepseg.bids.provenance import (
     SOURCE_LINK,
@@ -29,6 +29,7 @@ from bids_deepseg.bids.provenance import (
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage
 from bids_deepseg.bids.saved import is_current
+from bids_deepseg.bids.structures import structure_sidecar
 from bids_deepseg.bids.tables import format_columns, format_json
 from bids_deepseg.stages.metrics import COLUMNS
 
@@ -92,7 +93,8 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     # The mask comes last and its sidecar after it.
     for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
         relative = derivative_path(products.image, product)
-        write, sidecar = _PARTS[product](products, source)
+        make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
+        write, sidecar = make(products, source)
         files.append((output_dir / relative, write))
         files.append((output_dir / sidecar_path(relative), partial(_write_bytes, format_json(sidecar))))
     commit_mark = files[-1][0]
@@ -100,7 +102,7 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
-        _remove_products(products.image, output_dir, set(PRODUCTS) - set(products.stamp.products))
+        _remove_products(products.image, output_dir, set(ALL_PRODUCTS) - set(products.stamp.products))
     write_files(files)
     clear_failure(products.image, output_dir)
     return tuple(path for path, _ in files)
@@ -121,7 +123,7 @@ def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
         return False
     with output_errors(commit_mark):
         commit_mark.unlink(missing_ok=True)
-        _remove_products(image, output_dir, PRODUCTS)
+        _remove_products(image, output_dir, ALL_PRODUCTS)
     return True
 
 
@@ -151,7 +153,8 @@ def _probseg(products: ImageProducts, source: str) -> Part:
 
 def _centerline_mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the centerline as an image."""
-    sidecar = image_sidecar(source, products.image, "centerline_mask")
+    given = products.stamp.correction.get("Kind") == "centerline"
+    sidecar = image_sidecar(source, products.image, "centerline_mask") | {"Manual": given}
     return _nifti_writer(products, products.segmentation.centerline_mask.data), sidecar
 
 
@@ -170,6 +173,18 @@ def _morph(products: ImageProducts, source: str) -> Part:
     sidecar = table_sidecar(source, products.image, "morph") | described
     content = format_columns(products.segmentation.metrics.columns(), {"slice": 0})
     return partial(_write_bytes, content), sidecar
+
+
+def _structure(products: ImageProducts, source: str, product: str) -> Part:
+    """Return writer and sidecar of one product about a structure inside of the cord."""
+    structure = products.segmentation.structure
+    if structure is None:
+        raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")
+    sidecar = structure_sidecar(source, products.image, structure, product, products.stamp)
+    if product.endswith("_morph"):
+        return partial(_write_bytes, format_columns(structure.measures, {"slice": 0})), sidecar
+    volume = structure.mask if product.endswith("_mask") else structure.probability
+    return _nifti_writer(products, volume.data), sidecar
 
 
 def _nifti_writer(products: ImageProducts, data: NDArray[np.generic]) -> Callable[[BinaryIO], None]:

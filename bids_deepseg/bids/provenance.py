@@ -5,7 +5,7 @@ Nothing here names a person, a machine or a time, and no path is absolute.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_deepseg.bids.inheritance import applicable_files, read_metadata
-from bids_deepseg.bids.naming import PRODUCTS
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, fingerprint
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Segmentation
+    from bids_deepseg.stages.findings import Finding
 
 APP_NAME = "bids_deepseg"
 
@@ -48,9 +49,14 @@ class RunStamp:
     options : mapping of str to (str, int, float, bool or None)
         Options that change results.
     products : tuple of str
-        Products that are written, keys of :data:`bids_deepseg.bids.naming.PRODUCTS`; always with ``mask``.
+        Products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`; always with ``mask``.
     inputs : mapping of str to str
         Checksums of what a person gave for this image beside the image, by what it is: ``Centerline``.
+    structure_models : tuple of ModelIdentity
+        Networks of the task beside the cord.
+    correction : mapping of str to str
+        What a person corrected in this image: ``Kind`` (mask or centerline), ``File``, ``SHA256``, and ``Author`` and
+        ``Date`` as far as they are stated. Empty if nothing.
     """
 
     version: str
@@ -58,14 +64,27 @@ class RunStamp:
     options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     products: tuple[str, ...] = tuple(PRODUCTS)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    structure_models: tuple["ModelIdentity", ...] = ()
+    correction: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.models or "mask" not in self.products or not set(self.products) <= set(PRODUCTS):
+        if (
+            not (self.models or self.is_drawn)
+            or "mask" not in self.products
+            or not set(self.products) <= set(ALL_PRODUCTS)
+        ):
             raise ValueError(f"{len(self.models)} models, products {self.products}: at least one model and the mask.")
 
     @property
-    def threshold(self) -> float:
-        """Probability from which a voxel counts as cord."""
+    def is_drawn(self) -> bool:
+        """Whether a person drew the mask."""
+        return self.correction.get("Kind") == "mask"
+
+    @property
+    def threshold(self) -> float | None:
+        """Probability from which a voxel counts as cord; None for a mask that a person drew."""
+        if self.is_drawn:
+            return None
         given = self.options.get("threshold")
         return given if isinstance(given, float) else self.models[-1].threshold
 
@@ -78,6 +97,8 @@ class RunStamp:
             "threshold": self.threshold,
             "options": dict(self.options),
             **({"inputs": dict(self.inputs)} if self.inputs else {}),
+            **({"correction": dict(self.correction)} if self.correction else {}),
+            **({"structure": [spec.sha256 for spec in self.structure_models]} if self.structure_models else {}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -124,8 +145,13 @@ def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]
 
 def image_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
     """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
-    sidecar = table_sidecar(source, image, product) | {"SpatialReference": "orig", "Manual": False}
-    sidecar |= {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
+    kind: dict[str, Any] = {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
+    return table_sidecar(source, image, product) | space_of(image) | kind
+
+
+def space_of(image: BidsImage) -> dict[str, Any]:
+    """Return what BIDS asks of the sidecar of every derived image with the voxels of its source."""
+    sidecar = {"SpatialReference": "orig", "Manual": False}
     # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
     echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
     return sidecar | ({"EchoTime": echo_time} if isinstance(echo_time, int | float) else {})
@@ -154,25 +180,42 @@ def mask_sidecar(
     mean = round(float(area[present].mean()), 4) if present.any() else None
     return {
         **image_sidecar(source, image, "mask"),
-        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}],
-        "Model": [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in stamp.models],
-        "Threshold": stamp.threshold,
+        "Manual": stamp.is_drawn,
+        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}, *_by_hand(stamp)],
+        **({"Correction": dict(stamp.correction)} if stamp.correction else {}),
+        "Model": describe_models(stamp.models),
+        **({} if stamp.threshold is None else {"Threshold": stamp.threshold}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         **({} if image.volume is None else {"Volume": image.volume}),
         "SourceFingerprint": source_fingerprint(image),
         "Options": dict(stamp.options),
         **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
         "ConfigHash": stamp.config_hash,
-        "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation)},
+        "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation.findings)},
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
     }
 
 
-def _reasons(loaded: LoadedImage, segmentation: "Segmentation") -> list[dict[str, str]]:
+def _by_hand(stamp: RunStamp) -> list[dict[str, str]]:
+    """Return the entry of the person who drew the mask, as the manual-correction scripts of others write it."""
+    told = {key: stamp.correction[key] for key in ("Author", "Date") if key in stamp.correction}
+    return [{"Name": "Manual", **told}] if stamp.is_drawn else []
+
+
+def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
+    """Return what tells networks from all others."""
+    return [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in models]
+
+
+def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, str]]:
+    """Return findings as they stand in a sidecar."""
+    return [{"Code": found.code, "Severity": found.severity, "Message": found.message} for found in findings]
+
+
+def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[str, str]]:
     """Return the findings of the segmentation and the notes of the reader in one form."""
-    findings = [(finding.code, finding.severity, finding.message) for finding in segmentation.findings]
-    notes = [(code, "info", message) for code, message in loaded.notes]
-    return [{"Code": code, "Severity": severity, "Message": text} for code, severity, text in (*findings, *notes)]
+    notes = [{"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes]
+    return describe_findings(findings) + notes
 
 
 def _b_values(image: BidsImage) -> tuple[Path, ...]:

@@ -41,7 +41,7 @@ def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics
     volume : Volume
         float32 image, any orientation.
     cord : Volume
-        uint8 mask of the cord on the same grid, not empty.
+        uint8 mask of the cord on the same grid.
     metrics : CordMetrics
         Measures of that mask.
     model : StructureModel
@@ -53,12 +53,15 @@ def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics
         Probability and mask on the grid of ``volume``; both are 0 outside of the cord.
     """
     canonical, inside = reorient(volume, CANONICAL_AXCODES), reorient(cord, CANONICAL_AXCODES)
-    found = FINDERS[TASKS[task].name](canonical, inside, model)
+    if inside.data.any():
+        found = FINDERS[TASKS[task].name](canonical, inside, model)
+    else:
+        found = Volume(np.zeros(inside.data.shape, np.float32), inside.grid)
     probability, mask = (
         reorient_onto(part, volume.grid) for part in confine(found, inside, threshold=NATIVE_THRESHOLD)
     )
     measures = measure_structure(mask, probability, metrics, volume.grid)
-    return Structure(task, probability, mask, measures, JUDGES[task](measures))
+    return Structure(task, probability, mask, measures, JUDGES[task](measures), NATIVE_THRESHOLD)
 
 
 def find_grey(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:

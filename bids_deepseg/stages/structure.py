@@ -49,6 +49,8 @@ class Structure:
         Columns of :data:`COLUMNS`, one row per native slice; NaN in slices without cord, except for ``slice``.
     findings : tuple of Finding
         What speaks against the result.
+    threshold : float
+        Probability from which a voxel of the cord is the structure.
     """
 
     task: str
@@ -56,6 +58,7 @@ class Structure:
     mask: Volume
     measures: Mapping[str, NDArray[np.float64]]
     findings: tuple[Finding, ...]
+    threshold: float = 0.5
 
     @property
     def verdict(self) -> Verdict:
