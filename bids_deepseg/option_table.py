@@ -8,7 +8,7 @@ from typing import Any
 
 from bids_deepseg.method_options import method_options
 from bids_deepseg.option_row import Option, choice, labels, switch
-from bids_deepseg.options import CONTRASTS, DEVICES, LOG_FORMATS, RERUNS
+from bids_deepseg.options import CONTRASTS, DEVICES, LAYOUTS, LOG_FORMATS, REPORT_FORMATS, RERUNS
 
 
 def option_table() -> tuple[Option, ...]:
@@ -63,6 +63,20 @@ def _selection() -> tuple[Option, ...]:
             'JSON file that chooses images by entities: {"t2w": {"acquisition": "ax", "run": null}}',
             settings={"metavar": "FILE", "type": Path},
         ),
+        Option(
+            ("--derivatives", "-d"),
+            "selection",
+            "derivative data sets with labels of the vertebral levels, which are joined to the tables",
+            "many",
+            {"metavar": "[NAME=]DIR", "default": []},
+        ),
+        Option(
+            ("--bids-database-dir",),
+            "selection",
+            "folder of pybids' index of the data set, made if it is not there; quicker where listing folders is slow",
+            settings={"metavar": "DIR", "type": Path},
+        ),
+        switch("--reset-database", group="selection", text="make that index anew"),
     )
 
 
@@ -119,6 +133,7 @@ def _resources() -> tuple[Option, ...]:
             "the same; a bare number counts GB",
             settings={"metavar": "SIZE"},
         ),
+        switch("--low-mem", group="resources", text="less memory, slower: one image and one patch at a time"),
         choice(
             "--device",
             choices=DEVICES,
@@ -163,6 +178,19 @@ def _running() -> tuple[Option, ...]:
 def _outputs() -> tuple[Option, ...]:
     """Return the options about what is written."""
     return (
+        choice(
+            "--report-format",
+            choices=REPORT_FORMATS,
+            group="outputs",
+            text="figures inside of the pages, or as files in sub-*/figures that the pages show (default: embedded)",
+        ),
+        Option(
+            ("--output-layout",),
+            "outputs",
+            "bids: tables and pages beside the images, listed in .bidsignore; strict: in docs/, and no .bidsignore "
+            "(default: as it is in output_dir, else bids)",
+            settings={"choices": LAYOUTS},
+        ),
         switch("--no-probseg", group="outputs", text="write no map of the probability"),
         switch("--no-centerline", group="outputs", text="write no centerline"),
         Option(

@@ -4,8 +4,7 @@ Labels are stored without their prefix (``01``, not ``sub-01``) and in the order
 """
 
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +16,9 @@ CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
 RERUNS = ("missing", "failed", "changed", "all")
 DEVICES = ("cpu", "gpu", "auto")
 LOG_FORMATS = ("text", "json")
+LAYOUTS = ("bids", "strict")
+REPORT_FORMATS = ("embedded", "linked")
 VOLUMES = ("auto", "mean", "first", "each")
-
-#: Bytes of the units of memory.
-_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +59,24 @@ class RunOptions:
         Leave temporary files at the end; remove those of ended runs at the start.
     memory : int or None
         Most memory of the run in bytes, None for what is free.
+    low_memory : bool
+        Segment one image at a time and one patch after the other.
     device : {"cpu", "gpu", "auto"}
         Where the networks run.
     seed : int or None
         Recorded; the method draws no random numbers.
     filter_file : Path or None
         BIDS filter file.
+    derivatives : tuple of (str, Path)
+        Names and folders of derivative data sets with labels of the vertebral levels.
+    layout : {"bids", "strict"} or None
+        Where tables and pages stand; None for that of the output folder.
+    linked_figures : bool
+        Write the figures of pages as files beside them.
+    database_dir : Path or None
+        Folder of pybids' index of the data set.
+    reset_database : bool
+        Make that index anew.
     probseg, centerline : bool
         Whether these results are written.
     links : mapping of str to str
@@ -105,9 +115,15 @@ class RunOptions:
     keep_work: bool = False
     clean_work: bool = False
     memory: int | None = None
+    low_memory: bool = False
     device: str = "cpu"
     seed: int | None = None
     filter_file: Path | None = None
+    derivatives: tuple[tuple[str, Path], ...] = ()
+    layout: str | None = None
+    linked_figures: bool = False
+    database_dir: Path | None = None
+    reset_database: bool = False
     probseg: bool = True
     centerline: bool = True
     links: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +146,27 @@ class RunOptions:
         for name, count in (("--n-cpus", self.n_cpus), ("--omp-nthreads", self.omp_nthreads)):
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}. A number of at least 1 is expected.")
+        self._check_modes()
+        if self.settings.is_soft and not self.probseg:
+            raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
+        place = self.settings.centerline_file
+        if place is not None and not place.is_dir():
+            raise UsageError(
+                f"--centerline-file {place} is no folder. For a data set, a folder is expected in which the centerline "
+                "of each image lies under its name. For one image use 'bids_deepseg segment'."
+            )
+        if self.reset_database and self.database_dir is None:
+            raise UsageError("--reset-database makes the index of --bids-database-dir anew. Give that option with it.")
+        _check_folders(self.bids_dir, self.output_dir, self.work_dir)
+        _check_corrections(self.settings.corrections, self.output_dir)
+        if self.database_dir is not None and _real(self.database_dir).is_relative_to(_real(self.bids_dir)):
+            raise UsageError(
+                f"The index {self.database_dir} lies inside of the input folder, which is never written to. "
+                "Choose a folder elsewhere with --bids-database-dir."
+            )
+
+    def _check_modes(self) -> None:
+        """Refuse ways to run that contradict each other."""
         if self.reports_only and "participant" not in self.levels:
             raise UsageError("--reports-only rebuilds the pages of participants. Give the level participant with it.")
         if self.dry_run and (self.reports_only or "participant" not in self.levels):
@@ -141,15 +178,6 @@ class RunOptions:
             raise UsageError(
                 "--boilerplate-only writes the methods text and nothing else. Leave out --dry-run and --reports-only."
             )
-        if self.settings.is_soft and not self.probseg:
-            raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
-        place = self.settings.centerline_file
-        if place is not None and not place.is_dir():
-            raise UsageError(
-                f"--centerline-file {place} is no folder. For a data set, a folder is expected in which the centerline "
-                "of each image lies under its name. For one image use 'bids_deepseg segment'."
-            )
-        _check_folders(self.bids_dir, self.output_dir, self.work_dir)
 
 
 def _check_folders(bids_dir: Path, output_dir: Path, work_dir: Path | None) -> None:
@@ -178,101 +206,21 @@ def _check_folders(bids_dir: Path, output_dir: Path, work_dir: Path | None) -> N
         )
 
 
+def _check_corrections(corrections: Path | None, output_dir: Path) -> None:
+    """Refuse to take the results for corrections.
+
+    Raises
+    ------
+    UsageError
+        If both are the same folder, links followed.
+    """
+    if corrections is not None and _real(corrections) == _real(output_dir):
+        raise UsageError(
+            f"The folder of --corrections is the output folder {output_dir}: every automatic mask would pass for one "
+            "of a person. Copy the masks that were corrected into a folder of their own."
+        )
+
+
 def _real(path: Path) -> Path:
     """Return the absolute path with links followed, as far as it exists."""
     return Path(os.path.realpath(path))
-
-
-def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
-    """Turn the arguments of an option into labels.
-
-    Parameters
-    ----------
-    values : iterable of str
-        Labels with or without prefix; the path of an existing file stands for the labels in it, one a line.
-    prefix : str
-        ``sub-``, ``ses-`` or an empty string.
-
-    Returns
-    -------
-    tuple of str
-        Labels without prefix, each once.
-
-    Raises
-    ------
-    UsageError
-        If a label is empty or holds a character that BIDS does not allow.
-    """
-    labels: dict[str, None] = {}
-    for value in values:
-        for text in _expand(value):
-            label = text.removeprefix(prefix)
-            if not label or not all(char.isalnum() or char == "+" for char in label):
-                raise UsageError(
-                    f"{text!r} is no label. Letters and digits are expected, with or without {prefix!r} in front, "
-                    "or the path of an existing file with one label a line."
-                )
-            labels[label] = None
-    return tuple(labels)
-
-
-def _expand(value: str) -> list[str]:
-    """Return the lines of a file, or the value itself if it is none."""
-    path = Path(value)
-    if not path.is_file():
-        return [value]
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The list of labels {value} cannot be read: {error}. Text is expected, UTF-8.") from error
-    labels = [line for line in lines if line and not line.startswith("#")]
-    if not labels:
-        raise UsageError(f"The list of labels {value} is empty. One label a line is expected.")
-    return labels
-
-
-def parse_memory(text: str, unit: str = "M") -> int:
-    """Turn the text of an amount of memory into bytes.
-
-    Parameters
-    ----------
-    text : str
-        A decimal number and a unit: K, M, G or T for powers of 1000, with ``i`` for powers of 1024, in any case, with
-        or without ``B`` and a space in front.
-    unit : str, optional
-        Unit of a number without one.
-
-    Raises
-    ------
-    UsageError
-        If it is no such text, or not more than 0.
-
-    Examples
-    --------
-    ``1.5G``, ``4g``, ``4 GB``, ``500MiB``; ``4000`` is 4000 MB.
-    """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([KMGT]I?)?B?", text.strip().upper())
-    amount = round(float(match[1]) * _UNITS[match[2] or unit]) if match else 0
-    if amount < 1:
-        raise UsageError(f"{text!r} is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
-    return amount
-
-
-def parse_links(values: Iterable[str]) -> dict[str, str]:
-    """Turn ``NAME=URI`` texts into a mapping.
-
-    Raises
-    ------
-    UsageError
-        If a text has another form.
-    """
-    links: dict[str, str] = {}
-    for value in values:
-        name, equals, uri = value.partition("=")
-        if not equals or not uri or not all(char.isascii() and char.isalnum() for char in name) or not name:
-            raise UsageError(
-                f"{value!r} is no link. NAME=URI is expected, letters and digits before '=', for example "
-                "raw=doi:10.18112/openneuro.ds000001.v1.0.0"
-            )
-        links[name] = uri
-    return links

@@ -21,7 +21,7 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def variables(allocation: "Allocation", folder: Path, device: str) -> dict[str, str]:
+def variables(allocation: "Allocation", folder: Path, device: str, *, low_memory: bool = False) -> dict[str, str]:
     """Return the environment variables that keep libraries within the processors and out of the home folder."""
     threads = str(allocation.omp_nthreads)
     variables = {
@@ -36,6 +36,8 @@ def variables(allocation: "Allocation", folder: Path, device: str) -> dict[str, 
         "KERAS_HOME": str(folder / "keras"),
         "XDG_CACHE_HOME": str(folder / "cache"),
     }
+    # Read by bids_deepseg.networks.batches.
+    variables |= {"BIDS_DEEPSEG_SMALL_BATCHES": "1"} if low_memory else {}
     # A GPU that is not asked for must not be used: its results differ in the last bits.
     variables |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if device == "gpu" else {"CUDA_VISIBLE_DEVICES": "-1"}
     # Libraries ask for the name of the user, which a container does not know.

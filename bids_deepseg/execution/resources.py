@@ -40,7 +40,14 @@ class Allocation:
     n_workers: int
 
 
-def allocate(*, n_cpus: int | None, omp_nthreads: int | None, cpus: int, memory: int | None) -> Allocation:
+def allocate(
+    *,
+    n_cpus: int | None,
+    omp_nthreads: int | None,
+    cpus: int,
+    memory: int | None,
+    most_workers: int | None = None,
+) -> Allocation:
     """Divide the processors among workers, as far as the memory reaches.
 
     Parameters
@@ -51,6 +58,8 @@ def allocate(*, n_cpus: int | None, omp_nthreads: int | None, cpus: int, memory:
         Processors that this process may use.
     memory : int or None
         Memory that may be used in bytes, None if unknown.
+    most_workers : int or None
+        Images at the same time at most.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def allocate(*, n_cpus: int | None, omp_nthreads: int | None, cpus: int, memory:
     threads = min(omp_nthreads or _DEFAULT_THREADS, allowed)
     if omp_nthreads and omp_nthreads > allowed:
         logger.warning("%d threads an image were asked for, lowered to %d, all processors.", omp_nthreads, allowed)
-    workers = allowed // threads
+    workers = min(allowed // threads, most_workers or allowed)
     if memory is not None and workers > max(1, memory // WORKER_BYTES):
         fitting = max(1, memory // WORKER_BYTES)
         logger.warning(

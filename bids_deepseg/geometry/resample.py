@@ -50,7 +50,7 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: Literal["nearest", "ze
     scale, shift = np.diag(matrix)[:3], matrix[:3, 3]
     if not np.allclose(matrix[:3, :3], np.diag(scale), atol=1e-5):
         raise ValueError(f"The axes of the two grids are not parallel: {matrix.tolist()}.")
-    smooth = _average_over_target_pixel(volume.data.astype(np.float32), scale)
+    smooth = _average_over_target_pixel(volume.data.astype(np.float32, copy=False), scale)
     # SciPy's "constant" takes a coordinate that rounding moved out of the border slice by 1e-12 for outside, and so
     # loses the slice; "grid-constant" interpolates there.
     mode = "grid-constant" if outside == "zero" else "nearest"

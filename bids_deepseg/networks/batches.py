@@ -1,9 +1,18 @@
-"""Run a Keras network over many patches in batches of one size, so that it is traced once and memory is bounded."""
+"""Run a Keras network over many patches in batches of one size, so that it is traced once and memory is bounded.
 
+The environment variable :data:`SMALL_BATCHES` makes every batch a single patch: like the threads of TensorFlow, how much
+memory a process may take is told to it, and to those that it starts, by its environment.
+"""
+
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+#: Set to 1 by ``--low-mem``.
+SMALL_BATCHES = "BIDS_DEEPSEG_SMALL_BATCHES"
 
 
 def predict_in_batches(network: Any, patches: NDArray[np.float32], *, most_voxels: int) -> NDArray[np.float32]:
@@ -18,13 +27,15 @@ def predict_in_batches(network: Any, patches: NDArray[np.float32], *, most_voxel
     patches : (N, ...) float32 array
         Standardised patches.
     most_voxels : int
-        Voxels in one batch, unless a single patch has more.
+        Voxels in one batch, unless a single patch has more, or small batches are demanded.
 
     Returns
     -------
     (N, ...) float32 array
         Answers of the network.
     """
+    if os.environ.get(SMALL_BATCHES) == "1":
+        most_voxels = 1
     size = max(1, most_voxels // int(np.prod(patches.shape[1:])))
     out = np.empty(patches.shape, np.float32)
     for start in range(0, len(patches), size):

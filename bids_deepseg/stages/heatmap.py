@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, slice_range
 from bids_deepseg.geometry.window import Window, crop, tile_starts
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.intensity import Standardise, standardise_patches
@@ -78,12 +78,13 @@ def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standard
     CordNotFoundError
         If no slice shows a cord.
     """
-    image = resample_onto(canonical, in_plane_grid(canonical.grid, detector.zoom_mm))
-    heat = np.empty(image.grid.shape, np.float32)
-    for first in range(0, image.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
-        chunk = slice(first, first + _SLICES_AT_ONCE)
-        heat[..., chunk] = _scan(image.data[..., chunk], detector, standardise)
-    return Heatmap(Volume(heat, image.grid))
+    grid = in_plane_grid(canonical.grid, detector.zoom_mm)
+    heat = np.empty(grid.shape, np.float32)
+    for first in range(0, grid.shape[AXIS_IS], _SLICES_AT_ONCE):
+        slices = slice_range(canonical, first, first + _SLICES_AT_ONCE)
+        image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
+        heat[..., first : first + _SLICES_AT_ONCE] = _scan(image.data, detector, standardise)
+    return Heatmap(Volume(heat, grid))
 
 
 def _scan(data: NDArray[np.float32], detector: Predictor, standardise: Standardise) -> NDArray[np.float32]:

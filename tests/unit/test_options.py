@@ -6,7 +6,8 @@ from bids_deepseg.arguments import arrange, parse_arguments
 from bids_deepseg.bids.query import DEFAULT_SUFFIXES
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 from bids_deepseg.option_table import option_table
-from bids_deepseg.options import RunOptions, read_labels
+from bids_deepseg.option_values import read_labels
+from bids_deepseg.options import RunOptions
 
 
 def parse(*words):

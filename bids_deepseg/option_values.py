@@ -1,0 +1,130 @@
+"""Read the values of options: labels, amounts of memory, named places."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from bids_deepseg.errors import UsageError
+
+#: Bytes of the units of memory.
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
+    """Turn the arguments of an option into labels.
+
+    Parameters
+    ----------
+    values : iterable of str
+        Labels with or without prefix; the path of an existing file stands for the labels in it, one a line.
+    prefix : str
+        ``sub-``, ``ses-`` or an empty string.
+
+    Returns
+    -------
+    tuple of str
+        Labels without prefix, each once.
+
+    Raises
+    ------
+    UsageError
+        If a label is empty or holds a character that BIDS does not allow.
+    """
+    labels: dict[str, None] = {}
+    for value in values:
+        for text in _expand(value):
+            label = text.removeprefix(prefix)
+            if not label or not all(char.isalnum() or char == "+" for char in label):
+                raise UsageError(
+                    f"{text!r} is no label. Letters and digits are expected, with or without {prefix!r} in front, "
+                    "or the path of an existing file with one label a line."
+                )
+            labels[label] = None
+    return tuple(labels)
+
+
+def _expand(value: str) -> list[str]:
+    """Return the lines of a file, or the value itself if it is none."""
+    path = Path(value)
+    if not path.is_file():
+        return [value]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The list of labels {value} cannot be read: {error}. Text is expected, UTF-8.") from error
+    labels = [line for line in lines if line and not line.startswith("#")]
+    if not labels:
+        raise UsageError(f"The list of labels {value} is empty. One label a line is expected.")
+    return labels
+
+
+def parse_memory(text: str, unit: str = "M") -> int:
+    """Turn the text of an amount of memory into bytes.
+
+    Parameters
+    ----------
+    text : str
+        A decimal number and a unit: K, M, G or T for powers of 1000, with ``i`` for powers of 1024, in any case, with
+        or without ``B`` and a space in front.
+    unit : str, optional
+        Unit of a number without one.
+
+    Raises
+    ------
+    UsageError
+        If it is no such text, or not more than 0.
+
+    Examples
+    --------
+    ``1.5G``, ``4g``, ``4 GB``, ``500MiB``; ``4000`` is 4000 MB.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([KMGT]I?)?B?", text.strip().upper())
+    amount = round(float(match[1]) * _UNITS[match[2] or unit]) if match else 0
+    if amount < 1:
+        raise UsageError(f"{text!r} is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
+    return amount
+
+
+def parse_links(values: Iterable[str]) -> dict[str, str]:
+    """Turn ``NAME=URI`` texts into a mapping.
+
+    Raises
+    ------
+    UsageError
+        If a text has another form.
+    """
+    links: dict[str, str] = {}
+    for value in values:
+        name, equals, uri = value.partition("=")
+        if not equals or not uri or not all(char.isascii() and char.isalnum() for char in name) or not name:
+            raise UsageError(
+                f"{value!r} is no link. NAME=URI is expected, letters and digits before '=', for example "
+                "raw=doi:10.18112/openneuro.ds000001.v1.0.0"
+            )
+        links[name] = uri
+    return links
+
+
+def parse_places(values: Iterable[str]) -> tuple[tuple[str, Path], ...]:
+    """Turn ``[NAME=]PATH`` texts into names and folders; the name is that of the folder where none is given.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or two have one name.
+    """
+    places: dict[str, Path] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or "/" in name:
+            path = value
+            name = re.sub(r"[^a-zA-Z0-9]", "", Path(value).resolve().name)
+        if not Path(path).is_dir():
+            raise UsageError(f"The folder of derivatives {path} does not exist. A folder, or NAME=FOLDER, is expected.")
+        if not name.isascii() or not name.isalnum() or name in places:
+            raise UsageError(
+                f"{value!r} has the name {name!r}, which is used already or is none. Give it one of letters and "
+                f"digits: NAME={path}"
+            )
+        places[name] = Path(path)
+    return tuple(places.items())
