@@ -7,7 +7,6 @@ in several runs, give the same files.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from bids_deepseg.app.versions import software_versions
 from bids_deepseg.bids.failures import FailureRecord, read_failures
@@ -16,6 +15,7 @@ from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
+from bids_deepseg.settings import default_facts
 
 #: Rounds of looking again while other processes write; each round but the last saw a change.
 _MAX_ROUNDS = 20
@@ -23,7 +23,7 @@ _MAX_ROUNDS = 20
 _VERDICTS = ("pass", "warn", "fail")
 
 #: What it means that an image does not state an option.
-_UNSTATED = MappingProxyType({"volume": "no anatomical series"})
+_UNSTATED = {"volume": "no anatomical series"}
 
 
 def write_citation(output_dir: Path, *, version: str, markdown_only: bool = False) -> bool:
@@ -89,6 +89,8 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
     sidecars = [result.sidecar for result in results]
     verdicts = Counter(result.verdict for result in results)
     names = sorted({str(name) for sidecar in sidecars for name in _mapping(sidecar.get("Options"))})
+    # A setting of the method that is as by default is not stated in a sidecar.
+    unstated = {name: value or "that of the network" for name, value in default_facts().items()} | _UNSTATED
     return MethodsFacts(
         versions=_sorted(_version_of(sidecar, version) for sidecar in sidecars) or {version: 0},
         software=software_versions(),
@@ -99,7 +101,7 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in sidecars),
         options={
             name: _sorted(
-                str(_mapping(sidecar.get("Options")).get(name, _UNSTATED.get(name, "not stated")))
+                str(_mapping(sidecar.get("Options")).get(name, unstated.get(name, "not stated")))
                 for sidecar in sidecars
             )
             for name in names

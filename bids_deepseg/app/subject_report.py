@@ -105,7 +105,9 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     volume = read_image(image, str(rule)).volume
     probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
     networks = ", ".join(f"{model['Name']} ({str(model['SHA256'])[:8]})" for model in saved.sidecar.get("Model", ()))
-    facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", ""))}
+    options = saved.sidecar.get("Options")
+    settings = ", ".join(f"{k} {v}" for k, v in options.items() if v is not None) if isinstance(options, dict) else ""
+    facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", "")), "Settings": settings}
     return ReportImage(
         image.key,
         volume,
