@@ -72,7 +72,8 @@ class PublishedPredictor:
             raise ValueError(
                 f"Patches of {self.patch_shape} are expected by {self.spec.name}, not {patches.shape[1:]}."
             )
-        return predict_in_batches(self.network, patches, most_voxels=_BATCH_VOXELS)
+        # No larger than what there is: a search along the cord asks for one patch at a time.
+        return predict_in_batches(self.network, patches, most_voxels=min(_BATCH_VOXELS, patches.size))
 
 
 def read_published(path: Path, spec: PublishedSpec) -> LegacyNetwork:
