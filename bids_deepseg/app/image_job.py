@@ -1,5 +1,6 @@
 """Do everything for one image inside of one process, so that no array travels between processes."""
 
+import functools
 import logging
 import multiprocessing
 import time
@@ -7,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.planning import Stamper
+from bids_deepseg.bids.corrections import read_corrected_mask
 from bids_deepseg.bids.derivatives import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.given_centerline import read_centerline
 from bids_deepseg.bids.given_files import need_centerline_file
@@ -25,6 +27,9 @@ from bids_deepseg.bids.saved import SavedResult
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
 from bids_deepseg.settings import Guide
+
+if TYPE_CHECKING:
+    from bids_deepseg.pipeline import Segmentation
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +99,21 @@ class ImageWork:
         if multiprocessing.parent_process() is not None:
             logs.configure(self.log_settings, worker=True)
         stamper = Stamper.of(self.engine, self.contrast, self.products, self.volume)
+        load = functools.cache(self._load)
+        if self.engine.settings.corrections is None:
+            # With corrections, there may be no image that needs them.
+            load()
+        return lambda job: self.segment_and_write(job.payload, stamper, load)
+
+    def _load(self) -> Any:
+        """Load the models, and tell how long it took."""
         begin = time.monotonic()
         models = self.engine.load()
         seconds = time.monotonic() - begin
         logger.info("networks loaded in %.1f s", seconds, extra={"stage": "load", "seconds": seconds})
-        return lambda job: self.segment_and_write(job.payload, stamper, models)
+        return models
 
-    def segment_and_write(self, image: BidsImage, stamper: Stamper, models: Any) -> ImageResult:
+    def segment_and_write(self, image: BidsImage, stamper: Stamper, load: Callable[[], Any]) -> ImageResult:
         """Read, segment and write one image; the JSON sidecar of the mask is written last."""
         stamp = stamper.stamp(image)
         with (
@@ -111,9 +124,8 @@ class ImageWork:
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
                 loaded = read_image(image, self.volume)
-                guide = self._guide(image, stamper, loaded)
             clock.observe("read", None)
-            segmentation = self.engine.segment(loaded.volume, models, guide=guide, observer=clock.observe)
+            segmentation = self._segment(image, loaded, stamper, load, clock)
             with error_context(stage="write"):
                 products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links))
                 write_products(products, self.output_dir)
@@ -124,13 +136,24 @@ class ImageWork:
             findings += [(code, "info", message) for code, message in loaded.notes]
             return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
 
-    def _guide(self, image: BidsImage, stamper: Stamper, loaded: LoadedImage) -> Guide:
-        """Read what a person gave for an image."""
-        place = self.engine.settings.centerline_file
-        if place is None:
-            return Guide(stamper.contrast_of(image))
-        path = need_centerline_file(image, place)
-        return Guide(stamper.contrast_of(image), read_centerline(path, loaded.volume.grid))
+    def _segment(
+        self, image: BidsImage, loaded: LoadedImage, stamper: Stamper, load: Callable[[], Any], clock: "_StageClock"
+    ) -> "Segmentation":
+        """Return the result of an image: that of the method, unless a person drew the mask."""
+        correction, engine = stamper.correction_of(image), self.engine
+        with error_context(stage="read"):
+            if correction is not None and correction.kind == "mask":
+                from bids_deepseg.app.corrected import result_of_mask  # noqa: PLC0415 - loads scipy
+
+                return result_of_mask(read_corrected_mask(correction, loaded.volume.grid), correction.facts())
+            if correction is not None:
+                engine = engine.configured(engine.settings.along(correction.path))
+            points = None
+            if engine.settings.centerline_file is not None:
+                path = need_centerline_file(image, engine.settings.centerline_file)
+                points = read_centerline(path, loaded.volume.grid)
+        guide = Guide(stamper.contrast_of(image), points)
+        return engine.segment(loaded.volume, load(), guide=guide, observer=clock.observe)
 
     @contextmanager
     def _withdrawing_stale(self, image: BidsImage, stamp: RunStamp) -> Iterator[None]:

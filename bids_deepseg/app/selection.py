@@ -1,17 +1,23 @@
 """Find the images that the options select, and tell what was asked for and is not there."""
 
 import logging
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.corrections import find_correction, unused_files
 from bids_deepseg.bids.filters import check_labels, read_filters
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES, QueryResult, Selection, find_images
+from bids_deepseg.bids.query import DEFAULT_SUFFIXES, BidsImage, QueryResult, Selection, find_images
 from bids_deepseg.bids.volumes import expand_each
 from bids_deepseg.bids.walk import list_participants
 from bids_deepseg.errors import DatasetError, SelectionError
 from bids_deepseg.options import RunOptions
 
 logger = logging.getLogger(__name__)
+
+#: Files that one warning names.
+_MOST_NAMED = 5
 
 
 def make_selection(options: RunOptions) -> Selection:
@@ -83,3 +89,16 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
         logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
     if options.sessions:
         logger.info("Images that belong to no session are included.")
+    if options.settings.corrections is not None:
+        _tell_corrections(options.settings.corrections, found.images)
+
+
+def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
+    """Say how many corrections there are, and which files look like one and belong to no image."""
+    kinds = Counter(found.kind for found in (find_correction(image, folder) for image in images) if found)
+    logger.info("Corrected by hand: %d masks, %d centerlines.", kinds["mask"], kinds["centerline"])
+    unused = unused_files(images, folder)
+    if unused:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in unused[:_MOST_NAMED])
+        more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
+        logger.warning("Corrections that belong to no selected image, and are not used: %s%s.", names, more)
