@@ -28,11 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--first", type=int, default=0, help="number of the first sample")
     fit = commands.add_parser("fit", help="train, or continue a training")
     fit.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
+    fit.add_argument(
+        "--everyone", action="store_true", help="show the people held out too: for the last steps, after evaluate"
+    )
     score = commands.add_parser("evaluate", help="score on the people held out")
     write = commands.add_parser("export", help="write weights and their description")
     write.add_argument("--output", type=Path, help="folder (default: the package's weights)")
     for command in (generate, fit, score, write):
-        command.add_argument("config", help="segmentation, detection, or a TOML file")
+        command.add_argument("config", help="name of a network, or a TOML file")
     for command in (fit, score, write):
         command.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
     return parser
@@ -46,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "generate":
         save_sheet(args.output, load_stream(config, args.data), first=args.first)
     elif args.command == "fit":
-        fit_from_data(config, args.run_dir, args.data, steps=args.steps)
+        fit_from_data(config, args.run_dir, args.data, steps=args.steps, everyone=args.everyone)
         save_curve(args.run_dir)
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)

@@ -51,5 +51,14 @@ def load_checkpoint(run_dir: Path, model: Any) -> Progress:
     states = [arrays[name] for name in sorted(arrays) if name.startswith("optimizer_")]
     for variable, state in zip(model.optimizer.variables, states, strict=True):
         variable.assign(state)
-    step, made, seconds = arrays["progress"]
+    return saved_progress(run_dir)
+
+
+def saved_progress(run_dir: Path) -> Progress:
+    """Read how far the training of a run folder is; the start, where there is no checkpoint."""
+    path = run_dir / CHECKPOINT_NAME
+    if not path.is_file():
+        return Progress()
+    with np.load(path, allow_pickle=False) as archive:
+        step, made, seconds = archive["progress"]
     return Progress(int(step), int(made), float(seconds))

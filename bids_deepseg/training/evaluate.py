@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 FIGURES_NAME = "figures.json"
 _FAR_MM = 20.0
+_NEAR_MM = 3.0
 
 
 def load_trained(config: TrainingConfig, run_dir: Path) -> KerasPredictor:
@@ -83,7 +85,8 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
     Returns
     -------
     dict
-        Dice and area bias of one pass, and of the mean of the patch and its mirror image.
+        Dice and area bias of one pass, and of the mean of the patch and its mirror image; the calibration error of the
+        latter near the outline.
     """
     line = _manual_line(image.grid, mask)
     patches = extract_patches(image, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
@@ -102,7 +105,47 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
         figures[f"dice_worst_slice{name}"] = min(per_slice)
         ratio = found.sum((0, 1)) / truth.sum((0, 1))
         figures[f"area_bias_percent{name}"] = float(100 * (ratio.mean() - 1))
+    figures["calibration_error"] = calibration_error(native, truth, image.grid.zooms[:2])
     return figures
+
+
+def calibration_error(
+    probability: NDArray[np.float32], truth: NDArray[np.bool_], zooms_mm: tuple[float, float]
+) -> float:
+    """Return the expected calibration error [1]_ of the pixels within 3 mm of the outline.
+
+    Parameters
+    ----------
+    probability : (I, J, K) float array
+        Probability of cord.
+    truth : (I, J, K) bool array
+        Manual mask; slices without it are left out.
+    zooms_mm : (float, float)
+        In-plane pixel size.
+
+    Returns
+    -------
+    float
+        Mean over ten bins of equal width, weighted by their pixels, of the distance between the mean probability and
+        the share of cord.
+
+    References
+    ----------
+    .. [1] Guo C, et al. On calibration of modern neural networks. ICML 2017.
+    """
+    near = np.zeros(truth.shape, bool)
+    for k in np.flatnonzero(truth.any((0, 1))):
+        inside, outside = (
+            ndimage.distance_transform_edt(m, sampling=zooms_mm) for m in (truth[..., k], ~truth[..., k])
+        )
+        near[..., k] = np.maximum(inside, outside) <= _NEAR_MM
+    values, is_cord = probability[near], truth[near]
+    if not len(values):
+        return 0.0
+    bins = np.minimum((values * 10).astype(int), 9)
+    counts = np.bincount(bins, minlength=10)
+    sums = np.bincount(bins, weights=values - is_cord, minlength=10)
+    return float(np.abs(sums).sum() / counts.sum())
 
 
 def score_detection(predictor: KerasPredictor, image: Volume, mask: NDArray[np.bool_]) -> dict[str, float]:

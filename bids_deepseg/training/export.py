@@ -11,7 +11,7 @@ from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.training.checkpoint import CHECKPOINT_NAME, Progress, load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.evaluate import FIGURES_NAME
-from bids_deepseg.training.fit import build_model
+from bids_deepseg.training.fit import EVERYONE_NAME, build_model
 from bids_deepseg.training.sources import read_sources
 
 WEIGHTS_DIR = Path(__file__).parent.parent / "networks" / "weights"
@@ -84,6 +84,7 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
             "data": _DATA,
             "licences": list(_LICENCES),
             "people_held_out": read_sources()["held_out"],
+            "everyone_from_step": _everyone_from(run_dir),
             "seed": config.seed,
             "command": f"python -m bids_deepseg.training fit {config.name} --run-dir RUN_DIR",
             "steps": progress.step,
@@ -95,6 +96,12 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
             "reference": _REFERENCE,
         },
     }
+
+
+def _everyone_from(run_dir: Path) -> int | None:
+    """Return the step from which on the people held out were shown too, after the figures had been measured."""
+    note = run_dir / EVERYONE_NAME
+    return int(note.read_text(encoding="utf-8")) if note.is_file() else None
 
 
 def _git_commit() -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.specs import read_spec
-from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint, saved_progress
 from bids_deepseg.training.configuration import Optimisation, TrainingConfig
 from bids_deepseg.training.grey_samples import GreyStream
 from bids_deepseg.training.grey_sources import load_grey_images, load_grey_shapes
@@ -27,12 +27,17 @@ from bids_deepseg.training.stacks import StackStream
 logger = logging.getLogger(__name__)
 
 CURVE_NAME = "curve.csv"
+#: Holds the step from which on the people held out were shown too.
+EVERYONE_NAME = "everyone_from_step.txt"
 _LOG_EVERY = 50
 
 
-def load_stream(config: TrainingConfig, data_dir: Path) -> Stream:
-    """Load the data and return the stream of samples of one network, without the people held out."""
-    held_out = tuple(read_sources()["held_out"])
+def load_stream(config: TrainingConfig, data_dir: Path, *, everyone: bool = False) -> Stream:
+    """Load the data and return the stream of samples of one network.
+
+    The people held out are left out, unless ``everyone`` is to be shown.
+    """
+    held_out = () if everyone else tuple(read_sources()["held_out"])
     if config.samples.task == "grey":
         images = load_grey_images(data_dir, held_out)
         return GreyStream(config.samples, load_grey_shapes(data_dir), images, config.seed)
@@ -155,8 +160,17 @@ def _log(run_dir: Path, progress: Progress, loss: float, *, seconds_left: float)
         writer.writerow([progress.step, f"{loss:.5f}", progress.samples_made, f"{progress.seconds:.1f}"])
 
 
-def fit_from_data(config: TrainingConfig, run_dir: Path, data_dir: Path, *, steps: int | None = None) -> Progress:
-    """Train on the data folder; ``steps`` replaces the configured number of steps."""
+def fit_from_data(
+    config: TrainingConfig, run_dir: Path, data_dir: Path, *, steps: int | None = None, everyone: bool = False
+) -> Progress:
+    """Train on the data folder.
+
+    ``steps`` replaces the configured number of steps. ``everyone`` shows the people held out as well, for the last
+    steps of a training whose figures have been measured; the run folder keeps from which step on.
+    """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
-    return fit(config, run_dir, partial(load_stream, config, data_dir))
+    note = run_dir / EVERYONE_NAME
+    if everyone and not note.is_file():
+        note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
+    return fit(config, run_dir, partial(load_stream, config, data_dir, everyone=everyone))

@@ -105,6 +105,6 @@ def test_exporting_without_a_training_says_what_to_do(config, tmp_path):
 
 def test_an_unknown_configuration_is_named():
     with pytest.raises(
-        UsageError, match=r"There is no configuration lesion. Expected is one of detection, segmentation"
+        UsageError, match=r"There is no configuration lesion. Expected is one of detection, grey, segmentation"
     ):
         read_config("lesion")

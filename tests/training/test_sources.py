@@ -11,7 +11,7 @@ import pytest
 from bids_deepseg.training.__main__ import main
 from bids_deepseg.training.checkpoint import Progress, save_checkpoint
 from bids_deepseg.training.configuration import read_config
-from bids_deepseg.training.evaluate import FIGURES_NAME, evaluate
+from bids_deepseg.training.evaluate import FIGURES_NAME, calibration_error, evaluate
 from bids_deepseg.training.fit import build_model, load_stream
 from bids_deepseg.training.pool import PoolSettings, SamplePool
 from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes
@@ -78,7 +78,7 @@ def test_cut_samples_obey_the_laws(data_dir, task):
 
 @pytest.mark.parametrize(("task", "figure"), [("segmentation", "dice_mirrored"), ("detection", "slices_found")])
 def test_the_person_held_out_is_scored(data_dir, tmp_path, task, figure):
-    config = replace(read_config(task), architecture={"arguments": {"base_filters": 4, "depth": 2}})
+    config = replace(read_config(task), architecture={"function": "build_unet", "arguments": {"base_filters": 4, "depth": 2}})
     model = build_model(config)
     model.optimizer.build(model.trainable_variables)
     run_dir = tmp_path / "run"
@@ -102,3 +102,16 @@ def test_a_generator_that_dies_is_reported():
         pytest.raises(RuntimeError, match="process that makes samples has died"),
     ):
         pool.draw(np.random.default_rng(0), 2)
+
+
+def test_calibration_error_is_zero_for_honest_probabilities_and_grows_with_their_error(rng):
+    truth = np.zeros((60, 60, 2), bool)
+    truth[20:40, 20:40] = True
+    perfect = truth.astype(np.float32)
+    assert calibration_error(perfect, truth, (0.5, 0.5)) == 0
+    assert calibration_error(1 - perfect, truth, (0.5, 0.5)) == pytest.approx(1)
+    half = np.full(truth.shape, 0.5, np.float32)
+    near = calibration_error(half, truth, (0.5, 0.5))
+    assert near < 0.15
+    wrong = calibration_error(np.where(truth, 0.6, 0.4).astype(np.float32), truth, (0.5, 0.5))
+    assert wrong == pytest.approx(0.4, abs=1e-6)
