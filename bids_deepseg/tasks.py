@@ -29,8 +29,10 @@ class Task:
         What it is called in a sentence.
     roi_type : str
         ``Type`` of the mask in its sidecar: ``ROI`` or ``Lesion``.
-    may_be_absent : bool
-        Whether a cord without it is nothing to wonder about.
+    threshold : float
+        Probability from which a voxel of the cord is the structure.
+    counted : bool
+        Whether its separate objects are counted.
     own_network : str or None
         Network of this package, None if there is none.
     published : mapping of str to tuple of str
@@ -41,7 +43,8 @@ class Task:
     label: str
     noun: str
     roi_type: str
-    may_be_absent: bool
+    threshold: float
+    counted: bool
     own_network: str | None
     published: Mapping[str, tuple[str, ...]]
 
@@ -63,9 +66,20 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             label="GM",
             noun="grey matter",
             roi_type="ROI",
-            may_be_absent=False,
+            threshold=0.5,
+            counted=False,
             own_network="grey",
             published={"any": ("gm_challenge", "gm_large")},
+        ),
+        "lesion": Task(
+            name="lesion",
+            label="L",
+            noun="lesions",
+            roi_type="Lesion",
+            threshold=0.1,
+            counted=True,
+            own_network=None,
+            published={"t2": ("t2_ax_lesion",), "t2s": ("t2s_lesion",)},
         ),
     }
 )

@@ -49,11 +49,11 @@ def load_structure_model(settings: MethodSettings, contrast: str | None) -> Stru
     if task is None:
         return None
     if settings.weights == "own":
-        return StructureModel(load_own(_own_name(task)))
+        return StructureModel(load_own(_own_name(task)), _own_name(task))
     from bids_deepseg.networks.published_predictor import load_published  # noqa: PLC0415 - loads h5py
 
     path, published = _published(settings, task, contrast)
-    return StructureModel(load_published(path.parent, published.name), is_published=True)
+    return StructureModel(load_published(path.parent, published.name), published.name, is_published=True)
 
 
 def _own_name(task: Task) -> str:

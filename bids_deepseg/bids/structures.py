@@ -65,5 +65,6 @@ def _told(task: Task, structure: "Structure", stamp: RunStamp) -> dict[str, Any]
             "MeanArea_mm2": round(float(present.mean()), 4) if len(present) else None,
             "Volume_mm3": round(int(structure.mask.data.sum()) * voxel_mm3, 4),
             "Slices": len(present),
+            **({"Objects": structure.n_objects} if task.counted else {}),
         },
     }

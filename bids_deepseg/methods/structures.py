@@ -5,13 +5,18 @@ A new task is an entry in :data:`bids_deepseg.tasks.TASKS`, a finder in :data:`F
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 from bids_deepseg.geometry.window import paste
+from bids_deepseg.methods.lesion import contrast_of_lesion_network, find_lesions, lesion_landmarks
+from bids_deepseg.methods.sct.inference import ScaledPredictor
 from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.findings import Finding
@@ -21,11 +26,6 @@ from bids_deepseg.stages.patches import PatchStack, extract_patches
 from bids_deepseg.stages.probability import predict_probability
 from bids_deepseg.stages.structure import Structure, confine, judge_grey, measure_structure, middle_of_cord
 from bids_deepseg.tasks import TASKS
-
-#: Probability from which a voxel of the image belongs to the structure. Published networks are thresholded on their own
-#: pixels; what is averaged over a voxel is then the part of it that they mark.
-NATIVE_THRESHOLD = 0.5
-
 
 #: Maps an image and the mask of its cord, both on canonical axes, and a model to a probability on the same voxels.
 Finder = Callable[[Volume, Volume, StructureModel], Volume]
@@ -58,10 +58,11 @@ def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics
     else:
         found = Volume(np.zeros(inside.data.shape, np.float32), inside.grid)
     probability, mask = (
-        reorient_onto(part, volume.grid) for part in confine(found, inside, threshold=NATIVE_THRESHOLD)
+        reorient_onto(part, volume.grid) for part in confine(found, inside, threshold=TASKS[task].threshold)
     )
     measures = measure_structure(mask, probability, metrics, volume.grid)
-    return Structure(task, probability, mask, measures, JUDGES[task](measures), NATIVE_THRESHOLD)
+    n_objects = int(ndimage.label(mask.data, np.ones((3, 3, 3)))[1])
+    return Structure(task, probability, mask, measures, JUDGES[task](measures), TASKS[task].threshold, n_objects)
 
 
 def find_grey(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
@@ -69,7 +70,8 @@ def find_grey(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
 
     Patches are cut around the middle of the cord's mask. The published networks see patches of 200 x 200 pixels of
     0.25 mm in units of the mean and standard deviation of all patches, and keep pixels above their threshold (spec of
-    ``sct_deepseg_gm``); their windows are centred on the cord here, not on the image.
+    ``sct_deepseg_gm``); what is averaged over a voxel is the part of it that they mark. Their windows are centred on
+    the cord here, not on the image.
 
     References
     ----------
@@ -105,15 +107,33 @@ def _marked_by_published(patches: PatchStack, predictor: Predictor) -> Volume:
     return Volume(data, patches.grid)
 
 
+def find_published_lesions(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
+    """Find lesions with a published network.
+
+    Raises
+    ------
+    ImageError
+        If the network was not made for images of this shape.
+    """
+    fitting = contrast_of_lesion_network(model.name.partition("_")[0], canonical)
+    if model.name != f"{fitting}_lesion":
+        zooms = " x ".join(f"{zoom:.2f}" for zoom in canonical.grid.zooms)
+        raise ImageError(
+            f"The lesion network {model.name} is made for axial slices more than twice as thick as their pixels; this "
+            f"image has voxels of {zooms} mm. The one that fits, {fitting}_lesion, cannot be had. Leave the image out."
+        )
+    return find_lesions(canonical, cord, cast("ScaledPredictor", model.predictor), lesion_landmarks(model.name))
+
+
 def _judge_nothing(_measures: Mapping[str, NDArray[np.float64]]) -> tuple[Finding, ...]:
     """Find nothing: a cord with or without lesions is nothing to wonder about."""
     return ()
 
 
 #: Functions that find a structure, by task.
-FINDERS: Mapping[str, Finder] = MappingProxyType({"gm": find_grey})
+FINDERS: Mapping[str, Finder] = MappingProxyType({"gm": find_grey, "lesion": find_published_lesions})
 
 #: Functions that judge the measures of a structure, by task.
 JUDGES: Mapping[str, Callable[[Mapping[str, NDArray[np.float64]]], tuple[Finding, ...]]] = MappingProxyType(
-    {"gm": judge_grey}
+    {"gm": judge_grey, "lesion": _judge_nothing}
 )

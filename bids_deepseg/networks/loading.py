@@ -14,11 +14,14 @@ class StructureModel:
     ----------
     predictor : Predictor
         The network.
+    name : str
+        Its name.
     is_published : bool
         Whether it is one of the published networks, with their rules of intensity and threshold.
     """
 
     predictor: Predictor
+    name: str = ""
     is_published: bool = False
 
 

@@ -51,6 +51,8 @@ class Structure:
         What speaks against the result.
     threshold : float
         Probability from which a voxel of the cord is the structure.
+    n_objects : int
+        Objects of the mask that touch at no face, edge or corner.
     """
 
     task: str
@@ -58,7 +60,8 @@ class Structure:
     mask: Volume
     measures: Mapping[str, NDArray[np.float64]]
     findings: tuple[Finding, ...]
-    threshold: float = 0.5
+    threshold: float
+    n_objects: int
 
     @property
     def verdict(self) -> Verdict:

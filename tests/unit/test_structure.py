@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.methods.lesion import LESION_THRESHOLD
 from bids_deepseg.methods.structures import (
     FINDERS,
     JUDGES,
@@ -17,6 +19,7 @@ from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.structure import COLUMNS, confine, judge_grey, measure_structure, middle_of_cord
 from bids_deepseg.tasks import TASKS
 from tests.phantoms import ALL_AXCODES, FakePredictor, grid_of, tube
+from tests.scaled_predictors import ScaledFake
 
 GREY_RADIUS_MM = 2.0
 
@@ -179,6 +182,30 @@ def test_a_published_network_is_thresholded_on_its_own_pixels():
     published = StructureModel(FakePredictor(below, (64, 64), 0.3, threshold=0.999), is_published=True)
     assert not find(image, cord, published).mask.data.any()
     assert find(image, cord, model(below)).mask.data.any()
+
+
+def lesion_model(name, mark):
+    def predict(patches):
+        return np.full(patches.shape, mark, np.float32)
+
+    return StructureModel(ScaledFake(predict, (48, 48, 48), threshold=0.1), name, is_published=True)
+
+
+def test_lesions_are_confined_to_the_cord_counted_and_may_be_absent():
+    image, cord = phantom()
+    metrics = metrics_of(cord, image.grid)
+    full = find_structure("lesion", image, cord, metrics, lesion_model("t2s_lesion", 0.8))
+    assert not full.mask.data[cord.data == 0].any()
+    assert (full.n_objects, full.verdict) == (1, "pass")
+    none = find_structure("lesion", image, cord, metrics, lesion_model("t2s_lesion", 0.05))
+    assert (int(none.mask.data.sum()), none.n_objects, none.verdict) == (0, 0, "pass")
+    assert TASKS["lesion"].threshold == LESION_THRESHOLD
+
+
+def test_the_axial_lesion_network_refuses_volumes_of_thin_slices():
+    image, cord = phantom(shape=(40, 40, 12), zooms=(1.0, 1.0, 1.0))
+    with pytest.raises(ImageError, match="t2_ax_lesion is made for axial slices"):
+        find_structure("lesion", image, cord, metrics_of(cord, image.grid), lesion_model("t2_ax_lesion", 0.8))
 
 
 def test_each_task_has_a_finder_a_judge_and_products_of_its_own():
