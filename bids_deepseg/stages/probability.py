@@ -59,7 +59,7 @@ def predict_with_spread(
     return _put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches)
 
 
-def _put_back(predicted: NDArray[np.float32], patches: PatchStack) -> Volume:
+def _put_back(predicted: NDArray[np.floating], patches: PatchStack) -> Volume:
     """Put what was predicted in its places, smoothed along the slices."""
     data = np.zeros(patches.grid.shape, np.float32)
     for values, window in zip(predicted, patches.windows, strict=True):

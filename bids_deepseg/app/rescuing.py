@@ -1,0 +1,136 @@
+"""Segment one image, and try other methods where the judge is not content with the first."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bids_deepseg.app.engine import Engine
+from bids_deepseg.errors import UsageError
+from bids_deepseg.settings import Guide, MethodSettings
+
+if TYPE_CHECKING:
+    from bids_deepseg.geometry.volume import Volume
+    from bids_deepseg.methods.rescue import Attempt, Rescued
+    from bids_deepseg.pipeline import Observer, Segmentation
+
+logger = logging.getLogger(__name__)
+
+
+def segment_or_rescue(
+    engine: Engine,
+    volume: "Volume",
+    models: Any,
+    *,
+    guide: Guide,
+    observer: "Observer",
+    loaded: dict[MethodSettings, Any],
+) -> "Segmentation":
+    """Segment one image; with ``--rescue auto`` by other methods, too, if something speaks against the result.
+
+    Parameters
+    ----------
+    engine : Engine
+        Method that was asked for.
+    volume : Volume
+        The image.
+    models : Any
+        What the engine loaded.
+    guide : Guide
+        What is known of the image.
+    observer : callable
+        Called after each stage of each method.
+    loaded : dict
+        Models of other settings, which this process has loaded already; completed.
+
+    Returns
+    -------
+    Segmentation
+        The best result by the judge, with what was tried.
+
+    Raises
+    ------
+    SegmentationError
+        If no method gave a result.
+    """
+    from bids_deepseg.methods.rescue import rescue  # noqa: PLC0415 - loads scipy
+
+    first = partial(engine.segment, volume, models, guide=guide, observer=observer)
+    settings = engine.settings
+    # Who asks for the raw answer of the network, or for the reference's own result, gets that.
+    if settings.rescue == "off" or settings.is_soft or settings.profile != "default":
+        return first()
+    found = rescue(first, _others(engine, volume, models, guide, observer, loaded))
+    return _noted(found) if found.tries else found.result
+
+
+def _others(
+    engine: Engine,
+    volume: "Volume",
+    models: Any,
+    guide: Guide,
+    observer: "Observer",
+    loaded: dict[MethodSettings, Any],
+) -> Iterator[tuple[str, "Callable[[], Segmentation]"]]:
+    """Yield the other methods that fit the settings, by name."""
+    from bids_deepseg.methods.rescue import all_attempts  # noqa: PLC0415 - loads scipy
+
+    def run(attempt: "Attempt") -> "Segmentation":
+        logger.info("trying: %s", attempt.name, extra={"stage": "rescue"})
+        other, own = _configure(engine, models, attempt, guide, loaded)
+        image = volume if attempt.prepare is None else attempt.prepare(volume)
+        return other.segment(image, own, guide=guide, observer=observer)
+
+    for attempt in all_attempts():
+        yield attempt.name, partial(run, attempt)
+
+
+def _configure(
+    engine: Engine, models: Any, attempt: "Attempt", guide: Guide, loaded: dict[MethodSettings, Any]
+) -> tuple[Engine, Any]:
+    """Return engine and models of an attempt.
+
+    Raises
+    ------
+    UsageError
+        If its settings do not exist, contradict those of the run, or are those of the run.
+    NetworkError
+        If its models are absent.
+    """
+    if attempt.settings:
+        if "centerline" in attempt.settings and engine.settings.centerline_file is not None:
+            raise UsageError("A centerline that a person gave is not replaced.")
+        known = {name: value for name, value in attempt.settings.items() if hasattr(engine.settings, name)}
+        settings = replace(engine.settings, **known)
+        if settings == engine.settings:
+            raise UsageError(f"{attempt.name} is what was asked for.")
+        engine = engine.configured(settings)
+        engine.specs(guide.contrast)
+        if settings not in loaded:
+            loaded[settings] = engine.load()
+        models = loaded[settings]
+    if attempt.change is None:
+        return engine, models
+    if callable(models):
+        change, models_of = attempt.change, models
+        return engine, lambda contrast: change(models_of(contrast))
+    return engine, attempt.change(models)
+
+
+def _noted(found: "Rescued[Segmentation]") -> "Segmentation":
+    """Return the best result with what was tried, and with a finding that says so."""
+    from bids_deepseg.stages.findings import Finding  # noqa: PLC0415 - loads scipy
+
+    kept = next(one for one in found.tries if one.kept)
+    result, first = found.result, found.tries[0]
+    findings = result.findings
+    if kept is not first:
+        # A cord that the first method did not see at all, or saw badly, is to be looked at whatever the judge says.
+        severe = first.verdict not in ("pass", "warn")
+        message = (
+            f"The result is that of another method ({kept.name}), since the first one ended with {first.verdict!r}. "
+            "Look at the mask."
+        )
+        findings = (*findings, Finding("rescued", "warn" if severe else "info", message))
+    return replace(result, findings=findings, tries=found.tries)

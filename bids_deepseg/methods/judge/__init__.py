@@ -1,0 +1,10 @@
+"""Judge a mask by measurements alone: the networks' probability, the image, the mask's shape and place.
+
+>>> findings = judge_evidence(Evidence(image, mask, probability, centerline, metrics))
+>>> verdict_of(findings), quality(evidence)
+"""
+
+from bids_deepseg.methods.judge.evidence import Evidence
+from bids_deepseg.methods.judge.judging import Judgement, judge_evidence
+
+__all__ = ["Evidence", "Judgement", "judge_evidence"]

@@ -1,0 +1,115 @@
+"""Gather what a result is judged by, on the part of the image around the mask.
+
+A mask may come from the networks, from another method or from a person: it is judged by the image, by the networks'
+probability and by its own shape, whoever drew it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.heatmap import Heatmap
+from bids_deepseg.stages.mask import CordMask
+from bids_deepseg.stages.metrics import CordMetrics
+
+#: How far around mask and probability the image is looked at.
+_MARGIN_MM = 12.0
+
+#: Least probability that belongs to what the network sees as cord.
+_FAINT = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """A result and everything that can speak for or against it.
+
+    Attributes
+    ----------
+    image : Volume
+        Image on canonical axes.
+    mask : CordMask
+        The mask that is judged and what was done to it, on the grid of the image.
+    probability : Volume
+        The networks' probability there.
+    centerline : Centerline
+        Course of the cord, on a grid with the same slices.
+    metrics : CordMetrics
+        Measures of the mask.
+    heatmap : Heatmap, optional
+        What the detection network saw.
+    spread : Volume, optional
+        Half of the difference between the answers to a patch and to its mirror image, on the grid of the image.
+    other : Volume, optional
+        Probability (or mask) of another network, on the grid of the image.
+    threshold : float
+        Probability from which the network calls a voxel cord.
+    """
+
+    image: Volume
+    mask: CordMask
+    probability: Volume
+    centerline: Centerline
+    metrics: CordMetrics
+    heatmap: Heatmap | None = None
+    spread: Volume | None = None
+    other: Volume | None = None
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surroundings:
+    """The box around mask and probability, in the slices of the mask.
+
+    Attributes
+    ----------
+    mask : (I, J, K) bool array
+        Mask.
+    image, probability : (I, J, K) float array
+        Image and probability.
+    distance_mm : (I, J, K) float array
+        Distance in plane from the border of the mask, negative inside; infinite in slices without mask.
+    zooms : (float, float, float)
+        Voxel size.
+    """
+
+    mask: NDArray[np.bool_]
+    image: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    distance_mm: NDArray[np.float64]
+    zooms: tuple[float, float, float]
+
+
+def look_around(evidence: Evidence) -> Surroundings:
+    """Cut out the box around mask and probability and measure the distance from the mask's border."""
+    mask = evidence.mask.volume.data > 0
+    box = box_around(mask | (evidence.probability.data > _FAINT), evidence.image.grid.zooms)
+    zooms = evidence.image.grid.zooms
+    inside = np.ascontiguousarray(mask[box])
+    distance = np.full(inside.shape, np.inf)
+    for k in np.flatnonzero(inside.any((0, 1))):
+        distance[..., k] = distance_mm(inside[..., k], zooms)
+    return Surroundings(inside, evidence.image.data[box], evidence.probability.data[box], distance, zooms)
+
+
+def box_around(chosen: NDArray[np.bool_], zooms: tuple[float, float, float]) -> tuple[slice, slice, slice]:
+    """Return the box of the chosen voxels, with a margin in plane."""
+    ranges = []
+    for axis in range(3):
+        others = tuple(n for n in range(3) if n != axis)
+        found = np.flatnonzero(chosen.any(others))
+        margin = int(np.ceil(_MARGIN_MM / zooms[axis])) if axis < 2 else 0
+        low, high = (int(found[0]), int(found[-1])) if len(found) else (0, chosen.shape[axis] - 1)
+        ranges.append(slice(max(0, low - margin), min(chosen.shape[axis], high + 1 + margin)))
+    return ranges[0], ranges[1], ranges[2]
+
+
+def distance_mm(mask: NDArray[np.bool_], zooms: tuple[float, ...]) -> NDArray[np.float64]:
+    """Return the signed distance in plane from the border of a slice's mask: negative inside, 0 between two pixels."""
+    half = min(zooms[0], zooms[1]) / 2
+    inside: NDArray[np.float64] = ndimage.distance_transform_edt(mask, zooms[:2])
+    outside: NDArray[np.float64] = ndimage.distance_transform_edt(~mask, zooms[:2])
+    return np.where(mask, half - inside, outside - half)

@@ -1,0 +1,82 @@
+"""Apply all rules to a result, and put results in an order."""
+
+from dataclasses import dataclass
+from math import isnan
+from types import MappingProxyType
+
+import numpy as np
+
+from bids_deepseg.methods.judge.certainty import disagreement, whole_expected_dice
+from bids_deepseg.methods.judge.evidence import Evidence, Surroundings, look_around
+from bids_deepseg.methods.judge.rules import Rule, rules
+from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
+
+_RANKS = MappingProxyType({"pass": 2, "warn": 1, "fail": 0})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge says of a result.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What speaks against it.
+    score : float
+        How much speaks for it, in [0, 1]: the order among results of the same verdict.
+    """
+
+    findings: tuple[Finding, ...]
+    score: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst severity of the findings."""
+        return verdict_of(self.findings)
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """The larger, the better: the verdict first, then the score."""
+        return _RANKS[self.verdict], self.score
+
+
+def judge_evidence(evidence: Evidence) -> Judgement:
+    """Judge a result.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The result and what is known of it.
+
+    Returns
+    -------
+    Judgement
+        All findings of :func:`bids_deepseg.stages.findings.judge` and of the rules, and the score.
+    """
+    around = look_around(evidence)
+    found = [finding for rule in rules() if (finding := _apply(rule, evidence, around)) is not None]
+    return Judgement((*judge(evidence.centerline, evidence.mask, evidence.metrics), *found), _score(evidence, around))
+
+
+def _apply(rule: Rule, evidence: Evidence, around: Surroundings) -> Finding | None:
+    """Measure, and compare with the limits."""
+    value = rule.measure(evidence, around)
+    if isnan(value):
+        return None
+    for severity, limit in (("fail", rule.fail), ("warn", rule.warn)):
+        if rule.passed(value, limit):
+            message = rule.message.format(value=value, limit=limit)
+            return Finding(rule.code, "fail" if severity == "fail" else "warn", message, round(value, 4), limit)
+    return None
+
+
+def _score(evidence: Evidence, around: Surroundings) -> float:
+    """Return the expected Dice, lowered by what the mirror image puts in doubt and by slices without mask.
+
+    A product, so that no strength makes up for a weakness.
+    """
+    present = evidence.mask.volume.data.any((0, 1))
+    cover = float(present[evidence.centerline.k].mean())
+    doubt = disagreement(evidence)
+    sure = 1.0 if isnan(doubt) else 1 - doubt
+    return float(np.clip(whole_expected_dice(around) * sure * cover, 0, 1))

@@ -1,0 +1,55 @@
+"""List the other methods that are tried, in the order of the reference's manual.
+
+The manual's list (spec of the reference method): the 3D kernel, another way to the centerline, another network,
+PropSeg, a network made for the case. A method that is not at hand (its weights or settings are absent) is left out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.rescue.ensemble import Ensemble
+from bids_deepseg.methods.rescue.images import denoised, evened
+from bids_deepseg.networks.loading import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Another way to segment an image.
+
+    Attributes
+    ----------
+    name : str
+        What is told to people.
+    settings : mapping
+        Settings of the method that differ from those of the run.
+    prepare : callable or None
+        What is done to the image first.
+    change : callable or None
+        What is done to the models.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    prepare: Callable[[Volume], Volume] | None = None
+    change: Callable[[Models], Models] | None = None
+
+
+def all_attempts() -> tuple[Attempt, ...]:
+    """Return all attempts, in the order in which they are tried."""
+    return (
+        Attempt("3D kernel", MappingProxyType({"kernel": "3d"})),
+        Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
+        Attempt("ensemble over changed patches", change=with_ensemble),
+        Attempt("image without shading", prepare=evened),
+        Attempt("image without noise", prepare=denoised),
+        Attempt("PropSeg", MappingProxyType({"method": "propseg"})),
+    )
+
+
+def with_ensemble(models: Models) -> Models:
+    """Let each network be asked several times."""
+    detector = None if models.detector is None else Ensemble(models.detector)
+    return replace(models, detector=detector, segmenter=Ensemble(models.segmenter))

@@ -1,0 +1,64 @@
+"""Ask a network several times, about changed patches, and average its answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.networks.predictor import Predictor
+
+#: Exponent that bends the brightness of standardised patches.
+_EXPONENT = 0.6
+
+#: Enlargement of the patch's middle.
+_SCALE = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """A network that is asked about a patch as it is, turned bright for dark, bent in brightness, and enlarged.
+
+    What a network answers to all four hangs less on one appearance of the tissues than a single answer.
+
+    Attributes
+    ----------
+    network : Predictor
+        The network.
+    """
+
+    network: Predictor
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Pixels of a patch along i and j."""
+        return self.network.patch_shape
+
+    @property
+    def zoom_mm(self) -> float:
+        """In-plane pixel size of a patch in mm."""
+        return self.network.zoom_mm
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a pixel counts as cord."""
+        return self.network.threshold
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches (N, H, W) to the mean of four answers (N, H, W)."""
+        answers = [
+            self.network.predict(patches),
+            self.network.predict(-patches),
+            self.network.predict(np.sign(patches) * np.abs(patches) ** np.float32(_EXPONENT)),
+            _resized(self.network.predict(_resized(patches, _SCALE)), 1 / _SCALE),
+        ]
+        return np.asarray(np.mean(answers, axis=0), np.float32)
+
+
+def _resized(patches: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Enlarge patches about their middle, linearly; what comes in from outside is 0."""
+    middle = (np.array(patches.shape[1:]) - 1) / 2
+    steps = np.array([1.0, 1 / scale, 1 / scale])
+    offset = np.array([0.0, *(middle - middle / scale)])
+    moved: NDArray[np.float32] = ndimage.affine_transform(patches, steps, offset, order=1, output=np.float32)
+    return moved

@@ -1,0 +1,167 @@
+"""Run one method after the other until the judge is content, and keep the best result.
+
+The order among results is total: the verdict first (pass, warn, fail), then the score; of two that are equal the first
+is kept, so a rescue never ends worse than it began by the judge's own measure.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
+
+from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
+from bids_deepseg.stages.findings import Finding, Verdict
+
+#: Name of the first try, by the settings of the run.
+FIRST = "as asked for"
+
+#: Findings that other methods cannot do anything about: the cord is cut off, or goes on into the brain stem.
+NOT_CURABLE = frozenset({"field-border", "above-foramen-magnum", "ends-unknown"})
+
+#: How much the score of a later result of the same verdict must be higher, so that nothing is exchanged for noise.
+MIN_GAIN = 0.02
+
+#: Score from which a cord is believed that the first method did not find at all.
+BELIEVED_SCORE = 0.8
+
+_RANKS = ("fail", "warn", "pass")
+
+
+class Judged(Protocol):
+    """A result with the judge's opinion."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What speaks against it."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst severity of the findings."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """How much speaks for it, in [0, 1]."""
+        ...
+
+
+Result = TypeVar("Result", bound=Judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One method and what came of it.
+
+    Attributes
+    ----------
+    name : str
+        The method.
+    verdict : str
+        pass, warn or fail, or the status of the error that ended it, such as ``cord-not-found``.
+    score : float or None
+        That of the judge; None without result.
+    reasons : tuple of str
+        Codes of what spoke against it, or the message of the error.
+    kept : bool
+        Whether this is the result.
+    """
+
+    name: str
+    verdict: str
+    score: float | None
+    reasons: tuple[str, ...]
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescued(Generic[Result]):
+    """The best result, and all tries in their order; no tries where none but the first was needed."""
+
+    result: Result
+    tries: tuple[Try, ...]
+
+
+def rescue(first: Callable[[], Result], attempts: Iterable[tuple[str, Callable[[], Result]]]) -> Rescued[Result]:
+    """Run the first method, and others if the judge is not content with it.
+
+    Parameters
+    ----------
+    first : callable
+        The method that was asked for.
+    attempts : iterable of (str, callable)
+        Names of other methods and the methods, in the order in which they are tried. One that raises ``NetworkError``
+        or ``UsageError`` is not at hand here and is left out.
+
+    Returns
+    -------
+    Rescued
+        The best result.
+
+    Raises
+    ------
+    SegmentationError
+        That of the first method, if no method gave a result that is believed.
+    """
+    tries: list[Try] = []
+    best: Result | None = None
+    error: SegmentationError | None = None
+    try:
+        best = first()
+        tries.append(_describe(FIRST, best))
+    except SegmentationError as caught:
+        error = caught
+        tries.append(Try(FIRST, caught.status, None, (str(caught),)))
+    if best is not None and not needs_rescue(best):
+        return Rescued(best, ())
+    n_best = 0
+    for name, run in attempts:
+        try:
+            result = run()
+        except (NetworkError, UsageError):
+            continue
+        except SegmentationError as caught:
+            tries.append(Try(name, caught.status, None, (str(caught),)))
+            continue
+        tries.append(_describe(name, result))
+        if is_believed(result) if best is None else is_better(result, best):
+            best, n_best = result, len(tries) - 1
+        if best is not None and not needs_rescue(best):
+            break
+    if best is None:
+        raise _with_tries(error, tries)
+    return Rescued(best, tuple(replace(one, kept=n == n_best) for n, one in enumerate(tries)))
+
+
+def needs_rescue(result: Judged) -> bool:
+    """Tell whether something speaks against a result that another method may do better."""
+    return any(found.severity != "info" and found.code not in NOT_CURABLE for found in result.findings)
+
+
+def is_believed(result: Judged) -> bool:
+    """Tell whether a cord is believed where the first method saw none."""
+    return result.verdict != "fail" and result.score >= BELIEVED_SCORE
+
+
+def is_better(result: Judged, other: Judged) -> bool:
+    """Tell whether a later result takes the place of an earlier one."""
+    ranks = _RANKS.index(result.verdict), _RANKS.index(other.verdict)
+    if ranks[0] != ranks[1]:
+        return ranks[0] > ranks[1]
+    return result.score > other.score + MIN_GAIN
+
+
+def _describe(name: str, result: Judged) -> Try:
+    """Return the entry of a method with a result."""
+    codes = tuple(found.code for found in result.findings if found.severity != "info")
+    return Try(name, result.verdict, round(result.score, 4), codes)
+
+
+def _with_tries(error: SegmentationError | None, tries: list[Try]) -> SegmentationError:
+    """Add to an error what else was tried."""
+    if error is None:
+        raise ValueError("There is no result and no error.")
+    others = "; ".join(f"{one.name}: {one.verdict}" for one in tries[1:])
+    message = f"{error} Also tried: {others}." if others else str(error)
+    told = type(error)(message)
+    told.stage, told.image = error.stage, error.image
+    return told
