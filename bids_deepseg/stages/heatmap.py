@@ -20,6 +20,10 @@ from bids_deepseg.stages.intensity import Standardise, standardise_patches
 #: Heat from which a slice counts as evidence of a cord: half of the value at a cord's centre in the training target.
 DETECTION_THRESHOLD = 0.5
 
+#: Distance of the slices that are scanned in long images with thinner slices, and the least number of them.
+_SCAN_EVERY_MM = 2.0
+_LEAST_SCANNED = 16
+
 #: Slices whose tiles are held in memory together.
 _SLICES_AT_ONCE = 16
 
@@ -79,12 +83,37 @@ def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standard
         If no slice shows a cord.
     """
     grid = in_plane_grid(canonical.grid, detector.zoom_mm)
-    heat = np.empty(grid.shape, np.float32)
-    for first in range(0, grid.shape[AXIS_IS], _SLICES_AT_ONCE):
+    n_slices = grid.shape[AXIS_IS]
+    levels = scanned_slices(n_slices, grid.zooms[AXIS_IS])
+    scanned = []
+    for first in range(0, n_slices, _SLICES_AT_ONCE):
         slices = slice_range(canonical, first, first + _SLICES_AT_ONCE)
         image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
-        heat[..., first : first + _SLICES_AT_ONCE] = _scan(image.data, detector, standardise)
-    return Heatmap(Volume(heat, grid))
+        chosen = levels[(levels >= first) & (levels < first + _SLICES_AT_ONCE)] - first
+        if len(chosen):
+            scanned.append(_scan(image.data[..., chosen], detector, standardise))
+    return Heatmap(Volume(_fill_between(np.concatenate(scanned, axis=2), levels, n_slices), grid))
+
+
+def scanned_slices(n_slices: int, distance_mm: float) -> NDArray[np.intp]:
+    """Return the slices that are scanned: all, or some of a long image with thin slices.
+
+    The centre of a cord moves little over 2 mm, and the network's time is most of the time of an image.
+    """
+    step = max(1, int(_SCAN_EVERY_MM / distance_mm + 1e-3))
+    if n_slices < _LEAST_SCANNED * step:
+        return np.arange(n_slices)
+    return np.unique(np.append(np.arange(0, n_slices, step), n_slices - 1))
+
+
+def _fill_between(scanned: NDArray[np.float32], levels: NDArray[np.intp], n_slices: int) -> NDArray[np.float32]:
+    """Interpolate the heat (I, J, S) of some slices linearly to all slices (I, J, K)."""
+    if len(levels) == n_slices:
+        return scanned
+    position = np.interp(np.arange(n_slices), levels, np.arange(len(levels)))
+    below = np.minimum(position.astype(int), len(levels) - 2)
+    above = (position - below).astype(np.float32)
+    return np.asarray(scanned[..., below] * (1 - above) + scanned[..., below + 1] * above, np.float32)
 
 
 def _scan(data: NDArray[np.float32], detector: Predictor, standardise: Standardise) -> NDArray[np.float32]:

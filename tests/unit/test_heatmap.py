@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.stages.heatmap import detect_cord
+from bids_deepseg.stages.heatmap import detect_cord, scanned_slices
 from tests.phantoms import FakePredictor, grid_of
 
 
@@ -46,3 +46,27 @@ def test_the_input_is_not_changed(rng):
     before = image.data.tobytes()
     detect_cord(image, detector_of(lambda patches: np.ones(patches.shape)))
     assert image.data.tobytes() == before
+
+
+@given(n=st.integers(1, 400), distance_mm=st.floats(0.2, 20))
+def test_the_first_and_the_last_slice_are_scanned_and_none_farther_apart_than_2_mm_unless_all_are(n, distance_mm):
+    levels = scanned_slices(n, distance_mm)
+    assert levels[0] == 0
+    assert levels[-1] == n - 1
+    assert len(levels) == n or (np.diff(levels) * distance_mm <= 2.01).all()
+    assert len(levels) >= min(n, 16)
+
+
+def test_slices_between_those_scanned_are_interpolated():
+    seen = []
+
+    def network(patches):
+        seen.append(len(patches))
+        return np.broadcast_to(patches.max((1, 2), keepdims=True), patches.shape)
+
+    ramp = np.zeros((16, 16, 81), np.float32)
+    ramp[8, 8] = np.linspace(0.5, 1, 81)
+    image = Volume(ramp, grid_of(ramp.shape, (1, 1, 0.5)))
+    heat = detect_cord(image, detector_of(network), standardise=lambda values, valid: values).volume.data
+    assert sum(seen) == 21
+    np.testing.assert_allclose(heat[8, 8], ramp[8, 8], atol=1e-5)
