@@ -1,19 +1,26 @@
 """Find what the group level tells, in the output folder alone: results, failures, what is missing, and the people."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from bids_deepseg.bids.failures import FailureRecord, read_failures
 from bids_deepseg.bids.naming import ENTITIES, description_label, parse_name
 from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.review_lists import image_name, read_review
 from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.bids.tables import read_rows
 
 #: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
 PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
+
+#: Where a person puts the lists of images that were marked while looking at the results.
+REVIEW_PLACE = "sourcedata"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class GroupSources:
         Rows of the source's ``participants.tsv`` by ``participant_id``, without that column; empty if it is not there.
     people_columns : tuple of str
         Names of its columns; empty if it is not there.
+    review : mapping of str to str
+        How a person marked images, ``fail`` or ``artifact``, by their names without folder and extension.
     """
 
     results: tuple[SavedResult, ...]
@@ -61,6 +70,11 @@ class GroupSources:
     missing: tuple[MissingImage, ...]
     people: Mapping[str, Mapping[str, str]]
     people_columns: tuple[str, ...]
+    review: Mapping[str, str] = field(default_factory=dict)
+
+    def mark_of(self, source: str) -> str:
+        """Return how a person marked an image, an empty text if not at all."""
+        return self.review.get(image_name(source), "")
 
 
 def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> GroupSources:
@@ -72,6 +86,11 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
         Root of the derivative data set, the only folder that is read.
     without_images : mapping of str to str
         Participants without usable image that no log tells of yet, and what was found in them.
+
+    Raises
+    ------
+    UsageError
+        If a list of a person's review cannot be read.
     """
     results = tuple(find_saved(output_dir))
     done = {result.source for result in results}
@@ -87,7 +106,12 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     ]
     missing += _rarely_missing(found)
     people, columns = _read_people(output_dir)
-    return GroupSources(results, failures, tuple(sorted(missing, key=_order)), people, columns)
+    review = read_review(output_dir / REVIEW_PLACE)
+    sources = [*(result.source for result in results), *(failure.source for failure in failures)]
+    unknown = sorted(set(review) - {image_name(source) for source in sources})
+    if unknown:
+        logger.warning("Listed in the review and not among the results: %s.", ", ".join(unknown))
+    return GroupSources(results, failures, tuple(sorted(missing, key=_order)), people, columns, review)
 
 
 def session_of(failure: FailureRecord) -> str | None:

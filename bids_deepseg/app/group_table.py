@@ -45,6 +45,11 @@ _FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     },
     "reasons": {"Description": "What speaks against the result, or why there is none"},
     "n_slices": {"Description": "Number of slices with a mask"},
+    "manual": {"Description": "Whether a person drew the mask", "Levels": {"yes": "A person", "no": "The app"}},
+    "review": {
+        "Description": "How a person marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
+        "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
+    },
 }
 
 _LAST_COLUMNS: Mapping[str, Mapping[str, object]] = {
@@ -92,6 +97,7 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     own = _columns()
     joined = {name: name if name not in own else f"source_{name}" for name in sources.people_columns}
     for row in rows:
+        row["review"] = sources.mark_of(row["image"]) or MISSING
         person = sources.people.get(row["participant_id"], {})
         row |= {joined[name]: person.get(name, MISSING) for name in sources.people_columns}
     columns: dict[str, Mapping[str, object]] = own | {
@@ -170,6 +176,7 @@ def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
         "verdict": result.verdict,
         "reasons": reasons_of(result),
         "n_slices": str(result.n_slices),
+        "manual": "yes" if result.sidecar.get("Manual") is True else "no",
         "area_mean_mm2": format_number(result.csa_mean, 4),
         "area_z_robust": format_number(score, 2),
         "area_outlier": ("yes" if is_outlier(score) else "no") if math.isfinite(score) else MISSING,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg import cli
-from bids_deepseg.bids.tables import read_columns
+from bids_deepseg.bids.tables import read_columns, read_rows
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 from tests.phantoms import grid_of, tube
@@ -182,3 +182,32 @@ def test_wrong_folders_are_refused(run, out, folder):
     run()
     code, err, _ = run("--corrections", out)
     assert (code, "is the output folder" in err) == (64, True)
+
+
+def test_the_group_level_reads_and_writes_the_lists_of_a_review(run, out, data, folder, capsys):
+    write_nifti(folder / "sub-01_T2w_seg-manual.nii.gz", drawn())
+    (write_nifti(data / "sub-03" / "anat" / "sub-03_T2w.nii.gz", cord())).write_bytes(b"")
+    run("--corrections", folder)
+    group = [str(data), str(out), "group"]
+    assert cli.main(group, engine=FakeEngine()) == 0
+    rows = read_rows(out / "group_label-SC_morph.tsv")
+    assert [(row["manual"], row["review"]) for row in rows] == [("yes", "n/a"), ("no", "n/a"), ("n/a", "n/a")]
+    assert (out / "logs" / "qc_fail.yml").read_text() == "FILES_SEG:\n- sub-03/anat/sub-03_T2w.nii.gz\n"
+    assert not (out / "logs" / "qc_artifact.yml").exists()
+
+    (out / "sourcedata").mkdir()
+    (out / "sourcedata" / "qc_fail.yml").write_text("FILES_SEG:\n- sub-01_T2w.nii.gz\n- sub-09_T2w.nii.gz\n")
+    (out / "sourcedata" / "qc_artifact.yml").write_text("FILES_SEG:\n- sub-02_T2w.nii.gz\n")
+    capsys.readouterr()
+    assert cli.main(group, engine=FakeEngine()) == 0
+    assert "not among the results: sub-09_T2w" in capsys.readouterr().err
+    rows = read_rows(out / "group_label-SC_morph.tsv")
+    assert [row["review"] for row in rows] == ["fail", "artifact", "n/a"]
+    assert (out / "logs" / "qc_fail.yml").read_text().splitlines()[1:] == [
+        "- sub-01/anat/sub-01_T2w.nii.gz",
+        "- sub-03/anat/sub-03_T2w.nii.gz",
+    ]
+    assert (out / "logs" / "qc_artifact.yml").read_text() == "FILES_SEG:\n- sub-02/anat/sub-02_T2w.nii.gz\n"
+
+    (out / "sourcedata" / "qc_fail.yml").write_text("what: is this\n")
+    assert cli.main(group, engine=FakeEngine()) == 64
