@@ -13,6 +13,7 @@ from bids_deepseg.methods.sct.scan import pad_to_tiles, scan_slices
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
 from bids_deepseg.methods.svm_model import read_own_model
+from bids_deepseg.methods.svm_optic import svm_centerline
 from tests.phantoms import grid_of, tube
 from tests.scaled_predictors import ScaledFake
 
@@ -101,24 +102,35 @@ def test_slices_without_given_line_stay_empty():
     assert np.flatnonzero(found.mask.data.any((0, 1))).tolist() == list(range(3, 9))
 
 
-@pytest.mark.parametrize("quirks", ["fixed", "all"])
-def test_the_ways_that_search_find_the_tube(quirks):
+def test_the_scan_finds_the_tube():
+    # Thick enough to fill more than 2 % of the padded image: otherwise the scale hides it (Q12).
     grid = grid_of((56, 60, 8), (1.0, 1.0, 3.0))
-    dark_tube = Volume(np.float32(1000) - image(grid).data, grid)
-    inverted = ScaledFake(lambda x: bright(255 - x))
-    eager = ScaledFake(lambda x: bright(255 - x), (80, 80))
-    parts = {"optic": read_own_model("t2"), "detector": eager}
-    truth = tube(grid, slope=(0.1, -0.15), supersample=3).data > 0.5
-    found = segment_sct(
-        dark_tube, networks(inverted, **parts), SctSettings(contrast="t2", centerline="cnn", quirks=quirks, brain=False)
-    )
-    # The detector of gradients was not made for distance maps (Q1): parts of the tube lie outside of its windows.
-    assert dice(found.mask.data > 0, truth) > (0.9 if quirks == "fixed" else 0.8)
-    line = course_by_scan(
-        resample(dark_tube, working_grid(grid)), eager, read_own_model("t2"), SctSettings(contrast="t2", quirks=quirks)
-    ).course
-    expected = working_grid(grid).world_to_voxel(line_of(grid))[line.k, :2]
-    assert 0.5 * np.linalg.norm(line.ij - expected, axis=1).mean() < (1.5 if quirks == "fixed" else 4)
+    settings = SctSettings(contrast="t2s", centerline="cnn")
+    detector = ScaledFake(bright, (80, 80))
+    found = segment_sct(image(grid, radius_mm=8), networks(detector=detector), settings)
+    assert dice(found.mask.data > 0, tube(grid, radius_mm=8, slope=(0.1, -0.15), supersample=3).data > 0.5) > 0.9
+    ij = working_grid(grid).world_to_voxel(found.centerline.xyz)[:, :2]
+    distance_mm = 0.5 * np.linalg.norm(ij - working_grid(grid).world_to_voxel(line_of(grid))[:, :2], axis=1)
+    assert distance_mm.max() < 1
+
+
+@pytest.mark.parametrize(("empty_above", "n_kept"), [(0, 6), (2, 5)])
+def test_with_quirks_the_distance_maps_are_an_image_for_the_linear_detector(empty_above, n_kept):
+    """Q1, and Q9: the last slice with a response is lost unless it is the top one."""
+    grid = grid_of((80, 80, 6 + empty_above), (0.5, 0.5, 3.0))
+    data = spot_image([(40, 40 + k) for k in range(6)] + [None] * empty_above)
+    model = read_own_model("t2s")
+    settings = SctSettings(contrast="t2s", centerline="cnn", quirks="all")
+    found = course_by_scan(Volume(data, grid), FINDER, model, settings).course
+    maps = Volume(scan_slices(data, FINDER, brain=False, all_quirks=True).distance, grid)
+    np.testing.assert_array_equal(found.ij, svm_centerline(maps, model).ij[:n_kept])
+    # Without quirks nothing is lost, and the line goes on where nobody looks for a brain.
+    fixed = course_by_scan(Volume(data, grid), FINDER, None, SctSettings(contrast="t2s", centerline="cnn")).course
+    assert len(fixed.k) == grid.shape[2]
+    brain = SctSettings(contrast="t2s", centerline="cnn", brain=True)
+    assert len(course_by_scan(Volume(data, grid), FINDER, None, brain).course.k) == 6
+    np.testing.assert_array_equal(fixed.ij[:6, 0], 40)
+    assert np.abs(fixed.ij[:6, 1] - 40 - np.arange(6)).max() <= 1
 
 
 def test_a_soft_result_is_not_thresholded_before_it_is_resampled():
@@ -155,7 +167,7 @@ def test_the_2d_network_stands_in_for_dwi_with_a_warning():
 
 def test_nothing_above_the_threshold_is_an_error():
     grid = grid_of(SHAPE)
-    with pytest.raises(EmptyMaskError, match="nothing of it is left above 0.5"):
+    with pytest.raises(EmptyMaskError, match="nothing of it is left above"):
         segment_sct(
             image(grid),
             networks(ScaledFake(lambda x: 0 * x)),
