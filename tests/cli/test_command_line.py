@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,59 +61,7 @@ def test_the_module_runs_too():
     assert done.stdout.startswith("bids_deepseg ")
 
 
-def test_help_is_quick():
-    seconds = []
-    for _ in range(3):
-        begin = time.monotonic()
-        done = run_py("--help")
-        seconds.append(time.monotonic() - begin)
-    assert done.returncode == 0
-    assert done.stdout.startswith("usage: run.py bids_dir output_dir {participant,group}")
-    assert min(seconds) < 0.5
-
-
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["-h"], [], ["in"], ["in", "out", "nothing"]])
-def test_nothing_heavy_is_loaded_and_no_socket_opened_before_a_run(words, tmp_path):
-    code = (
-        "import sys, socket; socket.socket = None\n"
-        "sys.dont_write_bytecode = True\n"
-        "from bids_deepseg.cli import main\n"
-        f"main({words!r})\n"
-        "heavy = {'tensorflow', 'keras', 'pandas', 'bids', 'nibabel', 'scipy', 'numpy', 'matplotlib', 'jinja2'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = run_py(code=code, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""})
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 # ---- usage: 64, 17, 18 ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "text"),
-    [
-        ([], 64, "bids_dir, output_dir, levels"),
-        (["in", "out"], 64, "levels"),
-        (["in", "out", "participant", "--nonsense"], 64, "'--nonsense' does not exist"),
-        (["in", "out", "participant", "--n-cpus", "0"], 64, "--n-cpus is 0"),
-        (["in", "in", "participant"], 64, "is the input folder"),
-        (["in", "in/sub-01/out", "participant"], 64, "inside of a subject"),
-        (["in", "out", "participant", "-w", "in/work"], 64, "work folder"),
-        (["in", "out", "session"], 17, "'session' does not exist"),
-        (["in", "out", "participant", "session"], 17, "'session' does not exist"),
-        (["in", "out", "participant", "--participant-label", "99"], 18, "99"),
-        (["in", "out", "participant", "--suffix", "T1w"], 18, "T1w"),
-        (["in", "out", "participant", "--participant-label", "01", "99", "--on-missing", "error"], 18, "99"),
-        (["in", "out", "participant", "--exclude-participant-label", "01", "sub-02"], 18, "left out"),
-    ],
-)
-def test_wrong_usage_has_its_code_and_says_what_is_wrong(run, data, monkeypatch, words, code, text):
-    monkeypatch.chdir(data.parent)
-    got, err, _ = run(*words)
-    assert got == code
-    assert text in err
-    assert "Traceback" not in err
 
 
 def test_a_session_that_no_image_has_selects_nothing(run, tmp_path):
@@ -122,11 +69,6 @@ def test_a_session_that_no_image_has_selects_nothing(run, tmp_path):
     code, err, _ = run(data, tmp_path / "out", "participant", "--session-label", "ses-post", *QUIET)
     assert (code, "post" in err) == (18, True)
     assert run(data, tmp_path / "out", "participant", "--session_id", "pre", *QUIET)[2]["done"] == 1
-
-
-def test_wrong_usage_creates_nothing(run, data, tmp_path):
-    run(data, tmp_path / "out", "participant", "--nonsense")
-    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_label_among_known_ones_is_named_with_its_nearest(run, data, tmp_path):
@@ -147,20 +89,6 @@ def test_selection_by_exclusion_and_by_file(run, data, tmp_path):
 # ---- input: 66, 65, 16 ----------------------------------------------------------------------------------------------
 
 
-def test_a_missing_input_asks_for_the_mount_and_creates_nothing(run, tmp_path):
-    code, err, summary = run(tmp_path / "in", tmp_path / "out", "participant")
-    assert code == 66
-    assert "is it mounted?" in err
-    assert summary["log"] == ""
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_empty_input(run, tmp_path):
-    (tmp_path / "in").mkdir()
-    code, err, _ = run(tmp_path / "in", tmp_path / "out", "participant")
-    assert (code, "is empty" in err) == (66, True)
-
-
 def test_no_participant_with_an_image(run, tmp_path):
     data = write_dataset(tmp_path / "in")
     (data / "sub-01" / "func").mkdir(parents=True)
@@ -176,32 +104,6 @@ def test_a_participant_without_image_does_not_disturb_the_others(run, data, tmp_
     code, err, summary = run(data, tmp_path / "out", "participant", *QUIET)
     assert (code, summary["done"], summary["no_input"]) == (0, 2, 1)
     assert "sub-03 has no usable image" in err
-
-
-def test_only_bad_images_end_with_their_own_code(run, data, tmp_path):
-    for path in data.rglob("*.nii.gz"):
-        path.write_bytes(b"")
-    code, err, summary = run(data, tmp_path / "out", "participant", *QUIET)
-    assert (code, summary["failed"]) == (65, 2)
-    assert err.count("is empty (0 bytes)") == 2
-
-
-def test_bad_images_of_different_kinds_end_with_1(run, data, tmp_path):
-    (data / "sub-01/anat/sub-01_T2w.nii.gz").write_bytes(b"")
-    engine = FakeEngine(broken=True)
-    code, _, summary = run(data, tmp_path / "out", "participant", *QUIET, engine=engine)
-    assert (code, summary["failed"]) == (1, 2)
-
-
-def test_a_bug_in_one_image_ends_with_70_and_a_traceback_in_its_crash_file(run, data, tmp_path):
-    code, err, summary = run(data, tmp_path / "out", "participant", *QUIET, engine=FakeEngine(broken=True))
-    assert (code, summary["failed"]) == (70, 2)
-    assert "Unexpected ZeroDivisionError" in err
-    assert "Traceback" not in err
-    crash = (Path(summary["log"]) / "crash-sub-01_T2w.txt").read_text()
-    assert "Traceback" in crash
-    assert "repeat:   run.py" in crash
-    assert "versions: bids_deepseg" in crash
 
 
 def test_debug_shows_the_traceback(run, data, tmp_path):
@@ -253,28 +155,7 @@ def test_a_valid_data_set_and_no_validation_are_no_warning(run, data, tmp_path, 
     assert "WARNING" not in run(data, tmp_path / "out", "participant", "--bids-validation", "off")[1]
 
 
-def test_the_real_validator_is_asked(run, data, tmp_path):
-    if not Path(sys.executable).with_name("bids-validator-deno").exists():
-        pytest.skip("bids-validator-deno is not installed")
-    (data / "dataset_description.json").write_text(json.dumps({"Name": "x"}))
-    code, err, _ = run(data, tmp_path / "out", "participant", "--bids-validation", "error")
-    assert (code, "bids-validator" in err) == (16, True)
-
-
 # ---- networks, output: 78, 73 ---------------------------------------------------------------------------------------
-
-
-def test_networks_that_cannot_be_loaded_end_the_run_with_78(run, data, tmp_path):
-    code, err, _ = run(data, tmp_path / "out", "participant", *QUIET, engine=FakeEngine(unloadable=True))
-    assert code == 78
-    assert "weights are missing" in err
-
-
-def test_an_output_that_is_a_file_ends_with_73(run, data, tmp_path):
-    (tmp_path / "out").write_text("x")
-    code, err, _ = run(data, tmp_path / "out", "participant")
-    assert code == 73
-    assert "-u $(id -u):$(id -g)" in err
 
 
 def test_a_work_folder_that_cannot_be_created_ends_with_73(run, data, tmp_path):
@@ -290,15 +171,6 @@ def test_the_work_folder_is_left_empty(run, data, tmp_path):
 
 
 # ---- group level ----------------------------------------------------------------------------------------------------
-
-
-def test_group_without_results_ends_with_66_and_creates_nothing(run, tmp_path):
-    code, err, _ = run(tmp_path / "nothing", tmp_path / "out", "group")
-    assert (code, "participant level" in err) == (66, True)
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "out").mkdir()
-    code, err, _ = run(tmp_path / "nothing", tmp_path / "out", "group")
-    assert (code, "no result" in err) == (66, True)
 
 
 def test_both_levels_in_one_call(run, data, tmp_path):

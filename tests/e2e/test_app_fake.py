@@ -9,12 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bids_deepseg import cli
 from bids_deepseg.app import subject_report
-from bids_deepseg.bids.tables import read_rows
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
@@ -59,94 +57,7 @@ def contents(folder):
     return {name: content for name, (content, _) in files_of(folder).items()}
 
 
-def write_bad_images(data):
-    """Write one image of each kind that cannot be segmented; return the expected status of each."""
-    good = cord()
-    anat = data / "sub-bad" / "anat"
-    truncated = write_nifti(anat / "sub-bad_acq-truncated_T2w.nii.gz", good)
-    truncated.write_bytes(truncated.read_bytes()[:2000])
-    (anat / "sub-bad_acq-text_T2w.nii.gz").write_text("no image")
-    (anat / "sub-bad_acq-empty_T2w.nii.gz").touch()
-    write_nifti(anat / "sub-bad_acq-series_T2w.nii.gz", np.stack([good, good], -1))
-    write_nifti(anat / "sub-bad_acq-zero_T2w.nii.gz", np.zeros_like(good))
-    write_nifti(anat / "sub-bad_acq-nan_T2w.nii.gz", np.full_like(good, np.nan))
-    flat = np.diag([1.0, 0.0, 1.0, 1.0])
-    path = write_nifti(anat / "sub-bad_acq-affine_T2w.nii", good)
-    content = bytearray(path.read_bytes())
-    content[280:328] = flat[:3].astype("<f4").tobytes()
-    path.write_bytes(content)
-    (anat / "sub-bad_acq-link_T2w.nii.gz").symlink_to("../.git/annex/objects/gone")
-    (anat / "sub-bad_acq-unreadable_T2w.nii.gz").symlink_to("/proc/self/mem")
-    stripes = np.zeros_like(good)
-    stripes[::2] = 100
-    write_nifti(anat / "sub-bad_acq-cordless_T2w.nii.gz", stripes)
-    return {
-        **dict.fromkeys(("truncated", "text", "empty", "series", "zero", "nan", "affine", "unreadable"), "bad-image"),
-        "link": "not-fetched",
-        "cordless": "cord-not-found",
-    }
-
-
 # ---- bad images beside good ones ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def mixed(tmp_path):
-    data = write_dataset(
-        tmp_path / "in",
-        "sub-01/anat/sub-01_T2w",
-        "sub-02/ses-pre/anat/sub-02_ses-pre_acq-ax_T1w",
-        "sub-02/ses-post/anat/sub-02_ses-post_T2starw",
-    )
-    with_nan = cord()
-    with_nan[0, 0, 0] = np.nan
-    write_nifti(data / "sub-03" / "anat" / "sub-03_T2w.nii.gz", with_nan)
-    return data, write_bad_images(data)
-
-
-def test_bad_images_fail_each_for_its_reason_and_good_ones_are_segmented(run, mixed, tmp_path):
-    data, expected = mixed
-    code, _, summary = run(data, tmp_path / "out", levels=("participant", "group"))
-    assert code == 1
-    assert (summary["done"], summary["failed"]) == (4, len(expected))
-    log = Path(summary["log"])
-    entries = json.loads((log / "summary.json").read_text())["images"]
-    failed = {e["image"].split("acq-")[1].split("_")[0]: e["status"] for e in entries if e["exit_code"]}
-    assert failed == expected
-    assert len(list(log.glob("crash-sub-bad_acq-*_T2w.txt"))) == len(expected)
-    assert "datalad get" in (log / "crash-sub-bad_acq-link_T2w.txt").read_text()
-    assert all("Traceback" not in path.read_text() for path in log.glob("crash-*"))
-    assert len(list((tmp_path / "out").rglob("*_label-SC_desc-*_mask.nii.gz"))) == 4
-    assert not list((tmp_path / "out").rglob(".tmp-*"))
-    rows = {row["image"]: row for row in read_rows(tmp_path / "out" / "group_label-SC_morph.tsv")}
-    assert len(rows) == 4 + len(expected)
-    assert rows["sub-01/anat/sub-01_T2w.nii.gz"]["area_mean_mm2"] == "88.0000"
-    assert rows["sub-02/ses-pre/anat/sub-02_ses-pre_acq-ax_T1w.nii.gz"]["session"] == "ses-pre"
-    empty = rows["sub-bad/anat/sub-bad_acq-empty_T2w.nii.gz"]
-    assert (empty["verdict"], empty["n_slices"], empty["area_mean_mm2"]) == ("n/a", "0", "n/a")
-    assert "bad-image" in empty["reasons"]
-
-    assert "datalad get" in (tmp_path / "out" / "sub-bad.html").read_text()
-    assert (tmp_path / "out" / "sub-02.html").exists()
-
-
-def test_the_input_is_not_touched(run, mixed, tmp_path):
-    data, _ = mixed
-    shutil.rmtree(data / "sub-bad")
-    before = files_of(data)
-    run(data, data / "derivatives" / "out")
-    after = {name: value for name, value in files_of(data).items() if not name.startswith("derivatives")}
-    assert after == before
-
-
-def test_failures_again_give_the_same_files_and_the_same_code(run, mixed, tmp_path):
-    data, expected = mixed
-    first = run(data, tmp_path / "out", levels=("participant", "group"))
-    before = files_of(tmp_path / "out")
-    second = run(data, tmp_path / "out", levels=("participant", "group"))
-    assert (first[0], second[0]) == (1, 1)
-    assert (second[2]["skipped"], second[2]["failed"]) == (4, len(expected))
-    assert files_of(tmp_path / "out") == before
 
 
 def test_an_image_that_is_repaired_loses_its_failure(run, tmp_path):
@@ -163,7 +74,7 @@ def test_an_image_that_is_repaired_loses_its_failure(run, tmp_path):
     assert contents(tmp_path / "out") == contents(clean)
 
 
-def test_images_whose_results_would_share_a_name_are_refused(run, tmp_path):
+def test_a18_images_whose_results_would_share_a_name_are_refused(run, tmp_path):
     data = write_dataset(tmp_path / "in", "sub-01/anat/sub-01_T2w", "sub-01/anat/sub-01_flip-1_mt-on_MTS")
     shutil.copy(data / "sub-01/anat/sub-01_flip-1_mt-on_MTS.nii.gz", data / "sub-01/anat/sub-01_flip-1mton_MTS.nii.gz")
     code, err, summary = run(data, tmp_path / "out")
@@ -177,15 +88,6 @@ def test_images_whose_results_would_share_a_name_are_refused(run, tmp_path):
 @pytest.fixture
 def two(tmp_path):
     return write_dataset(tmp_path / "in", "sub-01/anat/sub-01_T2w", "sub-02/anat/sub-02_T2w")
-
-
-def test_the_same_command_again_segments_nothing_and_changes_no_byte(run, two, tmp_path, engine):
-    run(two, tmp_path / "out", engine=engine)
-    before = files_of(tmp_path / "out")
-    code, _, summary = run(two, tmp_path / "out", engine=engine)
-    assert (code, summary["done"], summary["skipped"]) == (0, 0, 2)
-    assert files_of(tmp_path / "out") == before
-    assert (engine.count("load"), engine.count("segment")) == (1, 2)
 
 
 def test_what_changed_is_segmented_again(run, two, tmp_path, engine):
@@ -279,23 +181,6 @@ def test_a_damaged_image_loses_its_old_result_until_it_is_put_back(run, two, tmp
     assert not list((tmp_path / "out" / "logs" / "failed").iterdir())
 
 
-# ---- group level ----------------------------------------------------------------------------------------------------
-
-
-def test_the_group_level_needs_the_output_only(run, two, tmp_path):
-    run(two, tmp_path / "out")
-    shutil.rmtree(two)
-    code, _, _ = run(two, tmp_path / "out", levels=("group",))
-    assert code == 0
-    before = files_of(tmp_path / "out")
-    rows = read_rows(tmp_path / "out" / "group_label-SC_morph.tsv")
-    assert [row["participant_id"] for row in rows] == ["sub-01", "sub-02"]
-    described = json.loads((tmp_path / "out" / "group_label-SC_morph.json").read_text())
-    assert list(described)[1:] == list(rows[0])
-    assert run(two, tmp_path / "out", levels=("group",))[0] == 0
-    assert files_of(tmp_path / "out") == before
-
-
 # ---- processes ------------------------------------------------------------------------------------------------------
 
 
@@ -326,21 +211,11 @@ def test_a_killed_process_fails_its_image_only(run, four, tmp_path, monkeypatch)
     assert "Give the run more memory" in err
 
 
-def test_two_runs_at_the_same_time_give_the_files_of_one(run, two, tmp_path):
-    both = [start(two, tmp_path / "out", "--participant-label", label) for label in ("01", "02")]
-    for process in both:
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
-        assert summary_of(out)["done"] == 1
-    run(two, tmp_path / "serial")
-    assert contents(tmp_path / "out") == contents(tmp_path / "serial")
-
-
 @pytest.mark.parametrize(
     ("number", "code", "parallel"),
     [(signal.SIGTERM, 143, ()), (signal.SIGINT, 130, ()), (signal.SIGTERM, 143, PARALLEL)],
 )
-def test_a_signal_ends_the_run_within_seconds_and_leaves_nothing_half_done(
+def test_a06_exit_143_and_130_a_signal_ends_the_run_within_seconds_and_leaves_nothing_half_done(
     run, four, tmp_path, engine, number, code, parallel
 ):
     # Both workers of the pool are busy with slow images when the signal comes.
@@ -366,19 +241,6 @@ def test_a_signal_ends_the_run_within_seconds_and_leaves_nothing_half_done(
     assert not list((tmp_path / "out").rglob(".tmp-*"))
     assert run(four, tmp_path / "out")[0] == 0
     run(four, tmp_path / "clean")
-    assert contents(tmp_path / "out") == contents(tmp_path / "clean")
-
-
-def test_a_run_that_is_killed_can_be_repeated(run, two, tmp_path, engine):
-    write_nifti(two / "sub-02" / "anat" / "sub-02_T2w.nii.gz", cord((41, 40, 8)))
-    process = start(two, tmp_path / "out", engine={"trace": str(engine.trace), "slow_size": 41})
-    while engine.count("segment") < 2 and process.poll() is None:
-        time.sleep(0.05)
-    process.kill()
-    process.communicate(timeout=30)
-    code, _, summary = run(two, tmp_path / "out")
-    assert (code, summary["done"], summary["skipped"]) == (0, 1, 1)
-    run(two, tmp_path / "clean")
     assert contents(tmp_path / "out") == contents(tmp_path / "clean")
 
 
@@ -416,7 +278,7 @@ def test_a_user_without_name_and_home_can_run_it(two, tmp_path, as_stranger):
     assert not list((tmp_path / "out").glob(".*-*"))
 
 
-def test_an_output_without_rights_ends_with_73_and_names_the_remedy(two, tmp_path, as_stranger):
+def test_a06_exit_73_an_output_without_rights_names_the_remedy(two, tmp_path, as_stranger):
     (tmp_path / "out").mkdir()
     process = start(two, tmp_path / "out", before=as_stranger)
     out, err = process.communicate(timeout=60)
