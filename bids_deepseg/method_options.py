@@ -9,7 +9,7 @@ from typing import Any
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.option_row import Option, choice
-from bids_deepseg.settings import BRAINS, CENTERLINES, KERNELS, SOFT, WEIGHTS, MethodSettings
+from bids_deepseg.settings import BRAINS, CENTERLINES, KERNELS, PROFILES, QUIRKS, RESCUES, SOFT, WEIGHTS, MethodSettings
 from bids_deepseg.tasks import TASK_NAMES, TASKS
 
 
@@ -23,12 +23,13 @@ def method_options() -> tuple[Option, ...]:
             group="method",
             text=f"what to segment beside the cord and inside of it: nothing (cord, the default), {structures}",
         ),
-        choice(
-            "--centerline",
-            choices=CENTERLINES,
-            group="method",
-            text="centerline by the detection network (cnn, the default), by gradients and OptiC (svm), or given by a "
-            "person: a mask or points (file), clicked points (viewer; see 'bids_deepseg viewer --help')",
+        Option(
+            ("--centerline",),
+            "method",
+            "centerline by the detection network (cnn, the default), by gradients and OptiC (svm, the default of "
+            "--profile sct), or given by a person: a mask or points (file), clicked points (viewer; see 'bids_deepseg "
+            "viewer --help')",
+            settings={"choices": CENTERLINES},
         ),
         Option(
             ("--centerline-file",),
@@ -68,6 +69,27 @@ def method_options() -> tuple[Option, ...]:
             "folder of published networks; see 'bids_deepseg weights'",
             settings={"metavar": "DIR", "type": Path},
         ),
+        choice(
+            "--rescue",
+            choices=RESCUES,
+            group="method",
+            text="what to do where something speaks against a result: try other methods and keep the best by the same "
+            "judge (auto, the default), or leave it (off); what was tried is written down",
+        ),
+        choice(
+            "--profile",
+            choices=PROFILES,
+            group="method",
+            text="the method of this package (default), or the reference method as it runs, with its published "
+            "networks from --weights-dir (sct)",
+        ),
+        choice(
+            "--sct-quirks",
+            choices=QUIRKS,
+            group="method",
+            text="with --profile sct: mend those faults of the reference that only do harm (fixed, the default), or "
+            "repeat all",
+        ),
         Option(
             ("--corrections",),
             "method",
@@ -88,16 +110,25 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
     """
     return MethodSettings(
         task=found.task,
-        # A file says by itself where the centerline comes from, as in the reference.
-        centerline="file" if found.centerline == "cnn" and found.centerline_file else found.centerline,
+        centerline=_centerline(found),
         centerline_file=found.centerline_file,
         kernel=found.kernel,
         threshold=parse_threshold(found.threshold),
         brain=found.brain,
+        profile=found.profile,
+        sct_quirks=found.sct_quirks,
         weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
         weights_dir=found.weights_dir,
+        rescue=found.rescue,
         corrections=_existing(found.corrections),
     )
+
+
+def _centerline(found: argparse.Namespace) -> str:
+    """Return where the centerline comes from: a file says it by itself, and the reference has another default."""
+    if found.centerline is None:
+        return "file" if found.centerline_file else "svm" if found.profile == "sct" else "cnn"
+    return str(found.centerline)
 
 
 def _existing(corrections: Path | None) -> Path | None:
@@ -133,7 +164,10 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
         "kernel": settings.kernel,
         "threshold": None if threshold is None else str(threshold),
         "brain": settings.brain,
+        "profile": settings.profile,
+        "sct_quirks": settings.sct_quirks,
         "weights": settings.weights,
+        "rescue": settings.rescue,
         "weights_dir": folder and str(folder.absolute()),
         "corrections": settings.corrections and str(settings.corrections.absolute()),
     }

@@ -21,7 +21,9 @@ KERNELS = ("2d", "3d")
 BRAINS = ("auto", "yes", "no")
 WEIGHTS = ("own", "sct")
 METHODS = ("deepseg",)
-PROFILES = ("default",)
+RESCUES = ("auto", "off")
+PROFILES = ("default", "sct")
+QUIRKS = ("fixed", "all")
 
 #: Word for a result that stays a probability.
 SOFT = "soft"
@@ -33,7 +35,9 @@ _CHOICES = {
     "weights": WEIGHTS,
     "method": METHODS,
     "profile": PROFILES,
+    "sct_quirks": QUIRKS,
     "task": TASK_NAMES,
+    "rescue": RESCUES,
 }
 
 
@@ -58,11 +62,15 @@ class MethodSettings:
         Networks of this package, or the published ones in ``weights_dir``.
     method : {"deepseg"}
         Family of methods.
-    profile : {"default"}
-        Variant of the method.
+    profile : {"default", "sct"}
+        This package's method, or the reference method as it runs, with its published networks.
+    sct_quirks : {"fixed", "all"}
+        Whether known faults of the reference method are mended or repeated; of the profile ``sct`` only.
     task : str
         What is segmented inside of the cord beside it, a word of :data:`bids_deepseg.tasks.TASK_NAMES`; ``cord`` for
         nothing more.
+    rescue : {"auto", "off"}
+        Whether other methods are tried where the judge is not content with the first.
     weights_dir : Path or None
         Folder of published networks. What decides on a result is their checksum, not the folder.
     centerline_file : Path or None
@@ -84,7 +92,9 @@ class MethodSettings:
     weights: str = "own"
     method: str = "deepseg"
     profile: str = "default"
+    sct_quirks: str = "fixed"
     task: str = CORD
+    rescue: str = "auto"
     weights_dir: Path | None = None
     centerline_file: Path | None = None
     corrections: Path | None = None
@@ -92,7 +102,9 @@ class MethodSettings:
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
-                raise UsageError(f"--{name} is {getattr(self, name)!r}. Expected: {', '.join(known)}.")
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)!r}. Expected: {', '.join(known)}."
+                )
         limit = self.threshold
         if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
             raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
@@ -124,8 +136,20 @@ class MethodSettings:
                 f"--task {self.task} has no network in this package: it needs published ones. Give --weights sct and "
                 "--weights-dir; 'bids_deepseg weights' tells which there are."
             )
-        if self.weights == "sct" and self.kernel == "3d":
-            raise UsageError("--weights sct has no --kernel 3d here. Choose one of them.")
+        if self.profile == "sct":
+            self._check_sct()
+        elif self.sct_quirks != "fixed":
+            raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
+        elif self.weights == "sct" and self.kernel == "3d":
+            raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
+
+    def _check_sct(self) -> None:
+        """Refuse what the reference method has not."""
+        if self.weights != "sct":
+            raise UsageError(
+                "--profile sct runs the published networks, which are not part of this package. Give their folder with "
+                "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            )
 
     @property
     def is_soft(self) -> bool:

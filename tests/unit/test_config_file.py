@@ -45,6 +45,7 @@ def test_every_option_is_written():
         "--centerline svm --kernel 3d --threshold 0.3",
         "--centerline viewer --centerline-file / --threshold soft",
         "--brain no --weights sct --weights-dir /w",
+        "--profile sct --weights-dir /w --sct-quirks all --kernel 3d",
     ],
 )
 def test_what_is_written_gives_the_same_options(tmp_path, words):
