@@ -16,6 +16,7 @@ from bids_deepseg.app.progress import duration
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.app.selection import find_selected, make_selection, tell_selection
 from bids_deepseg.bids.header import read_size
+from bids_deepseg.bids.layout import layout_of, located
 from bids_deepseg.bids.naming import derivative_names, find_collisions, sidecar_name
 from bids_deepseg.bids.query import BidsImage, QueryResult
 from bids_deepseg.errors import ImageError
@@ -143,7 +144,8 @@ def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) 
     except ImageError as error:
         return _refused(options, image, str(error))
     names = derivative_names(image, wanted_products(options))
-    outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
+    layout = options.layout or layout_of(options.output_dir)
+    outputs = tuple(str(located(path, layout)) for name in names for path in (name, sidecar_name(name)))
     return PlannedImage(image, "segment", _words(plan, image), _contrast(options, image), outputs=outputs, cost=cost)
 
 
@@ -218,5 +220,5 @@ def tell_preview(preview: Preview) -> Iterator[str]:
 def _shorten(outputs: Sequence[str]) -> str:
     """Return the mask with its folder, and the endings of the other files."""
     images = [path for path in outputs if not path.endswith(".json")]
-    stem = images[-1].partition("_label-")[0]
-    return f"{images[-1]} and {', '.join(path.removeprefix(stem) for path in images[:-1])}, each with .json"
+    others = ", ".join("_label-" + path.partition("_label-")[2] for path in images[:-1])
+    return f"{images[-1]} and {others}, each with .json"

@@ -14,7 +14,9 @@ from bids_deepseg.app.group_statistics import (
     within_variation,
 )
 from bids_deepseg.app.group_table import morph_table, reasons_of, repetition_table
-from bids_deepseg.bids.files import output_errors, write_if_different
+from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
+from bids_deepseg.bids.layout import place
+from bids_deepseg.bids.review_lists import LISTS, format_list
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.report.group import (
     Absence,
@@ -65,15 +67,34 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         logger.info(
             "No participants.tsv of the source is joined: there is none in %s.", " or ".join(PARTICIPANTS_PLACES)
         )
-    _write_table(output_dir / TABLE_NAME, morph_table(sources))
+    _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
+    _write_review(output_dir / "logs", sources)
     pairs = find_repetitions(sources.results)
     if pairs:
-        _write_table(output_dir / PAIRS_NAME, repetition_table(pairs))
+        _write_table(place(output_dir, PAIRS_NAME), repetition_table(pairs))
     else:
-        _remove_table(output_dir / PAIRS_NAME)
+        _remove_table(place(output_dir, PAIRS_NAME))
     page = render_group(describe_group(output_dir, sources), version=__version__)
-    write_if_different(output_dir / PAGE_NAME, page.encode())
+    write_if_different(place(output_dir, PAGE_NAME), page.encode())
     return len(sources.results) + len(sources.failures)
+
+
+def _write_review(folder: Path, sources: GroupSources) -> None:
+    """Write the lists of images to correct: those without usable result, and those that a person marked."""
+    wrong = [result.source_file for result in sources.results if result.verdict == "fail"]
+    wrong += [failure.source.partition("#")[0] for failure in sources.failures]
+    listed = {mark: [] if mark != "fail" else wrong for mark in LISTS}
+    for image in [*(each.source for each in sources.results), *(each.source for each in sources.failures)]:
+        mark = sources.mark_of(image)
+        if mark:
+            listed[mark].append(image.partition("#")[0])
+    make_folder(folder)
+    for mark, images in listed.items():
+        if images:
+            write_if_different(folder / LISTS[mark], format_list(images))
+        else:
+            with output_errors(folder / LISTS[mark]):
+                (folder / LISTS[mark]).unlink(missing_ok=True)
 
 
 def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
@@ -113,7 +134,9 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
             for between, kind in groups
             for same in [[pair for pair in pairs if (pair.between, pair.first.description) == (between, kind)]]
         ),
-        pages=frozenset(path.stem.removeprefix("sub-") for path in output_dir.glob("sub-*.html")),
+        pages=frozenset(
+            path.stem.removeprefix("sub-") for path in place(output_dir, PAGE_NAME).parent.glob("sub-*.html")
+        ),
         people_columns=sources.people_columns,
         people_places=PARTICIPANTS_PLACES,
         tables=(TABLE_NAME, PAIRS_NAME) if pairs else (TABLE_NAME,),

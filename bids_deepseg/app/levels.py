@@ -22,6 +22,7 @@ from bids_deepseg.app.selection import find_selected, tell_selection
 from bids_deepseg.app.subject_report import ReportWork
 from bids_deepseg.bids.dataset import write_dataset_files
 from bids_deepseg.bids.failures import clear_failure, read_failures
+from bids_deepseg.bids.layout import adopt_layout
 from bids_deepseg.bids.naming import find_collisions
 from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.validation import validate_dataset
@@ -70,6 +71,7 @@ def run_app(run: Run) -> int:
     if options.boilerplate_only:
         write_only_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
         return run.record.exit_code
+    adopt_layout(options.output_dir, options.layout)
     if "participant" in options.levels and options.reports_only:
         rebuild_reports(run)
     elif "participant" in options.levels:
@@ -219,7 +221,7 @@ def segment_images(run: Run, plan: Plan) -> None:
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
     """Write the reports that are not there, or older than a result, and those of ``changed`` participants."""
-    work = ReportWork(run.options.bids_dir, run.options.output_dir)
+    work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
     for subject in sorted({*subjects, *changed}):
         if subject in changed or work.is_outdated(subject):
             write_report(run, subject)
@@ -227,7 +229,7 @@ def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
 
 def write_report(run: Run, subject: str) -> None:
     """Write the report of one participant; that it cannot be drawn stops nothing else."""
-    work = ReportWork(run.options.bids_dir, run.options.output_dir)
+    work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
     for outcome in run_jobs([Job(f"sub-{subject}.html", subject, subject)], work):
         conclude_report(run.options, run.record, outcome)
 

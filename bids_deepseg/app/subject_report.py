@@ -5,7 +5,7 @@ that the same files always give the same page.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bids_deepseg import __version__
 from bids_deepseg.bids.failures import FailureRecord, read_failures
-from bids_deepseg.bids.files import write_if_different
+from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.inheritance import read_json
+from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
@@ -25,7 +26,11 @@ from bids_deepseg.bids.walk import find_files, name_parser
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution import Job
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
+
+#: Folder of figures beside the images of a participant, with ``--report-format linked``.
+_FIGURES = "figures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,13 @@ class ReportWork:
     ----------
     bids_dir, output_dir : Path
         Input and output.
+    linked_figures : bool
+        Write the figures as files in ``sub-<label>/figures`` instead of into the page.
     """
 
     bids_dir: Path
     output_dir: Path
+    linked_figures: bool = False
 
     def __call__(self) -> Callable[[Job], None]:
         """Make ready: nothing is needed."""
@@ -50,12 +58,18 @@ class ReportWork:
         path = self._path(subject)
         dataset = str(read_json(self.bids_dir / "dataset_description.json").get("Name") or "")
         page = render_participant(subject, self._images(subject), version=__version__, dataset=dataset)
+        figures: dict[str, bytes] = {}
+        if self.linked_figures:
+            page, figures = link_figures(page, f"sub-{subject}/{_FIGURES}")
+        self._write_figures(subject, figures)
         if not write_if_different(path, page.encode()) and self.is_outdated(subject):
             # The results were written again and came out the same: the page is as new as they are.
             os.utime(path)
 
     def is_outdated(self, subject: str) -> bool:
-        """Tell whether the page is missing, or older than a result of the participant."""
+        """Tell whether the page is missing, older than a result of the participant, or of the other format."""
+        if self._figures(subject).is_dir() != self.linked_figures:
+            return True
         try:
             written = self._path(subject).stat().st_mtime_ns
         except OSError:
@@ -65,7 +79,25 @@ class ReportWork:
 
     def _path(self, subject: str) -> Path:
         """Return the place of the page."""
-        return self.output_dir / f"sub-{subject}.html"
+        return place(self.output_dir, f"sub-{subject}.html")
+
+    def _figures(self, subject: str) -> Path:
+        """Return the folder of the figures."""
+        return place(self.output_dir, f"sub-{subject}/{_FIGURES}")
+
+    def _write_figures(self, subject: str, figures: Mapping[str, bytes]) -> None:
+        """Write the figures of a page, and remove those of an earlier one."""
+        folder = self._figures(subject)
+        if figures:
+            make_folder(folder)
+        for name, content in figures.items():
+            write_if_different(folder / name, content)
+        with output_errors(folder):
+            for path in folder.glob("*"):
+                if path.name not in figures:
+                    path.unlink(missing_ok=True)
+            if not figures and folder.is_dir():
+                folder.rmdir()
 
     def _images(self, subject: str) -> Iterator[ReportImage]:
         """Yield what the report shows, one image in memory at a time."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.description import resolve_links
 from bids_deepseg.bids.failures import clear_failure
 from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
 from bids_deepseg.bids.provenance import (
@@ -95,10 +96,11 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
         relative = derivative_path(products.image, product)
         make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
         write, sidecar = make(products, source)
-        files.append((output_dir / relative, write))
-        files.append((output_dir / sidecar_path(relative), partial(_write_bytes, format_json(sidecar))))
+        files.append((place(output_dir, relative), write))
+        files.append((place(output_dir, sidecar_path(relative)), partial(_write_bytes, format_json(sidecar))))
     commit_mark = files[-1][0]
-    make_folder(commit_mark.parent)
+    for folder in {path.parent for path, _ in files}:
+        make_folder(folder)
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
@@ -132,7 +134,7 @@ def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]
     for product in products:
         path = derivative_path(image, product)
         for name in (path, sidecar_path(path)):
-            (output_dir / name).unlink(missing_ok=True)
+            place(output_dir, name).unlink(missing_ok=True)
 
 
 def _write_bytes(content: bytes, stream: BinaryIO) -> None:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.inheritance import read_json
+from bids_deepseg.bids.layout import BIDSIGNORE, BIDSIGNORE_CONTENT, layout_of
 from bids_deepseg.bids.provenance import APP_NAME, SOURCE_LINK
 
 #: Version of BIDS whose validator checks the output in the tests.
 BIDS_VERSION = "1.11.1"
-
-#: No slash after ``figures``: the validator would then not ignore the folder.
-BIDSIGNORE = "*.html\nfigures\n*_centerline.tsv\n*_centerline.json\n*_morph.tsv\n*_morph.json\n"
 
 _REFERENCES = (
     "https://doi.org/10.1016/j.neuroimage.2018.09.081",
@@ -32,9 +30,10 @@ For each image of the source data set, beside each other in `sub-<label>/[ses-<l
 | `*_space-orig_label-SC_desc-<kind>_morph.tsv` | area and shape of the cord in each slice |
 
 Images have exactly the grid of their source (`space-orig`). `desc-<kind>` names the kind of source image, see
-`descriptions.tsv`. The JSON file of each mask states the source, the networks, the options and the verdict of the
-quality checks; `sub-*_scans.tsv` and `participants.tsv` collect the verdicts. A verdict other than `pass` asks for a
-look at the report `sub-<label>.html`. Images without result are listed in `logs/failed`.
+`descriptions.tsv`. Tables and pages stand in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
+states the source, the networks, the options and the verdict of the quality checks; `sub-*_scans.tsv` and
+`participants.tsv` collect the verdicts. A verdict other than `pass` asks for a look at the report `sub-<label>.html`.
+Images without result are listed in `logs/failed`.
 """
 
 
@@ -56,8 +55,7 @@ def dataset_files(
         "dataset_description.json": describe_dataset(output_dir, bids_dir, version=version, links=links),
         "README.md": _README.encode(),
         "CHANGES": f"{version}\n  - Made by {APP_NAME} {version}.\n".encode(),
-        ".bidsignore": BIDSIGNORE.encode(),
-    }
+    } | ({} if layout_of(output_dir) == "strict" else {BIDSIGNORE: BIDSIGNORE_CONTENT})
 
 
 def describe_dataset(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.inheritance import read_json
+from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_path
 from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
@@ -76,6 +77,15 @@ class SavedResult:
         return tuple(self.sidecar["QC"]["Reasons"])
 
     @property
+    def tries(self) -> tuple[Mapping[str, Any], ...]:
+        """Methods that were tried where the first did not content the judge; empty for a sidecar without them."""
+        tries = self.sidecar.get("Rescue")
+        keys = {"Method", "Verdict", "Reasons", "Kept"}
+        return (
+            tuple(one for one in tries if isinstance(one, dict) and keys <= set(one)) if isinstance(tries, list) else ()
+        )
+
+    @property
     def csa_mean(self) -> float:
         """Mean cross-sectional area in mm², NaN when unknown."""
         area = self.sidecar["Measures"]["MeanArea_mm2"]
@@ -107,9 +117,11 @@ class SavedResult:
         return np.column_stack(list(read_columns(path).values())) if path else np.empty((0, 3))
 
     def _beside(self, label: str, ending: str) -> Path | None:
-        """Return another product of the same image if it exists."""
+        """Return another product of the same image if it exists, in the layout of the folder."""
         name = self.mask.name.replace("_label-SC_", f"_label-{label}_").replace("mask.nii.gz", ending)
-        return self.mask.with_name(name) if self.mask.with_name(name).is_file() else None
+        output_dir = self.mask.parents[3 if self.session else 2]
+        path = place(output_dir, self.mask.with_name(name).relative_to(output_dir).as_posix())
+        return path if path.is_file() else None
 
 
 def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
@@ -134,7 +146,9 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
     if saved is None or saved.sidecar.get("ConfigHash") != stamp.config_hash:
         return False
     wanted = [derivative_path(image, product) for product in stamp.products]
-    if not all((output_dir / path).is_file() and (output_dir / sidecar_path(path)).is_file() for path in wanted):
+    if not all(
+        place(output_dir, path).is_file() and place(output_dir, sidecar_path(path)).is_file() for path in wanted
+    ):
         return False
     known = saved.sidecar.get("SourceFingerprint")
     try:

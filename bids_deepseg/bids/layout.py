@@ -1,0 +1,126 @@
+"""Place the files for which BIDS has no names: beside the images, or in ``docs``.
+
+In the layout ``bids`` they stand where one looks for them, and ``.bidsignore`` lists them. In the layout ``strict``
+they stand in ``docs``, which the validator does not look into, under the same names, and there is no ``.bidsignore``.
+The layout of a folder is kept in the folder: it is strict while ``docs/README.md`` exists.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
+
+DOCS = "docs"
+
+BIDSIGNORE = ".bidsignore"
+
+#: Exactly what BIDS has no names for. No slash after ``figures``: the validator would then not ignore the folder.
+BIDSIGNORE_CONTENT = b"*.html\nfigures\n*_centerline.tsv\n*_centerline.json\n*_morph.tsv\n*_morph.json\n"
+
+_MARK = f"{DOCS}/README.md"
+
+_MARK_CONTENT = b"""# Reports and tables
+
+Files for which BIDS has no names, under the names that they would have in the folder above: pages, figures, tables of
+measures and of centerlines. The layout is that of `--output-layout strict`; remove it with `--output-layout bids`.
+"""
+
+_TABLES = ("_centerline.tsv", "_centerline.json", "_morph.tsv", "_morph.json")
+
+
+def layout_of(output_dir: Path) -> str:
+    """Return the layout of an output folder, ``bids`` or ``strict``; a new one has the layout ``bids``."""
+    return "strict" if (output_dir / _MARK).is_file() else "bids"
+
+
+def place(output_dir: Path, relative: PurePosixPath | str) -> Path:
+    """Return where a file stands in the layout of its folder.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    relative : PurePosixPath or str
+        Path in the layout ``bids``, relative to it.
+    """
+    return output_dir / located(relative, layout_of(output_dir))
+
+
+def located(relative: PurePosixPath | str, layout: str) -> PurePosixPath:
+    """Return the relative path of a file in a layout, from that in the layout ``bids``."""
+    path = PurePosixPath(relative)
+    return DOCS / path if layout == "strict" and _has_no_bids_name(path) else path
+
+
+def adopt_layout(output_dir: Path, layout: str | None) -> None:
+    """Give a folder a layout: move what stands elsewhere, and write or remove ``.bidsignore``.
+
+    A move that was interrupted is completed by the next call, whatever it asks for.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    layout : {"bids", "strict"} or None
+        None for the one that the folder has.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be moved.
+    """
+    before = layout_of(output_dir)
+    wanted = layout or before
+    mark, ignored = output_dir / _MARK, output_dir / BIDSIGNORE
+    if wanted == "strict" and (before != "strict" or ignored.exists()):
+        make_folder(mark.parent)
+        write_if_different(mark, _MARK_CONTENT)
+        for path in _unnamed_files(output_dir):
+            _move(path, output_dir / DOCS / path.relative_to(output_dir))
+        with output_errors(ignored):
+            ignored.unlink(missing_ok=True)
+    elif wanted == "bids" and before == "strict":
+        write_if_different(ignored, BIDSIGNORE_CONTENT)
+        for path in _unnamed_files(output_dir / DOCS):
+            _move(path, output_dir / path.relative_to(output_dir / DOCS))
+        with output_errors(mark):
+            mark.unlink(missing_ok=True)
+            _remove_empty(output_dir / DOCS)
+
+
+def _has_no_bids_name(path: PurePosixPath) -> bool:
+    """Tell whether ``.bidsignore`` lists a path."""
+    return path.name.endswith((".html", *_TABLES)) or "figures" in path.parts
+
+
+def _unnamed_files(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder, laid out like the output, for which BIDS has no names."""
+    found = [*root.glob("*"), *(path for folder in root.glob("sub-*") for path in folder.rglob("*"))]
+    return (path for path in found if path.is_file() and _has_no_bids_name(PurePosixPath(path.relative_to(root))))
+
+
+def _move(path: Path, target: Path) -> None:
+    """Move a file; another run may have done so already."""
+    make_folder(target.parent)
+    with output_errors(target):
+        try:
+            path.replace(target)
+        except FileNotFoundError:
+            return
+    if path.parent.name == "figures":
+        _remove_if_empty(path.parent)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder and those in it as far as they are empty."""
+    for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        _remove_if_empty(inner)
+    _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something stands in it, or is put there right now."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return
