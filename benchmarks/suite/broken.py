@@ -5,7 +5,6 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bids_deepseg.methods.judge.evidence import distance_mm
 
@@ -116,7 +115,7 @@ BREAKS: Mapping[str, Callable[[Mask, Zooms], Mask]] = MappingProxyType(
         "dilated 2 mm": lambda m, z: grown(m, z, 2.0),
         "leaked": lambda m, z: leaked(m, z, 6.0, 0.5),
         "leaked a lot": lambda m, z: leaked(m, z, 9.0, 1.0),
-        "truncated by a tenth": lambda m, _: truncated(m, 0.1),
+        "truncated by a third": lambda m, _: truncated(m, 0.34),
         "truncated by half": lambda m, _: truncated(m, 0.5),
         "halved": lambda m, _: halved(m),
         "brain": lambda m, z: with_brain(m, z, 16.0),

@@ -1,0 +1,168 @@
+"""Measure what becomes of images that the first method fails, and that none ends worse.
+
+The images of the suite whose first result is judged ``fail`` or ``warn``, or that have none, are given to the rescue,
+and images without a cord, which must stay without. The table goes into ``docs/rescue.md``.
+
+usage: python benchmarks/rescue.py [--data DIR] [--cache DIR] [--only N] [--write docs/rescue.md]
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+from suite.cases import degraded, dice
+from suite.degrade import Pair
+from suite.memo import RememberingEngine
+from suite.page import put_between
+from suite.sources import Source, all_sources
+
+from bids_deepseg.app.rescuing import segment_or_rescue
+from bids_deepseg.errors import SegmentationError
+from bids_deepseg.example.phantom import make_phantom
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.settings import Guide, MethodSettings
+
+#: Dice below which the first method failed, and the one that a rescued image is to reach.
+FAILED, RESCUED = 0.85, 0.85
+
+
+class Outcome(NamedTuple):
+    """What became of one image."""
+
+    source: str
+    part: str
+    change: str
+    before: float
+    first: str
+    after: float
+    verdict: str
+    method: str
+
+
+def main() -> None:
+    """Run the suite, print the table and write it into a page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("BIDS_DEEPSEG_DATA"), help="folder with train/")
+    parser.add_argument("--cache", type=Path, help="folder in which the networks' answers are kept")
+    parser.add_argument("--only", type=int, help="at most so many degraded images of each source")
+    parser.add_argument("--write", type=Path, help="page with the markers of the table")
+    args = parser.parse_args()
+    engine = RememberingEngine(args.cache)
+    models, loaded = engine.load(), {}
+    outcomes: list[Outcome] = []
+    for number, source in enumerate(all_sources(args.data and Path(args.data))):
+        for n, (name, pair) in enumerate(degraded(number, source)):
+            if args.only is not None and n >= args.only:
+                break
+            outcome = run(engine, models, loaded, source, name, pair)
+            if outcome is not None:
+                outcomes.append(outcome)
+                print(outcome, flush=True)
+    found = [run_without_cord(engine, models, loaded, name, image) for name, image in without_cord()]
+    text = "\n".join(table(outcomes, found))
+    print(text)
+    if args.write:
+        put_between(args.write, "rescue table", text)
+
+
+def run(
+    engine: RememberingEngine,
+    models: object,
+    loaded: dict[MethodSettings, object],
+    source: Source,
+    name: str,
+    pair: Pair,
+) -> Outcome | None:
+    """Segment one image without rescue, and with it if something speaks against the result."""
+    truth, guide = pair.cord.data >= 0.5, Guide(source.contrast)
+    off = engine.configured(MethodSettings(rescue="off"))
+    try:
+        result = off.segment(pair.image, models, guide=guide, observer=_ignore)
+        before, first = dice(result.mask.data > 0, truth), str(result.verdict)
+    except SegmentationError as error:
+        before, first = 0.0, error.status
+    if first == "pass":
+        return None
+    try:
+        result = segment_or_rescue(engine, pair.image, models, guide=guide, observer=_ignore, loaded=loaded)
+    except SegmentationError as error:
+        return Outcome(source.name, source.part, name, before, first, 0.0, error.status, "-")
+    method = next((one.name for one in result.tries if one.kept), "as asked for")
+    after = dice(result.mask.data > 0, truth)
+    return Outcome(source.name, source.part, name, before, first, after, result.verdict, method)
+
+
+def without_cord() -> Iterator[tuple[str, Volume]]:
+    """Yield images in which there is no cord."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        contrast = ("t1", "t2", "t2s")[seed % 3]
+        thigh = make_phantom(rng, contrast=contrast, shape=(80, 80, 20), zooms=(1.0, 1.0, 2.0), cord=False)
+        yield f"thigh {seed} {contrast}", thigh.image
+        noise = rng.normal(0, 1, (2, 80, 80, 20)).astype(np.float32)
+        yield f"noise {seed}", Volume(np.hypot(*noise), thigh.image.grid)
+
+
+def run_without_cord(
+    engine: RememberingEngine, models: object, loaded: dict[MethodSettings, object], name: str, image: Volume
+) -> tuple[str, str, str]:
+    """Return what was said of an image without cord, without and with rescue."""
+    said = []
+    for settings in (MethodSettings(rescue="off"), MethodSettings()):
+        try:
+            result = segment_or_rescue(
+                engine.configured(settings), image, models, guide=Guide("t2"), observer=_ignore, loaded=loaded
+            )
+            said.append(str(result.verdict))
+        except SegmentationError as error:
+            said.append(error.status)
+    print(name, *said, flush=True)
+    return name, said[0], said[1]
+
+
+def table(outcomes: list[Outcome], without: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield the lines of the tables."""
+    failed = [one for one in outcomes if one.before < FAILED]
+    yield (
+        f"{len(outcomes)} images with a finding or without result; {len(failed)} of them had a Dice below {FAILED} "
+        f"({sum(one.before == 0 for one in failed)} no result)."
+    )
+    yield ""
+    yield f"| Images | n | end at {RESCUED} or more | better by 0.02 or more | worse by 0.005 or more |"
+    yield "|---|---|---|---|---|"
+    judged = [one for one in outcomes if one.first not in ("pass", "warn")]
+    rows = (
+        (f"first Dice below {FAILED}", failed),
+        ("first verdict fail, or no result", judged),
+        ("first verdict warn", [one for one in outcomes if one.first == "warn"]),
+        ("all, of people and phantoms for tuning", [one for one in outcomes if one.part == "tune"]),
+        ("all, of the others", [one for one in outcomes if one.part == "report"]),
+    )
+    for name, chosen in rows:
+        high = sum(one.after >= RESCUED for one in chosen)
+        better = sum(one.after >= one.before + 0.02 for one in chosen)
+        worse = sum(one.after < one.before - 0.005 for one in chosen)
+        yield f"| {name} | {len(chosen)} | {high} | {better} | {worse} |"
+    yield ""
+    stayed = sum(second not in ("pass", "warn") for _, _, second in without)
+    yield f"Images without cord: {len(without)}; without mask or with the verdict fail after the rescue: {stayed}."
+    yield ""
+    yield "| Image | Change | Dice before | first | Dice after | verdict | kept |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in sorted(failed, key=lambda one: (one.change, one.source)):
+        cells = (one.source, one.change, f"{one.before:.2f}", one.first, f"{one.after:.2f}", one.verdict, one.method)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _ignore(_name: str, _result: object) -> None:
+    """Observe nothing."""
+
+
+if __name__ == "__main__":
+    main()

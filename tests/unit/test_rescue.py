@@ -1,0 +1,174 @@
+"""The rescue never ends worse than it began, tells what it tried, and finds no cord where there is none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bids_deepseg.app.rescuing import segment_or_rescue
+from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, UsageError
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.rescue import rescue
+from bids_deepseg.methods.rescue.ensemble import Ensemble
+from bids_deepseg.methods.rescue.images import denoised, evened
+from bids_deepseg.methods.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
+from bids_deepseg.settings import Guide, MethodSettings
+from bids_deepseg.stages.findings import Finding, verdict_of
+from tests.fake_engine import FakeEngine
+from tests.phantoms import FakePredictor, grid_of, tube
+
+
+@dataclass(frozen=True)
+class Opinion:
+    severity: str
+    score: float
+    code: str = "area-jump"
+
+    @property
+    def findings(self):
+        return () if self.severity == "pass" else (Finding(self.code, self.severity, "-"),)
+
+    @property
+    def verdict(self):
+        return verdict_of(self.findings)
+
+
+RANKS = ("fail", "warn", "pass")
+OPINIONS = st.builds(Opinion, st.sampled_from(RANKS), st.floats(0, 1))
+ERRORS = st.sampled_from([CordNotFoundError("none"), EmptyMaskError("empty"), NetworkError("absent"), UsageError("no")])
+
+
+def answering(answer):
+    def run():
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return run
+
+
+@given(OPINIONS, st.lists(OPINIONS | ERRORS, max_size=6))
+def test_the_end_is_never_worse_than_the_beginning(first, others):
+    found = rescue(answering(first), [(str(n), answering(one)) for n, one in enumerate(others)])
+    results = [first, *(one for one in others if isinstance(one, Opinion))]
+    assert found.result in results
+    rank, score = RANKS.index(found.result.verdict), found.result.score
+    assert (rank, score) >= (RANKS.index(first.verdict), first.score)
+    if found.result is not first:
+        assert rank > RANKS.index(first.verdict) or score > first.score + MIN_GAIN
+    if found.tries:
+        assert [one.kept for one in found.tries].count(True) == 1
+        assert found.tries[0].name == FIRST
+
+
+def test_a_good_first_result_costs_nothing():
+    found = rescue(answering(Opinion("pass", 0.3)), [("never run", answering(AssertionError()))])
+    assert found.tries == ()
+
+
+def test_what_no_method_can_mend_starts_no_rescue():
+    assert not needs_rescue(Opinion("warn", 0.9, "field-border"))
+    assert needs_rescue(Opinion("warn", 0.9, "gap"))
+
+
+def test_the_search_ends_with_the_first_result_that_passes():
+    others = [
+        ("a", answering(Opinion("warn", 0.5))),
+        ("b", answering(Opinion("pass", 0.6))),
+        ("c", answering(KeyError())),
+    ]
+    found = rescue(answering(Opinion("fail", 0.4)), others)
+    assert [(one.name, one.verdict, one.kept) for one in found.tries] == [
+        (FIRST, "fail", False),
+        ("a", "warn", False),
+        ("b", "pass", True),
+    ]
+
+
+def test_of_equal_results_the_first_is_kept():
+    first = Opinion("fail", 0.5)
+    assert rescue(answering(first), [("same", answering(Opinion("fail", 0.5)))]).result is first
+
+
+def test_methods_that_are_not_at_hand_are_not_told():
+    found = rescue(answering(Opinion("fail", 0.5)), [("3D", answering(NetworkError("no weights")))])
+    assert [one.name for one in found.tries] == [FIRST]
+
+
+@pytest.mark.parametrize("error", [CordNotFoundError, EmptyMaskError])
+def test_a_cord_that_was_not_found_is_believed_only_with_a_high_score(error):
+    poor, good = Opinion("warn", BELIEVED_SCORE - 0.01), Opinion("warn", BELIEVED_SCORE)
+    assert rescue(answering(error("none.")), [("a", answering(poor)), ("b", answering(good))]).result is good
+    bad = Opinion("fail", 0.99)
+    with pytest.raises(error, match=r"none\. Also tried: a: warn; b: fail"):
+        rescue(answering(error("none.")), [("a", answering(poor)), ("b", answering(bad))])
+
+
+def run_on(image, **settings):
+    engine = FakeEngine(settings=MethodSettings(**settings))
+    return segment_or_rescue(engine, image, engine.load(), guide=Guide("t2"), observer=lambda *_: None, loaded={})
+
+
+def thin_cord():
+    """Return a cord that is too thin for the detector of the tests, unless the image is smoothed."""
+    return tube(grid_of((50, 50, 20)), radius_mm=1.6)
+
+
+def test_a_cord_that_the_first_method_misses_is_found_and_to_be_looked_at():
+    with pytest.raises(CordNotFoundError):
+        run_on(thin_cord(), rescue="off")
+    result = run_on(thin_cord())
+    truth = thin_cord().data >= 0.5
+    assert (result.mask.data[truth] > 0).mean() > 0.9
+    assert result.verdict == "warn"
+    assert "rescued" in [found.code for found in result.findings]
+    assert result.tries[0].verdict == "cord-not-found"
+    assert result.tries[-1].kept
+
+
+def test_a_good_image_is_segmented_once():
+    assert run_on(tube(grid_of((50, 50, 20)))).tries == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_stays_without_cord(seed):
+    noise = np.random.default_rng(seed).random((40, 40, 6)).astype(np.float32)
+    with pytest.raises(CordNotFoundError, match="Also tried"):
+        run_on(Volume(noise, grid_of((40, 40, 6))))
+
+
+@pytest.mark.parametrize("prepare", [denoised, evened])
+def test_prepared_images_keep_their_grid_and_an_even_image_stays_even(prepare):
+    volume = tube(grid_of((20, 22, 8), (0.5, 0.5, 5.0)))
+    assert prepare(volume).grid is volume.grid
+    even = Volume(np.full((10, 10, 4), 7, np.float32), grid_of((10, 10, 4)))
+    assert np.ptp(prepare(even).data) < 1e-5
+
+
+def test_noise_gets_less_and_thick_slices_are_not_mixed():
+    noise = np.random.default_rng(0).normal(0, 1, (40, 40, 6)).astype(np.float32)
+    assert denoised(Volume(noise, grid_of((40, 40, 6)))).data.std() < 0.4
+    slices = np.zeros((20, 20, 5), np.float32)
+    slices[..., 2] = 1
+    prepared = denoised(Volume(slices, grid_of((20, 20, 5), (0.5, 0.5, 4.0)))).data
+    assert prepared[..., [0, 1, 3, 4]].max() == 0
+
+
+def test_shading_is_divided_out():
+    slope = np.exp(np.linspace(0, 3, 80))[:, None, None] * np.ones((1, 60, 20))
+    flat = evened(Volume(slope.astype(np.float32), grid_of((80, 60, 20)))).data[20:-20]
+    assert flat.std() / flat.mean() < 0.2 * slope[20:-20].std() / slope[20:-20].mean()
+
+
+def test_an_ensemble_gives_the_mean_of_answers_about_the_same_place():
+    patches = np.zeros((1, 64, 64), np.float32)
+    patches[0, 24:40, 24:40] = 2
+    sure = Ensemble(FakePredictor(lambda values: np.abs(values) > 0.5))
+    answer = sure.predict(patches)
+    assert answer[0, 26:38, 26:38].min() == 1
+    assert answer[0, :20].max() == 0
+    # An answer that hangs on the sign of the brightness is one of four.
+    signed = Ensemble(FakePredictor(lambda values: values < -0.5))
+    assert signed.predict(patches)[0, 32, 32] == 0.25
