@@ -6,6 +6,7 @@ mean over the slices; *background heat* is the largest heat farther than 20 mm f
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -27,6 +28,7 @@ from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.training.checkpoint import load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.fit import build_model
+from bids_deepseg.training.grey_evaluate import score_people
 from bids_deepseg.training.sources import find_labelled, read_sources
 
 logger = logging.getLogger(__name__)
@@ -56,18 +58,28 @@ def load_trained(config: TrainingConfig, run_dir: Path) -> KerasPredictor:
 def evaluate(config: TrainingConfig, run_dir: Path, data_dir: Path) -> dict[str, dict[str, float]]:
     """Score the checkpoint on each labelled image of the people held out, and save the figures in the run folder."""
     predictor = load_trained(config, run_dir)
-    held_out = read_sources()["held_out"]
-    score = score_segmentation if config.samples.task == "segmentation" else score_detection
+    held_out = tuple(read_sources()["held_out"])
+    if config.samples.task == "grey":
+        scores = score_people(predictor, data_dir, held_out)
+    else:
+        scores = _score_cords(config.samples.task, predictor, data_dir, held_out)
     figures = {}
-    for image_path, mask_path in find_labelled(data_dir):
-        if not any(f"sub-{person}" in image_path.parts for person in held_out):
-            continue
-        image, mask = _read(image_path), _read(mask_path)
-        name = image_path.name.removesuffix(".nii.gz")
-        figures[name] = {key: round(value, 4) for key, value in score(predictor, image, mask.data > 0).items()}
+    for name, found in scores:
+        figures[name] = {key: round(value, 4) for key, value in found.items()}
         logger.info("%s %s", name, figures[name])
     (run_dir / FIGURES_NAME).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
+
+
+def _score_cords(
+    task: str, predictor: KerasPredictor, data_dir: Path, people: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield name and figures of each image of these people that has a manual mask of the cord."""
+    score = score_segmentation if task == "segmentation" else score_detection
+    for image_path, mask_path in find_labelled(data_dir):
+        if any(f"sub-{person}" in image_path.parts for person in people):
+            image, mask = _read(image_path), _read(mask_path)
+            yield image_path.name.removesuffix(".nii.gz"), score(predictor, image, mask.data > 0)
 
 
 def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[np.bool_]) -> dict[str, float]:

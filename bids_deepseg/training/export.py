@@ -33,6 +33,23 @@ _REFERENCE = (
 )
 
 
+#: What is said of networks that were trained on other data, by task.
+_OTHER_DATA = {
+    "grey": (
+        "Painted slices from label maps with grey matter: AMU template; hand-drawn masks of three people of the "
+        "gm-challenge data; outlines of the cord as for the segmentation. Real T2*w images of two people (three "
+        "sessions) of the gm-challenge data with hand-drawn grey matter. See docs/models.md."
+    ),
+}
+_OTHER_LICENCES = {
+    "grey": (
+        "gm-challenge-data: CC0",
+        "Spinal Cord Toolbox history (AMU template, T1w cords): MIT",
+        "spine-generic (outlines of cords): CC BY 4.0",
+    ),
+}
+
+
 def export(config: TrainingConfig, run_dir: Path, output_dir: Path | None = None) -> Path:
     """Write ``<name>.weights.h5`` and ``<name>.json`` from a run's checkpoint.
 
@@ -81,8 +98,8 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
         "weights": weights.name,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "training": {
-            "data": _DATA,
-            "licences": list(_LICENCES),
+            "data": _OTHER_DATA.get(config.samples.task, _DATA),
+            "licences": list(_OTHER_LICENCES.get(config.samples.task, _LICENCES)),
             "people_held_out": read_sources()["held_out"],
             "everyone_from_step": _everyone_from(run_dir),
             "seed": config.seed,
