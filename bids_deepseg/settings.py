@@ -69,6 +69,9 @@ class MethodSettings:
     task : str
         What is segmented inside of the cord beside it, a word of :data:`bids_deepseg.tasks.TASK_NAMES`; ``cord`` for
         nothing more.
+    smoothness : float or None
+        Weight of the slope of the detection network's centerline; None for the default. No option sets it: the rescue
+        tries another one.
     rescue : {"auto", "off"}
         Whether other methods are tried where the judge is not content with the first.
     weights_dir : Path or None
@@ -94,6 +97,7 @@ class MethodSettings:
     profile: str = "default"
     sct_quirks: str = "fixed"
     task: str = CORD
+    smoothness: float | None = None
     rescue: str = "auto"
     weights_dir: Path | None = None
     centerline_file: Path | None = None

@@ -15,6 +15,10 @@ from bids_deepseg.methods.rescue.images import denoised, evened
 from bids_deepseg.networks.loading import Models
 
 
+#: Weight of the slope, ten times that of the default: a path that leaves the cord for something hotter costs more.
+_STRAIGHTER = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Another way to segment an image.
@@ -42,6 +46,7 @@ def all_attempts() -> tuple[Attempt, ...]:
     return (
         Attempt("3D kernel", MappingProxyType({"kernel": "3d"})),
         Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
+        Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
         Attempt("ensemble over changed patches", change=with_ensemble),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
