@@ -101,9 +101,11 @@ class Stamper:
         correction = self.correction_of(image)
         corrected = {} if correction is None else correction.facts()
         if correction is not None and correction.kind == "mask":
-            # No network has a part in it, and there is no probability.
-            products = tuple(product for product in PRODUCTS if product in self.products and product != "probseg")
-            return RunStamp(__version__, (), recorded, products, correction=corrected)
+            # No network has a part in it, and there is no probability; the task works inside of what was drawn.
+            products = tuple(product for product in self.products if product != "probseg")
+            recorded |= {name: value for name, value in self.settings.facts().items() if name == "task"}
+            inner = self.structure_specs_of(contrast)
+            return RunStamp(__version__, (), recorded, products, structure_models=inner, correction=corrected)
         settings = self.settings if correction is None else self.settings.along(correction.paths[0])
         recorded |= settings.facts()
         given = settings.centerline_file
