@@ -20,7 +20,7 @@ from suite.memo import remembering
 from suite.page import put_between
 from suite.sources import all_sources
 
-from bids_deepseg.networks import load_models
+from bids_deepseg.methods.judge.rules import rules
 
 #: Dice below which a mask must be flagged, and above which it must not.
 BAD, GOOD = 0.80, 0.92
@@ -34,10 +34,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("BIDS_DEEPSEG_DATA"), help="folder with train/")
     parser.add_argument("--cache", type=Path, help="folder in which the networks' answers are kept")
     parser.add_argument("--only", type=int, help="at most so many degraded images of each source")
+    parser.add_argument("--remembered", action="store_true", help="leave out images that the networks did not see yet")
     parser.add_argument("--cases", type=Path, help="JSON lines of all cases, written as they come")
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
-    models = remembering(load_models(), args.cache)
+    models = remembering(args.cache, may_ask=not args.remembered)
     cases: list[Case] = []
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
         for case in judge_source(number, source, models, only=args.only):
@@ -50,6 +51,17 @@ def main() -> None:
     print(text)
     if args.write:
         put_between(args.write, "judge table", text)
+        put_between(args.write, "rules", "\n".join(_rule_rows()))
+
+
+def _rule_rows() -> Iterator[str]:
+    """Yield the rows of the table of rules."""
+    yield "| Code | What is measured | warn | fail |"
+    yield "|---|---|---|---|"
+    for rule in rules():
+        side = "above" if rule.is_upper else "below"
+        limits = ("-" if limit is None else f"{side} {limit:g}" for limit in (rule.warn, rule.fail))
+        yield f"| `{rule.code}` | {rule.what} | {' | '.join(limits)} |"
 
 
 def table(cases: list[Case]) -> Iterator[str]:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from suite.cases import degraded, dice
 from suite.degrade import Pair
-from suite.memo import RememberingEngine
+from suite.memo import NotRememberedError, RememberingEngine
 from suite.page import put_between
 from suite.sources import Source, all_sources
 
@@ -51,16 +51,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("BIDS_DEEPSEG_DATA"), help="folder with train/")
     parser.add_argument("--cache", type=Path, help="folder in which the networks' answers are kept")
     parser.add_argument("--only", type=int, help="at most so many degraded images of each source")
+    parser.add_argument("--remembered", action="store_true", help="leave out images that the networks did not see yet")
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
-    engine = RememberingEngine(args.cache)
+    engine = RememberingEngine(args.cache, may_ask=not args.remembered)
     models, loaded = engine.load(), {}
     outcomes: list[Outcome] = []
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
         for n, (name, pair) in enumerate(degraded(number, source)):
             if args.only is not None and n >= args.only:
                 break
-            outcome = run(engine, models, loaded, source, name, pair)
+            try:
+                outcome = run(engine, models, loaded, source, name, pair)
+            except NotRememberedError:
+                continue
             if outcome is not None:
                 outcomes.append(outcome)
                 print(outcome, flush=True)

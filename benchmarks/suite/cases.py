@@ -18,6 +18,7 @@ from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.probability import predict_with_spread
 from suite.broken import BREAKS
 from suite.degrade import DEGRADATIONS, Pair, chosen_for
+from suite.memo import NotRememberedError
 from suite.sources import Source
 
 
@@ -64,6 +65,8 @@ def judge_source(number: int, source: Source, models: Models, *, only: int | Non
         seen: dict[str, Any] = {}
         try:
             result = segment(pair.image, models, observer=seen.__setitem__)
+        except NotRememberedError:
+            continue
         except SegmentationError as error:
             yield Case(source.name, source.part, name, "network", 0.0, error.status, ())
             continue

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,62 +11,71 @@ from numpy.typing import NDArray
 
 from bids_deepseg.app.engine import NetworkEngine
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.svm_model import read_own_model
+from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.loading import Models
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.specs import ModelSpec, read_spec
 from bids_deepseg.pipeline import Segmentation
 from bids_deepseg.settings import Guide, MethodSettings
 
 
+class NotRememberedError(Exception):
+    """Answers that would have to be asked for, where only remembered ones are wanted."""
+
+
 @dataclass(frozen=True)
 class Remembering:
-    """A network whose answers are kept in a folder, under the checksums of the network and of the patches."""
+    """A network whose answers are kept in a folder, under the checksums of the network and of the patches.
 
-    network: Predictor
-    folder: Path
-    checksum: str
+    The network itself is loaded when it is asked something new.
+    """
+
+    spec: ModelSpec
+    folder: Path | None
+    may_ask: bool = True
 
     @property
     def patch_shape(self) -> tuple[int, int]:
         """Pixels of a patch."""
-        return self.network.patch_shape
+        return self.spec.patch_shape
 
     @property
     def zoom_mm(self) -> float:
         """Pixel size."""
-        return self.network.zoom_mm
+        return self.spec.zoom_mm
 
     @property
     def threshold(self) -> float:
         """Probability from which a pixel counts as cord."""
-        return self.network.threshold
+        return self.spec.threshold
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map patches to probabilities; to a thousandth, as half precision holds them."""
+        if self.folder is None:
+            return _loaded(self.spec.name).predict(patches)
         digest = hashlib.blake2b(np.ascontiguousarray(patches).tobytes(), digest_size=16)
-        digest.update(self.checksum.encode() + str(patches.shape).encode())
+        digest.update(self.spec.sha256.encode() + str(patches.shape).encode())
         path = self.folder / digest.hexdigest()[:2] / f"{digest.hexdigest()}.npz"
         if not path.is_file():
+            if not self.may_ask:
+                raise NotRememberedError
             path.parent.mkdir(parents=True, exist_ok=True)
-            answer = np.round(self.network.predict(patches), 3).astype(np.float16)
+            answer = np.round(_loaded(self.spec.name).predict(patches), 3).astype(np.float16)
             partial = path.with_name(f"{path.stem}.part.npz")
             np.savez_compressed(partial, answer)
             partial.rename(path)
         return np.asarray(np.load(path)["arr_0"], np.float32)
 
 
-def remembering(models: Models, folder: Path | None) -> Models:
-    """Return the networks with a memory; without a folder as they are."""
-    if folder is None:
-        return models
-    detector = models.detector and Remembering(models.detector, folder, _checksum(models.detector))
-    return replace(
-        models, detector=detector, segmenter=Remembering(models.segmenter, folder, _checksum(models.segmenter))
-    )
+@functools.cache
+def _loaded(name: str) -> Any:
+    """Load a network once."""
+    return load_predictor(read_spec(name))
 
 
-def _checksum(network: Any) -> str:
-    """Return what tells a network from all others."""
-    return str(network.spec.sha256)
+def remembering(folder: Path | None, *, may_ask: bool = True) -> Models:
+    """Return the networks of the default method with a memory."""
+    return Models(*(Remembering(read_spec(name), folder, may_ask) for name in ("detection", "segmentation")))
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class RememberingEngine:
     """The app's engine, whose networks remember what they said in a folder (or do not, without one)."""
 
     folder: Path | None
+    may_ask: bool = True
     inner: NetworkEngine = field(default_factory=NetworkEngine)
 
     @property
@@ -83,21 +93,21 @@ class RememberingEngine:
 
     def configured(self, settings: MethodSettings) -> "RememberingEngine":
         """Return the same engine with other settings."""
-        return RememberingEngine(self.folder, self.inner.configured(settings))
+        return RememberingEngine(self.folder, self.may_ask, self.inner.configured(settings))
 
     def specs(self, contrast: str | None) -> Any:
         """Describe the networks."""
         return self.inner.specs(contrast)
 
     def load(self) -> Any:
-        """Load the networks; those of a contrast at its first image."""
-        models_of = self.inner.load()
-
-        @functools.cache
-        def models(contrast: str | None) -> Models:
-            return remembering(models_of(contrast), self.folder)
-
-        return models
+        """Return the models of a contrast; only the networks that see single slices have a memory."""
+        if self.settings.kernel != "2d":
+            return self.inner.load()
+        models = remembering(self.folder, may_ask=self.may_ask)
+        linear = self.settings.centerline == "svm"
+        return lambda contrast: Models(
+            models.detector, models.segmenter, read_own_model(contrast or "t2") if linear else None
+        )
 
     def segment(self, volume: Volume, models: Any, *, guide: Guide, observer: Any) -> Segmentation:
         """Segment one image."""

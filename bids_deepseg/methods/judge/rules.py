@@ -25,6 +25,8 @@ class Rule:
     ----------
     code : str
         Word for programs.
+    what : str
+        What is measured, for the documentation.
     measure : callable
         The measure.
     warn, fail : float or None
@@ -36,6 +38,7 @@ class Rule:
     """
 
     code: str
+    what: str
     measure: Measure
     warn: float | None
     fail: float | None
@@ -59,6 +62,7 @@ def _agreement() -> tuple[Rule, ...]:
     return (
         Rule(
             "network-disagrees",
+            "Dice of the mask with the network's own",
             lambda evidence, around: certainty.agreement(around, evidence.threshold),
             *(0.85, 0.70),
             "The mask and that of the network agree by a Dice of {value:.2f} only (expected: {limit:.2f} or more). "
@@ -67,6 +71,7 @@ def _agreement() -> tuple[Rule, ...]:
         ),
         Rule(
             "slices-disagree",
+            "share of the slices in which that Dice is below 0.7",
             lambda evidence, around: _share_below(certainty.slice_agreement(around, evidence.threshold), 0.7),
             *(0.1, 0.4),
             "In {value:.0%} of the slices the mask and that of the network agree by a Dice of less than 0.7. Look at "
@@ -74,6 +79,7 @@ def _agreement() -> tuple[Rule, ...]:
         ),
         Rule(
             "denied",
+            "share of the mask with a probability below 0.2",
             lambda _, around: certainty.denied_share(around),
             *(0.08, 0.25),
             "{value:.0%} of the mask is something else to the network (probability below 0.2). Look for a leak or a "
@@ -81,12 +87,14 @@ def _agreement() -> tuple[Rule, ...]:
         ),
         Rule(
             "missed",
+            "voxels outside of the mask with a probability above 0.8, relative to the mask",
             lambda _, around: certainty.missed_share(around),
             *(0.08, 0.25),
             "The network is sure of cord next to the mask, {value:.0%} of its size. Look for missing parts and slices.",
         ),
         Rule(
             "kernels-disagree",
+            "Dice of the mask with that of another network (slices and stacks)",
             lambda evidence, _: certainty.other_dice(evidence),
             *(0.85, 0.70),
             "The networks that see slices and stacks of slices agree by a Dice of {value:.2f} only. Look at the mask.",
@@ -100,6 +108,7 @@ def _certainty() -> tuple[Rule, ...]:
     return (
         Rule(
             "network-unsure",
+            "expected Dice of the network's own mask",
             lambda evidence, around: certainty.certainty(around, evidence.threshold),
             *(0.80, 0.60),
             "The network is unsure of its own mask: its probabilities lead to expect a Dice of {value:.2f} "
@@ -108,6 +117,7 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "slices-unsure",
+            "share of the slices in which that is below 0.7",
             lambda evidence, around: _share_below(certainty.slice_certainty(around, evidence.threshold), 0.7),
             *(0.1, 0.5),
             "In {value:.0%} of the slices the network is unsure of its own mask. Look at the slices with the lowest "
@@ -115,6 +125,7 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "mirror-disagrees",
+            "half of the difference of mirrored answers, relative to the probability",
             lambda evidence, _: certainty.disagreement(evidence),
             *(0.10, 0.25),
             "The network's answers to the image and to its mirror image differ by {value:.0%}. Look at both sides of "
@@ -122,12 +133,14 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "heat-low",
+            "share of the slices with a heat below 0.5 at the path",
             lambda evidence, _: _share_below(evidence.centerline.heat, 0.5) if evidence.heatmap else float("nan"),
             *(0.25, 0.6),
             "In {value:.0%} of the slices the detection network is not sure of a cord. Look at the centerline.",
         ),
         Rule(
             "rival",
+            "largest heat more than 15 mm away, relative to that at the path; median",
             lambda evidence, _: (
                 certainty.rival_heat(evidence.heatmap, evidence.centerline) if evidence.heatmap else float("nan")
             ),
@@ -143,6 +156,7 @@ def _place() -> tuple[Rule, ...]:
     return (
         Rule(
             "off-centerline",
+            "distance of the mask's centre from the centerline in mm; median",
             lambda evidence, _: _median(shape.apart_mm(evidence)),
             *(2.5, 6.0),
             "The mask's centre lies {value:.1f} mm from the centerline (at most {limit:g}). Look whether the mask lies "
@@ -150,12 +164,14 @@ def _place() -> tuple[Rule, ...]:
         ),
         Rule(
             "centre-jump",
+            "distance of a slice's centre from the line through its neighbours' in mm; largest",
             lambda evidence, _: _largest(shape.centre_steps_mm(evidence)),
             *(2.5, 8.0),
             "The mask's centre jumps by {value:.1f} mm from one slice to the next. Look at the course of the cord.",
         ),
         Rule(
             "field-border",
+            "share of the slices in which the mask touches the border of the field of view",
             lambda evidence, _: shape.border_share(evidence),
             *(0.0, None),
             "In {value:.0%} of the slices the mask touches the border of the field of view. Look whether the cord is "
@@ -163,6 +179,7 @@ def _place() -> tuple[Rule, ...]:
         ),
         Rule(
             "patch-border",
+            "largest distance of the mask from the centerline in mm, along an axis",
             lambda evidence, _: shape.reach_mm(evidence),
             *(15.0, None),
             "The mask reaches {value:.0f} mm from the centerline, to the border of what the network sees. Look for a "
@@ -170,6 +187,7 @@ def _place() -> tuple[Rule, ...]:
         ),
         Rule(
             "above-foramen-magnum",
+            "area of the uppermost 10 mm relative to the 30 mm below",
             lambda evidence, _: shape.growth_upward(*(evidence.metrics.columns()[c] for c in ("area_mm2", "z_mm"))),
             *(1.6, None),
             "The uppermost 10 mm are {value:.1f} times as large as the cord below. Look whether the mask goes on into "
@@ -183,24 +201,28 @@ def _form() -> tuple[Rule, ...]:
     return (
         Rule(
             "several-objects",
+            "share of the slices with several objects",
             lambda _, around: _share_above(shape.n_objects(around), 1),
             *(0.0, 0.4),
             "In {value:.0%} of the slices the mask has several objects. Only one is the cord.",
         ),
         Rule(
             "holes",
+            "area of holes relative to the mask",
             lambda _, around: shape.hole_share(around),
             *(0.02, 0.2),
             "Holes make up {value:.0%} of the mask. Fill them.",
         ),
         Rule(
             "asymmetric",
+            "share of the mask without counterpart on the other side; median",
             lambda _, around: _median(shape.asymmetry(around)),
             *(0.2, None),
             "Left and right halves of the mask differ by {value:.0%}. Look whether one side is missing.",
         ),
         Rule(
             "rough",
+            "1 - Dice of neighbouring slices, centres aligned; mean",
             lambda _, around: certainty.roughness(around),
             *(0.3, None),
             "Neighbouring slices of the mask differ in shape by {value:.0%}. Look at the outlines.",
@@ -213,6 +235,7 @@ def _image() -> tuple[Rule, ...]:
     return (
         Rule(
             "edge-elsewhere",
+            "change of brightness at the border, relative to the strongest within 3 mm",
             lambda _, around: contrast.edge_strength(contrast.edge_profile(around)),
             *(0.5, None),
             "The image changes less at the mask's border than elsewhere near to it ({value:.2f} of the strongest). "
@@ -221,6 +244,7 @@ def _image() -> tuple[Rule, ...]:
         ),
         Rule(
             "no-contrast",
+            "difference of brightness between mask and ring, in standard deviations; median",
             lambda _, around: contrast.ring_contrast(around),
             *(0.4, None),
             "The mask is hardly brighter or darker than its surroundings ({value:.2f} standard deviations). Look "

@@ -14,7 +14,6 @@ from bids_deepseg.methods.rescue.ensemble import Ensemble
 from bids_deepseg.methods.rescue.images import denoised, evened
 from bids_deepseg.networks.loading import Models
 
-
 #: Weight of the slope, ten times that of the default: a path that leaves the cord for something hotter costs more.
 _STRAIGHTER = 1.0
 
