@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.corrections import find_correction, unused_files
+from bids_deepseg.bids.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.filters import check_labels, read_filters
 from bids_deepseg.bids.query import DEFAULT_SUFFIXES, BidsImage, QueryResult, Selection, find_images
 from bids_deepseg.bids.volumes import expand_each
@@ -61,7 +62,7 @@ def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
     DatasetError
         If no participant has a usable image.
     """
-    found = find_images(options.bids_dir, make_selection(options))
+    found = find_images(options.bids_dir, make_selection(options), _index(options))
     if options.volume == "each":
         found = replace(found, images=expand_each(found.images))
     unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
@@ -74,6 +75,14 @@ def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
         reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
         raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
     return found
+
+
+def _index(options: RunOptions) -> FileIndex | None:
+    """Return the index that the options name; a dry run uses one that is there, and makes none."""
+    folder = options.database_dir
+    if folder is None or (options.dry_run and not has_index(folder)):
+        return None
+    return read_index(options.bids_dir, folder, reset=options.reset_database and not options.dry_run)
 
 
 def tell_selection(options: RunOptions, found: QueryResult) -> None:

@@ -51,11 +51,14 @@ def dataset_files(
     links : mapping of str to str, optional
         Links stated by the user.
     """
-    return {
+    files: dict[str, bytes | dict[str, Any]] = {
         "dataset_description.json": describe_dataset(output_dir, bids_dir, version=version, links=links),
         "README.md": _README.encode(),
         "CHANGES": f"{version}\n  - Made by {APP_NAME} {version}.\n".encode(),
-    } | ({} if layout_of(output_dir) == "strict" else {BIDSIGNORE: BIDSIGNORE_CONTENT})
+    }
+    if layout_of(output_dir) == "bids":
+        files[BIDSIGNORE] = BIDSIGNORE_CONTENT
+    return files
 
 
 def describe_dataset(

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bids_deepseg.bids.database import FileIndex
 from bids_deepseg.bids.filters import ImageFilter
-from bids_deepseg.bids.walk import FoundFile, find_files, list_participants, name_parser
+from bids_deepseg.bids.walk import FoundFile, find_files, list_participants, look_at_files, name_parser
 from bids_deepseg.errors import SelectionError
 
 DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
@@ -147,7 +148,7 @@ class QueryResult:
     n_filtered: int = 0
 
 
-def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
+def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = None) -> QueryResult:
     """Find the selected images of a data set.
 
     Parameters
@@ -156,6 +157,8 @@ def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
         Root of a BIDS data set; only read.
     selection : Selection
         What to take.
+    index : FileIndex, optional
+        The files of the data set; its folders are listed if there is none.
 
     Returns
     -------
@@ -169,10 +172,15 @@ def find_images(bids_dir: Path, selection: Selection) -> QueryResult:
     SelectionError
         If the labels, sessions or suffixes select nothing.
     """
-    existing = list_participants(bids_dir)
+    existing = index.participants if index else list_participants(bids_dir)
     subjects, unknown = _choose_participants(existing, selection.participants)
     parse = name_parser()
-    files = {subject: tuple(find_files(bids_dir, subject, parse)) for subject in subjects}
+    files = {
+        subject: tuple(
+            look_at_files(index.files[subject], bids_dir, parse) if index else find_files(bids_dir, subject, parse)
+        )
+        for subject in subjects
+    }
     taken = {subject: [file for file in files[subject] if _is_taken(file, selection)] for subject in subjects}
     every = [file for subject in subjects for file in files[subject]]
     if not any(taken.values()):

@@ -5,7 +5,7 @@ thousand participants, a listing milliseconds. It is imported when a run begins 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -112,6 +112,26 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
         )
 
 
+def look_at_files(paths: Iterable[Path], bids_dir: Path, parse: NameParser) -> Iterator[FoundFile]:
+    """Take the names of image files apart; a name present compressed and uncompressed is taken once.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Image files.
+    bids_dir : Path
+        Root of the data set.
+    parse : callable
+        From :func:`name_parser`.
+    """
+    every = set(paths)
+    for path in sorted(every):
+        if path.with_name(f"{path.name}.gz") in every:
+            yield _beside_compressed(path)
+        else:
+            yield _look_at(path, path.parent.name, bids_dir, parse)
+
+
 def name_parser() -> NameParser:
     """Return a function that maps a name to its entities by pybids' long names."""
     from bids.layout import Config, parse_file_entities  # noqa: PLC0415 - takes 0.5 s, needed for real runs only
@@ -145,9 +165,16 @@ def _find_in(folder: Path, datatype: str, bids_dir: Path, parse: NameParser) -> 
     for name in names:
         path = folder / name
         if f"{name}.gz" in names:
-            yield FoundFile(path, datatype, "", {}, f"{name}.gz stands beside it and is taken. Remove one of the two.")
+            yield _beside_compressed(path)
         else:
             yield _look_at(path, datatype, bids_dir, parse)
+
+
+def _beside_compressed(path: Path) -> FoundFile:
+    """Refuse an image beside which the same one lies compressed."""
+    return FoundFile(
+        path, path.parent.name, "", {}, f"{path.name}.gz stands beside it and is taken. Remove one of the two."
+    )
 
 
 def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> FoundFile:
