@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.methods.judge import Evidence, judge_evidence
 from bids_deepseg.methods.sct.postprocess import Cleaned
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, SctSettings
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.coverage import judge_uncertain_ends
-from bids_deepseg.stages.findings import Finding, judge
+from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask
-from bids_deepseg.stages.metrics import CordMetrics, measure_cord
+from bids_deepseg.stages.metrics import CordMetrics
 
-#: Findings whose limits were measured on this package's own network and say nothing about others.
-_OWN_NETWORK_FINDINGS = frozenset({"probability-low"})
+#: Findings whose limits hold for probabilities of this package's own networks, which are calibrated around 0.5; the
+#: published ones have thresholds from 0.01 to 0.89.
+_OWN_NETWORK_FINDINGS = frozenset({"probability-low", "network-unsure", "slices-unsure", "denied", "missed"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,8 @@ class SctResult:
         Measures per slice.
     findings : tuple of Finding
         What speaks against the result.
+    score : float
+        How much speaks for it by the judge.
     """
 
     probability: Volume
@@ -46,43 +50,49 @@ class SctResult:
     centerline_mask: Volume
     metrics: CordMetrics
     findings: tuple[Finding, ...]
+    score: float
 
     def with_findings(self, findings: tuple[Finding, ...]) -> "SctResult":
         """Return the result with further findings."""
         return replace(self, findings=(*self.findings, *findings))
 
 
-def collect(
-    native: Grid, probability: Volume, mask: Volume, cleaned: Cleaned, line: Centerline, settings: SctSettings
-) -> SctResult:
-    """Measure, judge and turn everything back.
+def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSettings) -> SctResult:
+    """Judge the result and turn everything back to the image's own axes.
 
     Parameters
     ----------
     native : Grid
         Grid of the image.
-    probability, mask : Volume
-        float32 and uint8 on canonical axes.
+    evidence : Evidence
+        The result on canonical axes.
     cleaned : Cleaned
         What was done to the mask.
-    line : Centerline
-        Course of the cord.
     settings : SctSettings
         Settings.
     """
-    metrics = measure_cord(mask, probability, native)
-    cord = CordMask(mask, cleaned.filled, _count_gaps(mask), 0)
-    # OptiC's path through all slices cannot say where the cord ends.
-    course, notes = judge_uncertain_ends(line, cord) if settings.centerline == "svm" else (line, ())
-    found = (*notes, *judge(course, cord, metrics), *_own_findings(cleaned, settings))
+    notes: tuple[Finding, ...] = ()
+    course = evidence.centerline
+    if settings.centerline == "svm":
+        # OptiC's path through all slices cannot say where the cord ends.
+        course, notes = judge_uncertain_ends(evidence.centerline, evidence.mask)
+    judged = judge_evidence(replace(evidence, centerline=course))
+    found = (*notes, *judged.findings, *_own_findings(cleaned, settings))
+    mask = evidence.mask.volume
     return SctResult(
-        reorient_onto(probability, native),
+        reorient_onto(evidence.probability, native),
         reorient_onto(mask, native),
         course,
         reorient_onto(centerline_mask(course, mask.grid), native),
-        metrics,
+        evidence.metrics,
         tuple(finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
+        judged.score,
     )
+
+
+def cord_mask(mask: Volume, cleaned: Cleaned) -> CordMask:
+    """Return the mask and what was done to it in the words of the judge."""
+    return CordMask(mask, cleaned.filled, _count_gaps(mask), 0)
 
 
 def _own_findings(cleaned: Cleaned, settings: SctSettings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.judge import Evidence
 from bids_deepseg.methods.sct.centerlines import (
     FoundCourse,
     course_by_scan,
@@ -22,9 +23,10 @@ from bids_deepseg.methods.sct.inference import predict_blocks, predict_isotropic
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
 from bids_deepseg.methods.sct.resolution import resample, working_grid
-from bids_deepseg.methods.sct.result import SctResult, collect
+from bids_deepseg.methods.sct.result import SctResult, collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.metrics import measure_cord
 
 #: Receives the name and the result of each step.
 Observer = Callable[[str, Any], None]
@@ -97,7 +99,10 @@ def segment_sct(
         _refuse_empty(mask.data, limit, probability)
         notify("mask", mask)
     with error_context(stage="metrics"):
-        result = collect(volume.grid, probability, mask, cleaned, to_centerline(found), settings)
+        metrics = measure_cord(mask, probability, volume.grid)
+        line, cord = to_centerline(found), cord_mask(mask, cleaned)
+        evidence = Evidence(canonical, cord, probability, line, metrics, threshold=threshold)
+        result = collect(volume.grid, evidence, cleaned, settings)
         notify("metrics", result.metrics)
     return result.with_findings(networks.findings)
 
