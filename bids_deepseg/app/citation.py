@@ -87,8 +87,9 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         Version of the app, for results that do not state theirs.
     """
     sidecars = [result.sidecar for result in results]
+    made = [sidecar for sidecar in sidecars if sidecar.get("Manual") is not True]
     verdicts = Counter(result.verdict for result in results)
-    names = sorted({str(name) for sidecar in sidecars for name in _mapping(sidecar.get("Options"))})
+    names = sorted({str(name) for sidecar in made for name in _mapping(sidecar.get("Options"))})
     # A setting of the method that is as by default is not stated in a sidecar.
     unstated = {name: value or "that of the network" for name, value in default_facts().items()} | _UNSTATED
     return MethodsFacts(
@@ -98,17 +99,18 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         n_participants=len({result.subject for result in results}),
         n_images=len(results),
         kinds=_sorted(_suffix(result.source_file) for result in results),
-        thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in sidecars),
+        thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in made),
         options={
             name: _sorted(
                 str(_mapping(sidecar.get("Options")).get(name, unstated.get(name, "not stated")))
-                for sidecar in sidecars
+                for sidecar in made
             )
             for name in names
         },
         n_averaged=sum("VolumesUsed" in sidecar for sidecar in sidecars),
         verdicts={verdict: verdicts[verdict] for verdict in (*_VERDICTS, *sorted(set(verdicts) - set(_VERDICTS)))},
         failures=_sorted(failure.status for failure in failures),
+        n_drawn=len(sidecars) - len(made),
     )
 
 

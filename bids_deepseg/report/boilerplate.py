@@ -59,6 +59,8 @@ class MethodsFacts:
         Verdicts of the quality checks.
     failures : mapping of str to int
         Images without result by status.
+    n_drawn : int
+        Images whose mask a person drew; thresholds and options do not count them.
     """
 
     versions: Mapping[str, int]
@@ -72,6 +74,7 @@ class MethodsFacts:
     n_averaged: int
     verdicts: Mapping[str, int]
     failures: Mapping[str, int]
+    n_drawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,9 @@ def test_a_drawn_mask_replaces_the_automatic_one(run, out, folder, engine):
     np.testing.assert_allclose(read_columns(out / f"{OWN}_centerline.tsv")["x_mm"], centre[0], atol=1e-3)
     page = (out / "sub-01.html").read_text()
     assert "corrected by hand by A. One" in page
+    text = (out / "logs" / "CITATION.md").read_text()
+    assert "In 1 image, a person corrected the mask by hand" in text
+    assert "thresholded at 0.5" in text
     # The other participant is as it was.
     kept = {name: content for name, content in automatic.items() if "sub-02" in name}
     assert {name: content for name, content in files_of(out).items() if "sub-02" in name} == kept
