@@ -72,6 +72,8 @@ class MethodSettings:
     smoothness : float or None
         Weight of the slope of the detection network's centerline; None for the default. No option sets it: the rescue
         tries another one.
+    ensemble : bool
+        Whether each network is asked about changed patches, too. No option sets it: the rescue does.
     rescue : {"auto", "off"}
         Whether other methods are tried where the judge is not content with the first.
     weights_dir : Path or None
@@ -98,6 +100,7 @@ class MethodSettings:
     sct_quirks: str = "fixed"
     task: str = CORD
     smoothness: float | None = None
+    ensemble: bool = False
     rescue: str = "auto"
     weights_dir: Path | None = None
     centerline_file: Path | None = None

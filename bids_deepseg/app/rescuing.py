@@ -98,24 +98,18 @@ def _configure(
     NetworkError
         If its models are absent.
     """
-    if attempt.settings:
-        if "centerline" in attempt.settings and engine.settings.centerline_file is not None:
-            raise UsageError("A centerline that a person gave is not replaced.")
-        known = {name: value for name, value in attempt.settings.items() if hasattr(engine.settings, name)}
-        settings = replace(engine.settings, **known)
-        if settings == engine.settings:
-            raise UsageError(f"{attempt.name} is what was asked for.")
-        engine = engine.configured(settings)
-        engine.specs(guide.contrast)
-        if settings not in loaded:
-            loaded[settings] = engine.load()
-        models = loaded[settings]
-    if attempt.change is None:
+    if not attempt.settings:
         return engine, models
-    if callable(models):
-        change, models_of = attempt.change, models
-        return engine, lambda contrast: change(models_of(contrast))
-    return engine, attempt.change(models)
+    if "centerline" in attempt.settings and engine.settings.centerline_file is not None:
+        raise UsageError("A centerline that a person gave is not replaced.")
+    settings = replace(engine.settings, **attempt.settings)
+    if settings == engine.settings:
+        raise UsageError(f"{attempt.name} is what was asked for.")
+    engine = engine.configured(settings)
+    engine.specs(guide.contrast)
+    if settings not in loaded:
+        loaded[settings] = engine.load()
+    return engine, loaded[settings]
 
 
 def _noted(found: "Rescued[Segmentation]") -> "Segmentation":

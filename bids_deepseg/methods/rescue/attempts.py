@@ -5,14 +5,12 @@ PropSeg, a network made for the case. A method that is not at hand (its weights 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.rescue.ensemble import Ensemble
 from bids_deepseg.methods.rescue.images import denoised, evened
-from bids_deepseg.networks.loading import Models
 
 #: Weight of the slope, ten times that of the default: a path that leaves the cord for something hotter costs more.
 _STRAIGHTER = 1.0
@@ -30,14 +28,11 @@ class Attempt:
         Settings of the method that differ from those of the run.
     prepare : callable or None
         What is done to the image first.
-    change : callable or None
-        What is done to the models.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     prepare: Callable[[Volume], Volume] | None = None
-    change: Callable[[Models], Models] | None = None
 
 
 def all_attempts() -> tuple[Attempt, ...]:
@@ -46,14 +41,8 @@ def all_attempts() -> tuple[Attempt, ...]:
         Attempt("3D kernel", MappingProxyType({"kernel": "3d"})),
         Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
         Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
-        Attempt("ensemble over changed patches", change=with_ensemble),
+        Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
         Attempt("PropSeg", MappingProxyType({"method": "propseg"})),
     )
-
-
-def with_ensemble(models: Models) -> Models:
-    """Let each network be asked several times."""
-    detector = None if models.detector is None else Ensemble(models.detector)
-    return replace(models, detector=detector, segmenter=Ensemble(models.segmenter))

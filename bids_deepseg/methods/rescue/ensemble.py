@@ -1,11 +1,12 @@
 """Ask a network several times, about changed patches, and average its answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.predictor import Predictor
 
 #: Exponent that bends the brightness of standardised patches.
@@ -53,6 +54,12 @@ class Ensemble:
             _resized(self.network.predict(_resized(patches, _SCALE)), 1 / _SCALE),
         ]
         return np.asarray(np.mean(answers, axis=0), np.float32)
+
+
+def with_ensemble(models: Models) -> Models:
+    """Let each network be asked several times."""
+    detector = None if models.detector is None else Ensemble(models.detector)
+    return replace(models, detector=detector, segmenter=Ensemble(models.segmenter))
 
 
 def _resized(patches: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
