@@ -5,6 +5,7 @@ import pytest
 
 from bids_deepseg.training.synthesis.artefacts import add_ghosts, distort, lose_signal, reduce_levels
 from bids_deepseg.training.synthesis.fields import PixelGrid, ellipse, soft
+from bids_deepseg.training.synthesis.remapping import fade_fluid
 from bids_deepseg.training.synthesis.scene import SUBJECTS, paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 
@@ -56,3 +57,14 @@ def test_only_a_cord_has_an_outline_and_a_centre(rng, subject):
     assert np.isfinite(scene.image).all()
     assert (scene.centre_mm is not None) == (subject == "cord")
     assert (scene.cord.max() > 0.5) == (subject == "cord")
+
+
+def test_fading_keeps_what_is_darker_than_the_cord_and_the_order_of_what_is_brighter(disc):
+    image = np.float32(0.2) + disc * np.float32(0.3)
+    image[:20] = 1.0
+    faded = fade_fluid(image, disc, quantile=0.9, slope=0.1)
+    np.testing.assert_array_equal(faded[disc > 0.7], image[disc > 0.7])
+    np.testing.assert_array_equal(faded[image < 0.5], image[image < 0.5])
+    np.testing.assert_allclose(faded[:20], 0.5 + 0.1 * 0.5, rtol=1e-5)
+    np.testing.assert_array_equal(fade_fluid(image, disc, quantile=0.5, slope=1.0), image)
+    np.testing.assert_array_equal(fade_fluid(image, np.zeros_like(disc), quantile=0.5, slope=0.1), image)

@@ -57,6 +57,8 @@ def remap(rng: np.random.Generator, image: Array, cord: Array | None, *, unchang
         # A cord somewhat brighter or darker than this person's, which no curve of the brightness alone gives.
         spread = float(image.std())
         image = np.maximum(image + cord * np.float32(rng.normal(0, 0.5) * spread), 0)
+    if cord is not None and rng.uniform() < 0.15:
+        image = fade_fluid(image, cord, quantile=float(rng.uniform(0.6, 0.95)), slope=float(rng.uniform(0.03, 0.4)))
     if cord is not None and rng.uniform() < 0.12:
         image = _add_lesions(rng, image, cord)
     if rng.uniform() < unchanged:
@@ -73,6 +75,27 @@ def remap(rng: np.random.Generator, image: Array, cord: Array | None, *, unchang
         weight = soft(smooth_field(rng, (image.shape[0], image.shape[1]), image.shape[0] / 2), 2.0)
         mapped = mapped + np.float32(0.5) * weight * (image / np.float32(peak) - mapped)
     return np.asarray(mapped, np.float32)
+
+
+def fade_fluid(image: Array, cord: Array, *, quantile: float, slope: float) -> Array:
+    """Flatten the tone curve above the cord, so that bright fluid is left hardly brighter than the cord.
+
+    T2*w images of long echo trains look so: what shows the cord is its grey matter and a faint edge.
+
+    Parameters
+    ----------
+    image, cord : (H, W) float32 arrays
+        Brightness, and fraction of each pixel that is cord.
+    quantile : float
+        Share of the cord's pixels below the bend of the curve.
+    slope : float
+        Slope of the curve above the bend; 1 changes nothing.
+    """
+    inside = cord > 0.7
+    if not inside.any():
+        return image
+    bend = np.float32(np.quantile(image[inside], quantile))
+    return np.where(image > bend, bend + np.float32(slope) * (image - bend), image).astype(np.float32)
 
 
 def _has_outline(image: Array, cord: Array) -> bool:

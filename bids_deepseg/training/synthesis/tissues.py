@@ -54,7 +54,7 @@ _RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "random": ((0, 0.1), (0.05, 1.1), (0.05, 1.0), (0.05, 1.0), (0, 0.5), (0.05, 1.0), (0, 0.6),
                (0.05, 1.1), (0.05, 1.1), (0, 1.1), (0.05, 1.0)),
 }  # fmt: skip
-_WEIGHTS = {"t2": 0.22, "t1": 0.13, "t1_faint": 0.11, "t2s": 0.15, "t2s_faint": 0.11, "dwi": 0.07, "mt": 0.11,
+_WEIGHTS = {"t2": 0.20, "t1": 0.12, "t1_faint": 0.11, "t2s": 0.15, "t2s_faint": 0.14, "dwi": 0.07, "mt": 0.11,
             "random": 0.10}  # fmt: skip
 #: Grey matter over white matter: lower range, upper range.
 _GREY = {"t2": (0.95, 1.3), "t1": (0.75, 1.0), "t1_faint": (0.8, 1.02), "t2s": (1.0, 1.5), "t2s_faint": (1.0, 1.4),
