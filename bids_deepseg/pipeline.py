@@ -6,23 +6,25 @@ from typing import Any
 
 from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.methods.judge import Evidence, judge_evidence
+from bids_deepseg.methods.rescue.ensemble import with_ensemble
+from bids_deepseg.methods.rescue.search import Try
 from bids_deepseg.methods.structures import find_structure
 from bids_deepseg.methods.svm_optic import svm_centerline
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.settings import Guide, MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import Centerline, centerline_mask, trace_centerline
+from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline
 from bids_deepseg.stages.coverage import judge_uncertain_ends
-from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
+from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.heatmap import detect_cord
+from bids_deepseg.stages.heatmap import Heatmap, detect_cord
 from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import predict_probability
+from bids_deepseg.stages.probability import predict_with_spread
 from bids_deepseg.stages.structure import Structure
-from bids_deepseg.tasks import CORD
 
 _DEFAULT = MethodSettings()
 _UNGUIDED = Guide()
@@ -30,7 +32,7 @@ _UNGUIDED = Guide()
 #: Receives the name and the result of each stage.
 Observer = Callable[[str, Any], None]
 
-__all__ = ["Guide", "MethodSettings", "Models", "Segmentation", "segment"]
+__all__ = ["Guide", "MethodSettings", "Models", "Segmentation", "Try", "segment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,10 @@ class Segmentation:
         What speaks against the result, that of the structure included.
     structure : Structure or None
         What the task found inside of the cord.
+    score : float
+        How much speaks for the result by the judge, in [0, 1]: the order among results of the same verdict.
+    tries : tuple of Try
+        Methods that were tried, where the first one was not content to the judge; empty if none but it.
     """
 
     probability: Volume
@@ -62,6 +68,8 @@ class Segmentation:
     metrics: CordMetrics
     findings: tuple[Finding, ...]
     structure: Structure | None = None
+    score: float = 1.0
+    tries: tuple[Try, ...] = ()
 
     def __post_init__(self) -> None:
         grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)
@@ -114,17 +122,20 @@ def segment(
         If the settings ask for a centerline from a file and none was given.
     """
     notify = observer or (lambda _name, _result: None)
+    if settings.ensemble:
+        models = with_ensemble(models)
     spec = models.segmenter
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
         notify("canonical", canonical)
-    centerline = find_centerline(canonical, models, settings=settings, guide=guide, notify=notify)
+    centerline, heatmap = find_centerline(canonical, models, settings=settings, guide=guide, notify=notify)
     with error_context(stage="patches"):
         patches = extract_patches(canonical, centerline, patch_shape=spec.patch_shape, zoom_mm=spec.zoom_mm)
         notify("patches", patches)
     with error_context(stage="probability"):
         scale = standardiser(patches.values[patches.valid], models.segmenter_scale)
-        probability = probability_on(predict_probability(patches, spec, standardise=scale), canonical.grid)
+        answers = predict_with_spread(patches, spec, standardise=scale)
+        probability, spread = (probability_on(answer, canonical.grid) for answer in answers)
         notify("probability", probability)
     with error_context(stage="mask"):
         mask = make_mask(probability, centerline, models, settings)
@@ -134,20 +145,33 @@ def segment(
         notify("metrics", metrics)
     # A method without a rule for slices without cord cannot say where the cord ends.
     course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
+    threshold = settings.threshold if isinstance(settings.threshold, float) else spec.threshold
+    evidence = Evidence(canonical, mask, probability, course, metrics, heatmap, spread, threshold=threshold)
+    judgement = judge_evidence(evidence)
     return Segmentation(
         probability=reorient_onto(probability, volume.grid),
         mask=reorient_onto(mask.volume, volume.grid),
         centerline=course,
         centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), volume.grid),
         metrics=metrics,
-        findings=(*notes, *judge(course, mask, metrics)),
+        findings=(*notes, *judgement.findings),
+        score=judgement.score,
     )
 
 
 def find_centerline(
     canonical: Volume, models: Models, *, settings: MethodSettings, guide: Guide, notify: Observer
-) -> Centerline:
-    """Find the centerline in the way that the settings ask for; parameters and errors as for :func:`segment`."""
+) -> tuple[Centerline, Heatmap | None]:
+    """Find the centerline in the way that the settings ask for; parameters and errors as for :func:`segment`.
+
+    Returns
+    -------
+    centerline : Centerline
+        The course of the cord.
+    heatmap : Heatmap or None
+        What the detection network saw, if it was asked.
+    """
+    heatmap: Heatmap | None = None
     if settings.centerline == "svm":
         with error_context(stage="centerline"):
             if models.linear is None:
@@ -166,9 +190,10 @@ def find_centerline(
             heatmap = detect_cord(canonical, models.detector, standardise=scale)
             notify("heatmap", heatmap)
         with error_context(stage="centerline"):
-            centerline = trace_centerline(heatmap, only_cord=settings.brain == "no")
+            smoothness = DEFAULT_SMOOTHNESS if settings.smoothness is None else settings.smoothness
+            centerline = trace_centerline(heatmap, smoothness=smoothness, only_cord=settings.brain == "no")
     notify("centerline", centerline)
-    return centerline
+    return centerline, heatmap
 
 
 def make_mask(probability: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
@@ -181,7 +206,12 @@ def make_mask(probability: Volume, centerline: Centerline, models: Models, setti
 
 
 def add_structure(
-    volume: Volume, segmentation: Segmentation, models: Models, task: str, *, observer: Observer | None = None
+    volume: Volume,
+    segmentation: Segmentation,
+    model: StructureModel,
+    task: str,
+    *,
+    observer: Observer | None = None,
 ) -> Segmentation:
     """Find what a task asks for inside of the cord that was segmented, by whatever method.
 
@@ -191,10 +221,10 @@ def add_structure(
         float32 image.
     segmentation : Segmentation
         Its cord.
-    models : Models
-        With the network of the task.
+    model : StructureModel
+        Network of the task.
     task : str
-        A word of :data:`bids_deepseg.tasks.TASK_NAMES`; ``cord`` changes nothing.
+        Key of :data:`bids_deepseg.tasks.TASKS`.
     observer : callable, optional
         Called as for :func:`segment`.
 
@@ -203,12 +233,8 @@ def add_structure(
     Segmentation
         The same one with the structure, whose findings count in the verdict.
     """
-    if task == CORD:
-        return segmentation
-    if models.structure is None:
-        raise ValueError(f"The models hold no network for the task {task!r}.")
     with error_context(stage="structure"):
-        structure = find_structure(task, volume, segmentation.mask, segmentation.metrics, models.structure)
+        structure = find_structure(task, volume, segmentation.mask, segmentation.metrics, model)
         if observer is not None:
             observer("structure", structure)
     return replace(segmentation, structure=structure, findings=(*segmentation.findings, *structure.findings))

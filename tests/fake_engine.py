@@ -12,7 +12,7 @@ import numpy as np
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import Models, StructureModel
-from bids_deepseg.pipeline import add_structure, segment
+from bids_deepseg.pipeline import segment
 from bids_deepseg.settings import Guide, MethodSettings
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, front_part, grid_of, tube
 
@@ -48,6 +48,8 @@ class FakeEngine:
         return replace(self, settings=settings)
 
     def specs(self, contrast=None):
+        if (self.settings.centerline, self.settings.kernel) not in {("cnn", "2d"), ("file", "2d"), ("viewer", "2d")}:
+            raise NetworkError("The engine of the tests has no such models.")
         return (SimpleNamespace(**vars(SPEC) | {"sha256": self.version * 64}),)
 
     def structure_specs(self, contrast=None):
@@ -57,8 +59,10 @@ class FakeEngine:
         self.note("load")
         if self.unloadable:
             raise NetworkError("The weights are missing. Install the package again.")
-        structure = StructureModel(FakePredictor(front_part, zoom_mm=0.3))
-        return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord), structure=structure)
+        return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
+
+    def load_structure(self, contrast=None):
+        return None if self.settings.task == "cord" else StructureModel(FakePredictor(front_part, zoom_mm=0.3))
 
     def segment(self, volume, models, *, guide=Guide(), observer):
         self.note("segment")
@@ -68,8 +72,7 @@ class FakeEngine:
             time.sleep(60)
         if volume.data.shape[0] == self.kill_size:
             os.kill(os.getpid(), 9)
-        cord = segment(volume, models, settings=self.settings, guide=guide, observer=observer)
-        return add_structure(volume, cord, models, self.settings.task, observer=observer)
+        return segment(volume, models, settings=self.settings, guide=guide, observer=observer)
 
 
 def write_nifti(path, data, affine=None):

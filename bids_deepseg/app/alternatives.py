@@ -92,6 +92,7 @@ def load_sct(settings: MethodSettings, contrast: str | None) -> LoadedMethod:
             centerline_mask=found.centerline_mask,
             metrics=found.metrics,
             findings=found.findings,
+            score=found.score,
         )
 
     return LoadedMethod(run)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from bids_deepseg.settings import Guide, MethodSettings
 
 if TYPE_CHECKING:
+    from bids_deepseg.app.alternatives import LoadedMethod
     from bids_deepseg.geometry.volume import Volume
-    from bids_deepseg.networks.loading import Models
+    from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Observer, Segmentation
 
@@ -38,6 +39,10 @@ class Engine(Protocol):
         """Load the models."""
         ...
 
+    def load_structure(self, contrast: str | None) -> "StructureModel | None":
+        """Load the network of the task beside the cord for images of a contrast; None for the cord alone."""
+        ...
+
     def segment(self, volume: "Volume", models: Any, *, guide: Guide, observer: "Observer") -> "Segmentation":
         """Segment one image with what :meth:`load` returned."""
         ...
@@ -55,9 +60,9 @@ class NetworkEngine:
 
     def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
         """Describe the networks without loading TensorFlow, and compare their weights with their checksums."""
-        from bids_deepseg.app.models import identify_models  # noqa: PLC0415 - loads numpy
+        from bids_deepseg.app.alternatives import identify_method  # noqa: PLC0415 - loads numpy
 
-        return identify_models(self.settings, contrast)
+        return identify_method(self.settings, contrast)
 
     def structure_specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
         """Describe the network of the task without loading TensorFlow, and compare its weights with their checksum."""
@@ -65,18 +70,20 @@ class NetworkEngine:
 
         return identify_structure_models(self.settings, contrast)
 
-    def load(self) -> "Callable[[str | None], Models]":
+    def load(self) -> "Callable[[str | None], LoadedMethod]":
         """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
-        from bids_deepseg.app.models import load_all  # noqa: PLC0415 - loads numpy
+        from bids_deepseg.app.alternatives import load_method  # noqa: PLC0415 - loads numpy
 
-        return functools.cache(load_all(self.settings))
+        return functools.cache(load_method(self.settings))
+
+    def load_structure(self, contrast: str | None) -> "StructureModel | None":
+        """Load the network of the task; imports TensorFlow."""
+        from bids_deepseg.app.structure_models import load_structure_model  # noqa: PLC0415 - loads numpy
+
+        return load_structure_model(self.settings, contrast)
 
     def segment(
-        self, volume: "Volume", models: "Callable[[str | None], Models]", *, guide: Guide, observer: "Observer"
+        self, volume: "Volume", models: "Callable[[str | None], LoadedMethod]", *, guide: Guide, observer: "Observer"
     ) -> "Segmentation":
         """Segment one image."""
-        from bids_deepseg.pipeline import add_structure, segment  # noqa: PLC0415 - loads scipy
-
-        loaded = models(guide.contrast)
-        cord = segment(volume, loaded, settings=self.settings, guide=guide, observer=observer)
-        return add_structure(volume, cord, loaded, self.settings.task, observer=observer)
+        return models(guide.contrast).run(volume, guide, observer)

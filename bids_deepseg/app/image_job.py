@@ -15,6 +15,7 @@ import numpy as np
 from bids_deepseg import logs
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.planning import Stamper
+from bids_deepseg.app.rescuing import segment_or_rescue
 from bids_deepseg.bids.corrections import read_corrected_mask
 from bids_deepseg.bids.derivatives import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.given_centerline import read_centerline
@@ -24,11 +25,13 @@ from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, read_image
 from bids_deepseg.bids.saved import SavedResult
+from bids_deepseg.bids.vertebrae import levels_for
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
-from bids_deepseg.settings import Guide
+from bids_deepseg.settings import Guide, MethodSettings
 
 if TYPE_CHECKING:
+    from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.pipeline import Segmentation
 
 logger = logging.getLogger(__name__)
@@ -84,6 +87,8 @@ class ImageWork:
         Entries of ``DatasetLinks`` stated by the user.
     volume : str
         What is segmented of an anatomical series.
+    derivatives : tuple of (str, Path)
+        Names and folders of data sets with labels of vertebral levels.
     """
 
     engine: Engine
@@ -93,17 +98,20 @@ class ImageWork:
     products: tuple[str, ...] = tuple(PRODUCTS)
     links: tuple[tuple[str, str], ...] = ()
     volume: str = "auto"
+    derivatives: tuple[tuple[str, Path], ...] = ()
 
     def __call__(self) -> Callable[[Job], ImageResult]:
         """Make this process ready."""
         if multiprocessing.parent_process() is not None:
             logs.configure(self.log_settings, worker=True)
-        stamper = Stamper.of(self.engine, self.contrast, self.products, self.volume)
+        stamper = Stamper.of(self.engine, self.contrast, self.products, self.volume, self.derivatives)
         load = functools.cache(self._load)
+        others: dict[MethodSettings, Any] = {}
         if self.engine.settings.corrections is None:
             # With corrections, there may be no image that needs them.
             load()
-        return lambda job: self.segment_and_write(job.payload, stamper, load)
+        structure_of = functools.cache(self.engine.load_structure)
+        return lambda job: self.segment_and_write(job.payload, stamper, load, others, structure_of)
 
     def _load(self) -> Any:
         """Load the models, and tell how long it took."""
@@ -113,8 +121,19 @@ class ImageWork:
         logger.info("networks loaded in %.1f s", seconds, extra={"stage": "load", "seconds": seconds})
         return models
 
-    def segment_and_write(self, image: BidsImage, stamper: Stamper, load: Callable[[], Any]) -> ImageResult:
-        """Read, segment and write one image; the JSON sidecar of the mask is written last."""
+    def segment_and_write(
+        self,
+        image: BidsImage,
+        stamper: Stamper,
+        load: Callable[[], Any],
+        others: dict[MethodSettings, Any],
+        structure_of: "Callable[[str | None], StructureModel | None]",
+    ) -> ImageResult:
+        """Read, segment and write one image; the JSON sidecar of the mask is written last.
+
+        ``others`` keeps the models of other methods for later images; ``structure_of`` loads the network of the task
+        beside the cord for a contrast.
+        """
         stamp = stamper.stamp(image)
         with (
             logs.log_image(image.key),
@@ -125,9 +144,14 @@ class ImageWork:
             with error_context(stage="read"):
                 loaded = read_image(image, self.volume)
             clock.observe("read", None)
-            segmentation = self._segment(image, loaded, stamper, load, clock)
+            segmentation = self._segment(image, loaded, stamper, (load, others), clock)
+            structure = structure_of(stamper.contrast_of(image))
+            if structure is not None:
+                segmentation = self._with_structure(segmentation, loaded, structure, clock)
             with error_context(stage="write"):
-                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links))
+                levels, notes = levels_for(image, segmentation.mask, self.derivatives)
+                loaded = replace(loaded, notes=(*loaded.notes, *notes))
+                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links), levels)
                 write_products(products, self.output_dir)
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]
@@ -137,23 +161,40 @@ class ImageWork:
             return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
 
     def _segment(
-        self, image: BidsImage, loaded: LoadedImage, stamper: Stamper, load: Callable[[], Any], clock: "_StageClock"
+        self,
+        image: BidsImage,
+        loaded: LoadedImage,
+        stamper: Stamper,
+        models: tuple[Callable[[], Any], dict[MethodSettings, Any]],
+        clock: "_StageClock",
     ) -> "Segmentation":
         """Return the result of an image: that of the method, unless a person drew the mask."""
+        load, others = models
         correction, engine = stamper.correction_of(image), self.engine
         with error_context(stage="read"):
             if correction is not None and correction.kind == "mask":
                 from bids_deepseg.app.corrected import result_of_mask  # noqa: PLC0415 - loads scipy
 
                 return result_of_mask(read_corrected_mask(correction, loaded.volume.grid), correction.facts())
+            path = None
             if correction is not None:
-                engine = engine.configured(engine.settings.along(correction.path))
-            points = None
-            if engine.settings.centerline_file is not None:
+                # Models know their settings, so that those along a given centerline are others; loaded once for all.
+                engine, path = engine.configured(engine.settings.along(Path())), correction.path
+                load = functools.partial(_load_once, engine, others)
+            elif engine.settings.centerline_file is not None:
                 path = need_centerline_file(image, engine.settings.centerline_file)
-                points = read_centerline(path, loaded.volume.grid)
+            points = None if path is None else read_centerline(path, loaded.volume.grid)
         guide = Guide(stamper.contrast_of(image), points)
-        return engine.segment(loaded.volume, load(), guide=guide, observer=clock.observe)
+        return segment_or_rescue(engine, loaded.volume, load(), guide=guide, observer=clock.observe, loaded=others)
+
+    def _with_structure(
+        self, segmentation: "Segmentation", loaded: LoadedImage, model: "StructureModel", clock: "_StageClock"
+    ) -> "Segmentation":
+        """Add what the task asks for inside of the cord, by whatever way the cord was found."""
+        from bids_deepseg.pipeline import add_structure  # noqa: PLC0415 - loads scipy
+
+        task = self.engine.settings.task
+        return add_structure(loaded.volume, segmentation, model, task, observer=clock.observe)
 
     @contextmanager
     def _withdrawing_stale(self, image: BidsImage, stamp: RunStamp) -> Iterator[None]:
@@ -164,6 +205,13 @@ class ImageWork:
             if withdraw_stale(image, self.output_dir, stamp):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
+
+
+def _load_once(engine: Engine, others: dict[MethodSettings, Any]) -> Any:
+    """Return the models of an engine, loaded if they are not among the ``others``, to which they are added."""
+    if engine.settings not in others:
+        others[engine.settings] = engine.load()
+    return others[engine.settings]
 
 
 @dataclass(slots=True)

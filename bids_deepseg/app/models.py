@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from bids_deepseg.app.structure_models import load_structure_model
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.methods.svm_model import SvmModel, read_own_model, read_published_model
 from bids_deepseg.networks.loading import Models, load_own
@@ -77,8 +76,7 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         if _has_published_segmenter(settings, contrast):
             folder, spec = _published(settings, contrast, "sc")
             segmenter, segmenter_scale = load_published(folder, spec.name), _scale(spec)
-        structure = load_structure_model(settings, contrast)
-        return Models(detector, segmenter, linear, detector_scale, segmenter_scale, structure)
+        return Models(detector, segmenter, linear, detector_scale, segmenter_scale)
 
     return models_of
 
@@ -142,7 +140,9 @@ def _linear(settings: MethodSettings, contrast: str | None) -> SvmModel:
     if contrast is None:
         raise NetworkError("--centerline svm has one model for each contrast. State the contrast with --contrast.")
     if settings.weights_dir is not None:
-        return read_published_model(settings.weights_dir / f"{contrast}_model.yml", contrast=contrast)
+        name = f"{contrast}_model.yml"
+        places = (settings.weights_dir / name, settings.weights_dir / "optic" / name)
+        return read_published_model(next((path for path in places if path.is_file()), places[0]), contrast=contrast)
     return read_own_model(contrast)
 
 

@@ -150,6 +150,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         cast("Any", saved.verdict),
         messages=tuple(reason["Message"] for reason in saved.reasons),
         facts={name: value for name, value in facts.items() if value},
+        tries=saved.tries,
     )
 
 

@@ -19,7 +19,7 @@ from bids_deepseg.bids.reader import LoadedImage, fingerprint
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
-    from bids_deepseg.pipeline import Segmentation
+    from bids_deepseg.pipeline import Segmentation, Try
     from bids_deepseg.stages.findings import Finding
 
 APP_NAME = "bids_deepseg"
@@ -192,6 +192,7 @@ def mask_sidecar(
         **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
         "ConfigHash": stamp.config_hash,
         "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation.findings)},
+        **({"Rescue": describe_tries(segmentation.tries)} if segmentation.tries else {}),
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
     }
 
@@ -207,14 +208,37 @@ def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
     return [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in models]
 
 
-def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, str]]:
+def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
     """Return findings as they stand in a sidecar."""
-    return [{"Code": found.code, "Severity": found.severity, "Message": found.message} for found in findings]
+    return [_describe_finding(found) for found in findings]
 
 
-def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[str, str]]:
+def _describe_finding(found: "Finding") -> dict[str, Any]:
+    """Return one finding; value and limit only where they are known."""
+    numbers = {"Value": found.value, "Limit": found.limit}
+    told = {name: round(float(number), 4) for name, number in numbers.items() if number is not None}
+    return {"Code": found.code, "Severity": found.severity, "Message": found.message, **told}
+
+
+def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
+    """Return the methods that were tried on an image, in their order, as they stand in a sidecar."""
+    return [
+        {
+            "Method": one.name,
+            "Verdict": one.verdict,
+            **({} if one.score is None else {"Score": one.score}),
+            "Reasons": list(one.reasons),
+            "Kept": one.kept,
+        }
+        for one in tries
+    ]
+
+
+def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[str, Any]]:
     """Return the findings of the segmentation and the notes of the reader in one form."""
-    notes = [{"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes]
+    notes: list[dict[str, Any]] = [
+        {"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes
+    ]
     return describe_findings(findings) + notes
 
 

@@ -40,8 +40,6 @@ class Models:
     detector_scale, segmenter_scale : (float, float) or None
         Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
         this package, which expects each patch standardised by itself.
-    structure : StructureModel or None
-        Network of a task beside the cord.
     """
 
     detector: Predictor | None
@@ -49,7 +47,6 @@ class Models:
     linear: LinearDetector | None = None
     detector_scale: tuple[float, float] | None = None
     segmenter_scale: tuple[float, float] | None = None
-    structure: StructureModel | None = None
 
 
 def load_models() -> Models:

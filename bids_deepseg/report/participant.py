@@ -5,7 +5,7 @@ The page opens from disk without network, works without scripts, and is the same
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import jinja2
 import numpy as np
@@ -44,6 +44,9 @@ class ReportImage:
         Findings, or what went wrong.
     facts : mapping of str to str
         Further rows of the table of facts: network, threshold, seconds.
+    tries : tuple of mapping
+        Methods that were tried, where the first did not content the judge: ``Method``, ``Verdict``, ``Score``,
+        ``Reasons`` and ``Kept``.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class ReportImage:
     status: str = "done"
     messages: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    tries: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         for other in (self.mask, self.probability):
@@ -79,6 +83,7 @@ class _Section:
     advice: str
     messages: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    tries: tuple[Mapping[str, Any], ...]
     figures: Figures | None
     area: float | None
     n_slices: int | None
@@ -160,6 +165,7 @@ def _section(image: ReportImage, anchor: str) -> _Section:
         advice="" if done else what_to_do(image.status),
         messages=tuple(image.messages),
         facts=tuple(_facts(image, cord, area)),
+        tries=image.tries,
         figures=figures,
         area=area,
         n_slices=None if image.mask is None else int(image.mask.data.any(_other_axes(image.mask)).sum()),
