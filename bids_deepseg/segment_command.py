@@ -37,7 +37,7 @@ _label-SC_centerline.tsv, _label-SC_morph.tsv, each with its .json, and <image>_
 #: Options of a run on a data set that mean the same for one image.
 _SHARED = (
     *("--contrast", "--volume", "--n-cpus", "--omp-nthreads", "--work-dir", "--keep-work", "--device"),
-    *("--no-probseg", "--no-centerline", "--verbose", "--quiet", "--debug"),
+    *("--low-mem", "--no-probseg", "--no-centerline", "--verbose", "--quiet", "--debug"),
 )
 
 #: Exit code of an error that nobody foresaw, as in a run.
@@ -168,7 +168,7 @@ def _run(found: argparse.Namespace, engine: "Engine | None") -> "tuple[ImageResu
         prepare_output(found.output)
         keep = found.keep_work or found.debug
         folder = stack.enter_context(temporary_folder(found.work_dir, found.output, keep=keep))
-        stack.enter_context(environment(variables(allocation, folder, device)))
+        stack.enter_context(environment(variables(allocation, folder, device, low_memory=found.low_mem)))
         tell_device(found.device, device)
 
         from bids_deepseg.app.engine import NetworkEngine  # noqa: PLC0415

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -16,6 +16,7 @@ from bids_deepseg.networks.published import find_file, published_spec, read_boun
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity
 from bids_deepseg.pipeline import Observer, Segmentation, segment
 from bids_deepseg.settings import Guide, MethodSettings
+from bids_deepseg.stages.findings import Finding
 
 #: Segments an image with what was loaded.
 Segment = Callable[[Volume, Guide, Observer], Segmentation]
@@ -40,7 +41,14 @@ def deepseg(settings: MethodSettings, models: Models) -> LoadedMethod:
     """Return the default method."""
 
     def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
-        return segment(volume, models, settings=settings, guide=guide, observer=observer)
+        found = segment(volume, models, settings=settings, guide=guide, observer=observer)
+        if settings.weights == "own" or models.segmenter_scale is not None:
+            return found
+        message = (
+            "The folder of published networks has no 2D segmentation network of this contrast, so that of this package "
+            "gave the probability."
+        )
+        return replace(found, findings=(*found.findings, Finding("segmentation-own", "info", message)))
 
     return LoadedMethod(run)
 
