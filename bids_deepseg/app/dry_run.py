@@ -15,6 +15,7 @@ from bids_deepseg.app.planning import plan_images, recorded_contrast, refuse_too
 from bids_deepseg.app.progress import duration
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.app.selection import find_selected, make_selection, tell_selection
+from bids_deepseg.bids.corrections import find_correction
 from bids_deepseg.bids.header import read_size
 from bids_deepseg.bids.layout import layout_of, located
 from bids_deepseg.bids.naming import derivative_names, find_collisions, sidecar_name
@@ -143,10 +144,16 @@ def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) 
         cost = expect_cost(read_size(image.path), n_threads=n_threads)
     except ImageError as error:
         return _refused(options, image, str(error))
-    names = derivative_names(image, wanted_products(options))
+    folder, reason = options.settings.corrections, _words(plan, image)
+    correction = None if folder is None else find_correction(image, folder)
+    if correction is not None:
+        reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
+    drawn = correction is not None and correction.kind == "mask"
+    products = [name for name in wanted_products(options) if not (drawn and name == "probseg")]
+    names = derivative_names(image, products)
     layout = options.layout or layout_of(options.output_dir)
     outputs = tuple(str(located(path, layout)) for name in names for path in (name, sidecar_name(name)))
-    return PlannedImage(image, "segment", _words(plan, image), _contrast(options, image), outputs=outputs, cost=cost)
+    return PlannedImage(image, "segment", reason, _contrast(options, image), outputs=outputs, cost=cost)
 
 
 def _words(plan: Plan, image: BidsImage) -> str:

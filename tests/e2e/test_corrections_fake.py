@@ -237,3 +237,12 @@ def test_the_group_level_reads_and_writes_the_lists_of_a_review(run, out, data, 
 
     (out / "sourcedata" / "qc_fail.yml").write_text("what: is this\n")
     assert cli.main(group, engine=FakeEngine()) == 64
+
+
+def test_a_dry_run_names_the_corrections(run, out, folder, data, capsys):
+    write_nifti(folder / "sub-01_T2w_seg-manual.nii.gz", drawn())
+    words = [data, out, "participant", "--corrections", folder, "--dry-run", "--log-format", "json"]
+    assert cli.main([str(word) for word in words], engine=FakeEngine()) == 0
+    first, second = json.loads(capsys.readouterr().out.splitlines()[0])["images"]
+    assert first["reason"].endswith("mask corrected by hand: sub-01_T2w_seg-manual.nii.gz")
+    assert [any("probseg" in name for name in planned["outputs"]) for planned in (first, second)] == [False, True]
