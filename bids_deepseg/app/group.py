@@ -13,7 +13,7 @@ from bids_deepseg.app.group_statistics import (
     find_repetitions,
     within_variation,
 )
-from bids_deepseg.app.group_table import morph_table, reasons_of, repetition_table
+from bids_deepseg.app.group_table import level_table, morph_table, reasons_of, repetition_table
 from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.review_lists import LISTS, format_list
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 TABLE_NAME = "group_label-SC_morph.tsv"
 PAIRS_NAME = "group_label-SC_desc-retest_morph.tsv"
+LEVELS_NAME = "group_label-SC_desc-levels_morph.tsv"
 PAGE_NAME = "group.html"
 
 
@@ -69,6 +70,11 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         )
     _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
     _write_review(output_dir / "logs", sources)
+    levels = level_table(sources.results)
+    if levels is None:
+        _remove_table(place(output_dir, LEVELS_NAME))
+    else:
+        _write_table(place(output_dir, LEVELS_NAME), levels)
     pairs = find_repetitions(sources.results)
     if pairs:
         _write_table(place(output_dir, PAIRS_NAME), repetition_table(pairs))
@@ -139,7 +145,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         ),
         people_columns=sources.people_columns,
         people_places=PARTICIPANTS_PLACES,
-        tables=(TABLE_NAME, PAIRS_NAME) if pairs else (TABLE_NAME,),
+        tables=tuple(name for name in (TABLE_NAME, PAIRS_NAME, LEVELS_NAME) if place(output_dir, name).is_file()),
         outlier_score=OUTLIER_SCORE,
         least_images=LEAST_IMAGES,
     )

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from bids_deepseg.bids.failures import FailureRecord, read_failures
 from bids_deepseg.bids.naming import ENTITIES, description_label, parse_name
+from bids_deepseg.bids.people import OWN_COLUMNS
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.review_lists import image_name, read_review
 from bids_deepseg.bids.saved import SavedResult, find_saved
@@ -16,6 +17,9 @@ from bids_deepseg.bids.tables import read_rows
 
 #: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
 PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
+
+#: Else the columns that the participant level took over from the source.
+_OWN_TABLE = "participants.tsv"
 
 #: Where a person puts the lists of images that were marked while looking at the results.
 REVIEW_PLACE = "sourcedata"
@@ -182,9 +186,9 @@ def _order(missing: MissingImage) -> tuple[str, str, str]:
 
 def _read_people(output_dir: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
     """Read the source's ``participants.tsv`` if a copy of it stands in the output folder."""
-    rows = next(filter(None, (read_rows(output_dir / place) for place in PARTICIPANTS_PLACES)), [])
+    rows = next(filter(None, (read_rows(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))), [])
     people = {row["participant_id"].strip(): row for row in rows if row.get("participant_id")}
-    columns = _unique(name for row in rows[:1] if "participant_id" in row for name in row if name != "participant_id")
+    columns = _unique(name for row in rows[:1] if "participant_id" in row for name in row if name not in OWN_COLUMNS)
     return people, columns
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_deepseg.app.group_sources import GroupSources, kind_of, session_of
 from bids_deepseg.app.group_statistics import (
@@ -20,6 +21,7 @@ from bids_deepseg.app.group_statistics import (
 from bids_deepseg.bids.failures import FailureRecord
 from bids_deepseg.bids.saved import SavedResult
 from bids_deepseg.bids.tables import MISSING, format_json, format_number, format_table
+from bids_deepseg.bids.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, LEVEL_NAMES
 
 _MEASURES = {
     "area_mm2": "cross-sectional area of the cord, perpendicular to its course",
@@ -51,6 +53,9 @@ _FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
         "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
     },
 }
+
+#: Columns that say which image a row of the table of levels is about.
+_PLACE_COLUMNS = ("participant_id", "session", "image", "desc", "verdict")
 
 _LAST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "area_z_robust": {
@@ -108,6 +113,30 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     return format_table(list(columns), table), format_json(sidecar)
 
 
+def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
+    """Return the table of the measures per vertebral level and its description; None if no image has levels.
+
+    Parameters
+    ----------
+    results : sequence of SavedResult
+        All results.
+    """
+    columns: dict[str, Mapping[str, object]] = {
+        **{name: _FIRST_COLUMNS[name] for name in _PLACE_COLUMNS},
+        LEVEL_COLUMN: {"Description": LEVEL_DESCRIPTION["Description"], "Levels": LEVEL_DESCRIPTION["Levels"]},
+        "level_name": {"Description": "Name of the level"},
+        "n_slices": {"Description": "Number of slices of the level with a mask"},
+        **_measure_columns(),
+    }
+    rows = [row for result in results for row in _rows_of_levels(result)]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (*_position(row), int(row[LEVEL_COLUMN])))
+    title = "Shape of the spinal cord per vertebral level, one row per image and level"
+    table = [[row.get(name, MISSING) for name in columns] for row in rows]
+    return format_table(list(columns), table), format_json({"Description": title, **columns})
+
+
 def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
     """Return the table of repeated images and its description.
 
@@ -141,12 +170,16 @@ def reasons_of(result: SavedResult) -> str:
 
 def _columns() -> dict[str, Mapping[str, object]]:
     """Return the columns in their order, with their descriptions."""
-    measures: dict[str, Mapping[str, object]] = {
+    return {**_FIRST_COLUMNS, **_measure_columns(), **_LAST_COLUMNS}
+
+
+def _measure_columns() -> dict[str, Mapping[str, object]]:
+    """Return the columns of the measures."""
+    return {
         _column_name(measure, statistic): {"Description": f"{word} of the {text}", "Units": _unit(measure)}
         for measure, text in _MEASURES.items()
         for statistic, word in _STATISTICS.items()
     }
-    return {**_FIRST_COLUMNS, **measures, **_LAST_COLUMNS}
 
 
 def _column_name(measure: str, statistic: str) -> str:
@@ -168,12 +201,7 @@ def _position(row: Mapping[str, str]) -> tuple[str, str]:
 def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
     """Return the row of an image with a mask."""
     score = reference.score(result.csa_mean)
-    row = {
-        "participant_id": f"sub-{result.subject}",
-        "session": f"ses-{result.session}" if result.session else MISSING,
-        "image": result.source,
-        "desc": result.description,
-        "verdict": result.verdict,
+    row = _place_of(result) | {
         "reasons": reasons_of(result),
         "n_slices": str(result.n_slices),
         "manual": "yes" if result.sidecar.get("Manual") is True else "no",
@@ -181,7 +209,38 @@ def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
         "area_z_robust": format_number(score, 2),
         "area_outlier": ("yes" if is_outlier(score) else "no") if math.isfinite(score) else MISSING,
     }
+    return row | _statistics(result.morph())
+
+
+def _rows_of_levels(result: SavedResult) -> list[dict[str, str]]:
+    """Return a row for each vertebral level of which an image has slices with a mask."""
     table = result.morph()
+    levels = table.get(LEVEL_COLUMN, np.empty(0))
+    with_mask = np.isfinite(table.get("area_mm2", np.empty(0)))
+    rows = []
+    for level in np.unique(levels[np.isfinite(levels)]).astype(int):
+        chosen = (levels == level) & with_mask
+        if chosen.any():
+            row = {name: text for name, text in _place_of(result).items() if name in _PLACE_COLUMNS}
+            row |= {LEVEL_COLUMN: str(level), "level_name": LEVEL_NAMES[level - 1], "n_slices": str(chosen.sum())}
+            rows.append(row | _statistics({name: values[chosen] for name, values in table.items()}))
+    return rows
+
+
+def _place_of(result: SavedResult) -> dict[str, str]:
+    """Return which image a row is about, and its verdict."""
+    return {
+        "participant_id": f"sub-{result.subject}",
+        "session": f"ses-{result.session}" if result.session else MISSING,
+        "image": result.source,
+        "desc": result.description,
+        "verdict": result.verdict,
+    }
+
+
+def _statistics(table: Mapping[str, NDArray[np.float64]]) -> dict[str, str]:
+    """Return mean, median and standard deviation of each measure over some slices."""
+    row: dict[str, str] = {}
     for measure in _MEASURES:
         values = table.get(measure, np.empty(0))
         values = values[np.isfinite(values)]

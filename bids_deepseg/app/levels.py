@@ -200,6 +200,7 @@ def segment_images(run: Run, plan: Plan) -> None:
         wanted_products(options),
         links,
         options.volume,
+        options.derivatives,
     )
     waiting = Counter(job.group for job in plan.todo)
     progress = Progress(len(plan.todo)) if options.progress else None

@@ -21,6 +21,7 @@ from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import is_current, read_saved
+from bids_deepseg.bids.vertebrae import find_level_file
 from bids_deepseg.bids.volumes import is_series, volume_rule
 from bids_deepseg.errors import ImageError, MemoryBudgetError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
@@ -61,6 +62,8 @@ class Stamper:
         What is written.
     volume : str
         What is segmented of an anatomical series; recorded for a series only.
+    derivatives : tuple of (str, Path)
+        Names and folders of data sets with labels of vertebral levels.
     """
 
     specs_of: Callable[[str | None], tuple[ModelIdentity, ...]]
@@ -70,15 +73,21 @@ class Stamper:
     contrast: str = "auto"
     products: tuple[str, ...] = tuple(PRODUCTS)
     volume: str = "auto"
+    derivatives: tuple[tuple[str, Path], ...] = ()
 
     @classmethod
     def of(
-        cls, engine: Engine, contrast: str, products: tuple[str, ...] = tuple(PRODUCTS), volume: str = "auto"
+        cls,
+        engine: Engine,
+        contrast: str,
+        products: tuple[str, ...] = tuple(PRODUCTS),
+        volume: str = "auto",
+        derivatives: tuple[tuple[str, Path], ...] = (),
     ) -> "Stamper":
         """Return the stamper of an engine, which compares the models of a contrast with their checksums once."""
         specs, structure_specs = functools.cache(engine.specs), functools.cache(engine.structure_specs)
         along = functools.cache(engine.configured(engine.settings.along(Path())).specs)
-        return cls(specs, structure_specs, along, engine.settings, contrast, products, volume)
+        return cls(specs, structure_specs, along, engine.settings, contrast, products, volume, derivatives)
 
     def correction_of(self, image: BidsImage) -> Correction | None:
         """Return what a person corrected in an image."""
@@ -105,14 +114,20 @@ class Stamper:
             products = tuple(product for product in self.products if product != "probseg")
             recorded |= {name: value for name, value in self.settings.facts().items() if name == "task"}
             inner = self.structure_specs_of(contrast)
-            return RunStamp(__version__, (), recorded, products, structure_models=inner, correction=corrected)
+            return RunStamp(__version__, (), recorded, products, self._levels(image), inner, corrected)
         settings = self.settings if correction is None else self.settings.along(correction.paths[0])
         recorded |= settings.facts()
         given = settings.centerline_file
-        inputs = {} if given is None else {"Centerline": centerline_sha256(image, given)}
+        inputs = self._levels(image)
+        inputs |= {} if given is None else {"Centerline": centerline_sha256(image, given)}
         models = (self.specs_of if correction is None else self.specs_along)(contrast)
         structure_models = self.structure_specs_of(contrast)
         return RunStamp(__version__, models, recorded, self.products, inputs, structure_models, corrected)
+
+    def _levels(self, image: BidsImage) -> dict[str, str]:
+        """Return the checksum of the labels of the levels of an image, nothing if there are none."""
+        file = find_level_file(image, self.derivatives)
+        return {} if file is None else {"VertebralLevels": file.sha256()}
 
 
 def recorded_contrast(contrast: str, image: BidsImage) -> str | None:
@@ -138,7 +153,7 @@ def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]
         If a model for one of the images is missing or changed.
     """
     failed = {failure.source for failure in read_failures(options.output_dir)}
-    stamper = Stamper.of(engine, options.contrast, wanted_products(options), options.volume)
+    stamper = Stamper.of(engine, options.contrast, wanted_products(options), options.volume, options.derivatives)
     images = tuple(images)
     # A missing network is told before the first image is begun.
     for contrast in dict.fromkeys(stamper.contrast_of(image) for image in images if not stamper.is_drawn(image)):

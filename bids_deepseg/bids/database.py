@@ -79,8 +79,8 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
         ) from error
     if paths and not any(path.is_relative_to(root) for path in paths):
         raise UsageError(
-            f"The index in {database_dir} is that of another folder: it lists {paths[0]}, the data set is {root}. Make it "
-            "anew with --reset-database, or give another folder."
+            f"The index in {database_dir} is that of another folder: it lists {paths[0]}, the data set is {root}. "
+            "Make it anew with --reset-database, or give another folder."
         )
     files: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(path for path in paths if path.is_relative_to(root)):

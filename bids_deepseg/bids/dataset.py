@@ -15,6 +15,7 @@ from bids_deepseg.bids.description import dataset_files, resolve_links
 from bids_deepseg.bids.failures import read_failures, record_failure
 from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.naming import ENTITIES, parse_name
+from bids_deepseg.bids.people import OWN_COLUMNS, People, read_people
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.bids.tables import format_json, format_number, format_table
@@ -108,15 +109,18 @@ def write_dataset_files(
         record_failure(failure.image, output_dir, status=failure.status, message=failure.message)
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
+    people = read_people(bids_dir)
     for _ in range(_MAX_ROUNDS):
-        if not _update_tables(output_dir):
+        if not _update_tables(output_dir, people):
             return
 
 
-def _update_tables(output_dir: Path) -> bool:
+def _update_tables(output_dir: Path, people: People) -> bool:
     """Make all tables from the results that stand there now; return whether one changed."""
     results = list(find_saved(output_dir))
-    changed = [_update(output_dir / name, content) for name, content in _root_tables(output_dir, results).items()]
+    changed = [
+        _update(output_dir / name, content) for name, content in _root_tables(output_dir, results, people).items()
+    ]
     tables = {folder / _scans_name(folder): list(group) for folder, group in groupby(results, _scans_folder)}
     changed += [_update(path, _scans_table(path.parent, group)) for path, group in tables.items()]
     for stale in {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")} - set(
@@ -132,18 +136,25 @@ def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
     return write_if_different(path, content if isinstance(content, bytes) else format_json(content))
 
 
-def _root_tables(output_dir: Path, results: Sequence[SavedResult]) -> dict[str, bytes | Mapping[str, Any]]:
+def _root_tables(
+    output_dir: Path, results: Sequence[SavedResult], people: People
+) -> dict[str, bytes | Mapping[str, Any]]:
     """Return the tables of the root by name."""
     return {
-        "participants.tsv": _participants_table(output_dir, results),
-        "participants.json": _PARTICIPANTS,
+        "participants.tsv": _participants_table(output_dir, results, people),
+        "participants.json": _PARTICIPANTS | {_joined(name): told for name, told in people.columns.items()},
         "descriptions.tsv": _descriptions_table(results),
         "descriptions.json": _DESCRIPTIONS,
         "scans.json": _SCANS,
     }
 
 
-def _participants_table(output_dir: Path, results: Sequence[SavedResult]) -> bytes:
+def _joined(name: str) -> str:
+    """Return the name of a column of the source in ``participants.tsv``."""
+    return f"source_{name}" if name in OWN_COLUMNS else name
+
+
+def _participants_table(output_dir: Path, results: Sequence[SavedResult], people: People) -> bytes:
     """List every participant that has a folder, as BIDS demands, and those with failures only."""
     verdicts: dict[str, list[str]] = {path.name[4:]: [] for path in output_dir.glob("sub-*") if path.is_dir()}
     failed: dict[str, int] = {}
@@ -154,10 +165,13 @@ def _participants_table(output_dir: Path, results: Sequence[SavedResult]) -> byt
     for result in results:
         verdicts.setdefault(result.subject, []).append(result.verdict)
     rows = [
-        (f"sub-{subject}", str(len(found)), str(failed.get(subject, 0)), max(found, key=_severity, default=""))
+        (
+            *(f"sub-{subject}", str(len(found)), str(failed.get(subject, 0)), max(found, key=_severity, default="")),
+            *(people.value(f"sub-{subject}", name) for name in people.columns),
+        )
         for subject, found in sorted(verdicts.items())
     ]
-    return format_table(("participant_id", "n_images", "n_failed", "qc"), rows)
+    return format_table((*OWN_COLUMNS, *map(_joined, people.columns)), rows)
 
 
 def _severity(verdict: str) -> int:

@@ -32,6 +32,7 @@ from bids_deepseg.bids.reader import LoadedImage
 from bids_deepseg.bids.saved import is_current
 from bids_deepseg.bids.structures import structure_sidecar
 from bids_deepseg.bids.tables import format_columns, format_json
+from bids_deepseg.bids.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, SliceLevels
 from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class ImageProducts:
         App, networks, options, and which products are wanted.
     links : mapping of str to str
         Links stated by the user (``--dataset-link``).
+    levels : SliceLevels or None
+        Vertebral level of each slice, if labels were given.
     """
 
     image: BidsImage
@@ -64,6 +67,7 @@ class ImageProducts:
     segmentation: "Segmentation"
     stamp: RunStamp
     links: Mapping[str, str] = field(default_factory=dict)
+    levels: SliceLevels | None = None
 
 
 def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
@@ -173,8 +177,12 @@ def _morph(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the table of measures."""
     described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
     sidecar = table_sidecar(source, products.image, "morph") | described
-    content = format_columns(products.segmentation.metrics.columns(), {"slice": 0})
-    return partial(_write_bytes, content), sidecar
+    columns = products.segmentation.metrics.columns()
+    levels = products.levels
+    if levels is not None:
+        columns |= {LEVEL_COLUMN: levels.values}
+        sidecar[LEVEL_COLUMN] = dict(LEVEL_DESCRIPTION) | {"DataSet": levels.file.dataset, "File": levels.file.relative}
+    return partial(_write_bytes, format_columns(columns, {"slice": 0, LEVEL_COLUMN: 0})), sidecar
 
 
 def _structure(products: ImageProducts, source: str, product: str) -> Part:
