@@ -1,11 +1,13 @@
-"""Run methods beside the default one on the images of the app: the reference method as it runs (``--profile sct``)."""
+"""Choose the method: the default one, the reference method as it runs (``--profile sct``), or PropSeg."""
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from bids_deepseg.app.methods import LoadedMethod
+from bids_deepseg.app.propseg_method import identify_propseg, load_propseg
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.sct.networks import load_optic, load_sct_networks, needs_optic, network_names
@@ -18,23 +20,7 @@ from bids_deepseg.pipeline import Observer, Segmentation, segment
 from bids_deepseg.settings import Guide, MethodSettings
 from bids_deepseg.stages.findings import Finding
 
-#: Segments an image with what was loaded.
-Segment = Callable[[Volume, Guide, Observer], Segmentation]
-
 _BRAINS = {"auto": None, "yes": True, "no": False}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadedMethod:
-    """A method with its networks, ready to segment images of one contrast.
-
-    Attributes
-    ----------
-    run : callable
-        Segments the cord.
-    """
-
-    run: Segment
 
 
 def deepseg(settings: MethodSettings, models: Models) -> LoadedMethod:
@@ -131,6 +117,9 @@ def load_method(settings: MethodSettings) -> Callable[[str | None], LoadedMethod
     """Load what the method needs for every image; the function that is returned completes it for a contrast."""
     if settings.profile == "sct":
         return partial(load_sct, settings)
+    if settings.method == "propseg":
+        loaded = load_propseg(settings)
+        return lambda _contrast: loaded
     from bids_deepseg.app.models import load_all  # noqa: PLC0415 - the other branch does without
 
     models_of = load_all(settings)
@@ -141,6 +130,8 @@ def identify_method(settings: MethodSettings, contrast: str | None) -> tuple[Mod
     """Describe the models of the method for images of a contrast, without loading them."""
     if settings.profile == "sct":
         return identify_sct(settings, contrast)
+    if settings.method == "propseg":
+        return identify_propseg()
     from bids_deepseg.app.models import identify_models  # noqa: PLC0415 - the other branch does without
 
     return identify_models(settings, contrast)
