@@ -35,15 +35,22 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder in which the networks' answers are kept")
     parser.add_argument("--only", type=int, help="at most so many degraded images of each source")
     parser.add_argument("--remembered", action="store_true", help="leave out images that the networks did not see yet")
-    parser.add_argument("--cases", type=Path, help="JSON lines of all cases, written as they come")
+    parser.add_argument("--part", choices=("tune", "report"), help="images of one part only")
+    parser.add_argument("--cases", type=Path, help="JSON lines of all cases, kept and gone on with")
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
     models = remembering(args.cache, may_ask=not args.remembered)
-    cases: list[Case] = []
+    cases = _known(args.cases)
+    done = {(case.source, case.change) for case in cases}
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
-        for case in judge_source(number, source, models, only=args.only):
+        if args.part and source.part != args.part:
+            continue
+        for case in judge_source(number, source, models, only=args.only, done=done):
             cases.append(case)
-            print(f"{case.part:6} {case.source:30} {case.change:26} {case.mask:20} {case.dice:.3f} {case.verdict}")
+            print(
+                f"{case.part:6} {case.source:30} {case.change:26} {case.mask:20} {case.dice:.3f} {case.verdict}",
+                flush=True,
+            )
             if args.cases:
                 with args.cases.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(case._asdict()) + "\n")
@@ -52,6 +59,14 @@ def main() -> None:
     if args.write:
         put_between(args.write, "judge table", text)
         put_between(args.write, "rules", "\n".join(_rule_rows()))
+
+
+def _known(path: Path | None) -> list[Case]:
+    """Read the cases of earlier runs."""
+    if path is None or not path.is_file():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Case(**row | {"codes": tuple(map(tuple, row["codes"]))}) for row in rows]
 
 
 def _rule_rows() -> Iterator[str]:

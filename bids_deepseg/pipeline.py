@@ -23,7 +23,7 @@ from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import predict_with_spread
+from bids_deepseg.stages.probability import ask_network
 from bids_deepseg.stages.structure import Structure
 
 _DEFAULT = MethodSettings()
@@ -134,8 +134,8 @@ def segment(
         notify("patches", patches)
     with error_context(stage="probability"):
         scale = standardiser(patches.values[patches.valid], models.segmenter_scale)
-        answers = predict_with_spread(patches, spec, standardise=scale)
-        probability, spread = (probability_on(answer, canonical.grid) for answer in answers)
+        answers = ask_network(patches, spec, standardise=scale, look_twice=models.knows_inverted)
+        probability = probability_on(answers.probability, canonical.grid)
         notify("probability", probability)
     with error_context(stage="mask"):
         mask = make_mask(probability, centerline, models, settings)
@@ -146,7 +146,12 @@ def segment(
     # A method without a rule for slices without cord cannot say where the cord ends.
     course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
     threshold = settings.threshold if isinstance(settings.threshold, float) else spec.threshold
-    evidence = Evidence(canonical, mask, probability, course, metrics, heatmap, spread, threshold=threshold)
+    spread = probability_on(answers.spread, canonical.grid)
+    evidence = Evidence(
+        *(canonical, mask, probability, course, metrics, heatmap, spread),
+        inverted=answers.inverted,
+        threshold=threshold,
+    )
     judgement = judge_evidence(evidence)
     return Segmentation(
         probability=reorient_onto(probability, volume.grid),

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
-from bids_deepseg.stages.probability import predict_with_spread
+from bids_deepseg.stages.probability import ask_network
 from suite.broken import BREAKS
 from suite.degrade import DEGRADATIONS, Pair, chosen_for
 from suite.memo import NotRememberedError
@@ -57,11 +58,20 @@ def degraded(number: int, source: Source) -> Iterator[tuple[str, Pair]]:
         yield name, DEGRADATIONS[name](source.pair, rng)
 
 
-def judge_source(number: int, source: Source, models: Models, *, only: int | None = None) -> Iterator[Case]:
-    """Yield all cases of one source; ``only`` bounds the number of its degraded images."""
+def judge_source(
+    number: int,
+    source: Source,
+    models: Models,
+    *,
+    only: int | None = None,
+    done: AbstractSet[tuple[str, str]] = frozenset(),
+) -> Iterator[Case]:
+    """Yield the cases of one source that are not ``done``; ``only`` bounds the number of its degraded images."""
     for n, (name, pair) in enumerate(degraded(number, source)):
         if only is not None and n >= only:
             return
+        if (source.name, name) in done:
+            continue
         seen: dict[str, Any] = {}
         try:
             result = segment(pair.image, models, observer=seen.__setitem__)
@@ -81,7 +91,8 @@ def judge_source(number: int, source: Source, models: Models, *, only: int | Non
 def _judge_broken(source: Source, pair: Pair, seen: dict[str, Any], models: Models) -> Iterator[Case]:
     """Yield the manual mask and all that is broken from it, judged with what the networks saw."""
     grid, truth = pair.image.grid, pair.cord.data >= 0.5
-    spread = probability_on(predict_with_spread(seen["patches"], models.segmenter)[1], grid)
+    answers = ask_network(seen["patches"], models.segmenter, look_twice=True)
+    spread = probability_on(answers.spread, grid)
     for kind, change in {"manual": lambda mask, _: mask, **BREAKS}.items():
         mask = change(truth, grid.zooms)
         if not mask.any():
@@ -89,7 +100,16 @@ def _judge_broken(source: Source, pair: Pair, seen: dict[str, Any], models: Mode
         cord = CordMask(Volume(mask.astype(np.uint8), grid), np.zeros(grid.shape[2], bool), 0, 0)
         metrics = measure_cord(cord.volume, seen["probability"], grid)
         judgement = judge_evidence(
-            Evidence(pair.image, cord, seen["probability"], seen["centerline"], metrics, seen["heatmap"], spread)
+            Evidence(
+                pair.image,
+                cord,
+                seen["probability"],
+                seen["centerline"],
+                metrics,
+                seen["heatmap"],
+                spread,
+                inverted=answers.inverted,
+            )
         )
         codes = codes_of(judgement.findings)
         yield Case(source.name, source.part, "none", kind, dice(mask, truth), judgement.verdict, codes)

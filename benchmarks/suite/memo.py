@@ -2,13 +2,14 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.app.alternatives import LoadedMethod, deepseg
 from bids_deepseg.app.engine import NetworkEngine
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.svm_model import read_own_model
@@ -75,7 +76,8 @@ def _loaded(name: str) -> Any:
 
 def remembering(folder: Path | None, *, may_ask: bool = True) -> Models:
     """Return the networks of the default method with a memory."""
-    return Models(*(Remembering(read_spec(name), folder, may_ask) for name in ("detection", "segmentation")))
+    detector, segmenter = (Remembering(read_spec(name), folder, may_ask) for name in ("detection", "segmentation"))
+    return Models(detector, segmenter, knows_inverted=True)
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,16 @@ class RememberingEngine:
 
     def load(self) -> Any:
         """Return the models of a contrast; only the networks that see single slices have a memory."""
-        if self.settings.kernel != "2d":
+        if (self.settings.kernel, self.settings.method) != ("2d", "deepseg"):
             return self.inner.load()
         models = remembering(self.folder, may_ask=self.may_ask)
-        linear = self.settings.centerline == "svm"
-        return lambda contrast: Models(
-            models.detector, models.segmenter, read_own_model(contrast or "t2") if linear else None
-        )
+        svm = self.settings.centerline == "svm"
+
+        def load(contrast: str | None) -> LoadedMethod:
+            linear = read_own_model(contrast or "t2") if svm else None
+            return deepseg(self.settings, replace(models, linear=linear))
+
+        return load
 
     def segment(self, volume: Volume, models: Any, *, guide: Guide, observer: Any) -> Segmentation:
         """Segment one image."""

@@ -40,6 +40,9 @@ class Models:
     detector_scale, segmenter_scale : (float, float) or None
         Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
         this package, which expects each patch standardised by itself.
+    knows_inverted : bool
+        Whether the segmentation network sees slice by slice and was trained for any contrast, so that it should say
+        the same of patches with bright and dark exchanged.
     """
 
     detector: Predictor | None
@@ -47,6 +50,7 @@ class Models:
     linear: LinearDetector | None = None
     detector_scale: tuple[float, float] | None = None
     segmenter_scale: tuple[float, float] | None = None
+    knows_inverted: bool = False
 
 
 def load_models() -> Models:
@@ -57,7 +61,7 @@ def load_models() -> Models:
     NetworkError
         If weights are missing or changed.
     """
-    return Models(load_own("detection"), load_own("segmentation"))
+    return Models(load_own("detection"), load_own("segmentation"), knows_inverted=True)
 
 
 def load_own(name: str) -> Predictor:

@@ -1,5 +1,7 @@
 """Segment the cord in the patches: a probability for each pixel, put back in its place."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -14,6 +16,9 @@ from bids_deepseg.stages.patches import PatchStack
 #: Standard deviation of the smoothing along the slices. The cord changes little over it, and noise that the network
 #: sees slice by slice is averaged; slices thicker than about twice this value are left as they are.
 SMOOTH_MM = 1.0
+
+#: Most slices that are all shown to the network with bright and dark exchanged.
+_ALL_SLICES = 15
 
 
 def predict_probability(
@@ -54,9 +59,55 @@ def predict_with_spread(
     spread : Volume
         float32 half of their absolute difference, in [0, 0.5], on the same grid.
     """
+    answers = ask_network(patches, segmenter, standardise=standardise)
+    return answers.probability, answers.spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a network says of patches, and how far it contradicts itself.
+
+    Attributes
+    ----------
+    probability : Volume
+        float32 mean of the answers to the patches and to their mirror images, in [0, 1].
+    spread : Volume
+        float32 half of their absolute difference, in [0, 0.5].
+    inverted : float
+        Difference between these answers and those to patches with bright and dark exchanged, relative to their sum:
+        0 for the same, 1 for nothing in common; NaN if that was not asked.
+    """
+
+    probability: Volume
+    spread: Volume
+    inverted: float
+
+
+def ask_network(
+    patches: PatchStack,
+    segmenter: Predictor,
+    *,
+    standardise: Standardise = standardise_patches,
+    look_twice: bool = False,
+) -> Answers:
+    """Segment all patches, and ask the network about changed ones; parameters as for :func:`predict_probability`.
+
+    With ``look_twice`` it is asked about patches with bright and dark exchanged, too, which makes sense for a network
+    of any contrast that sees slice by slice. Of many slices every third one is enough.
+    """
     standard = standardise(patches.values, patches.valid)
     first, second = segmenter.predict(standard), segmenter.predict(standard[:, ::-1])[:, ::-1]
-    return _put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches)
+    inverted = float("nan")
+    if look_twice:
+        some = slice(None) if len(standard) <= _ALL_SLICES else slice(1, None, 3)
+        inverted = _difference(segmenter.predict(-standard[some]), (first + second)[some] / 2)
+    return Answers(_put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches), inverted)
+
+
+def _difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Return the sum of absolute differences relative to the sum of both; NaN for nothing."""
+    total = float((first + second).sum(dtype=np.float64))
+    return float(np.abs(first - second).sum(dtype=np.float64)) / total if total > 0 else float("nan")
 
 
 def _put_back(predicted: NDArray[np.floating], patches: PatchStack) -> Volume:

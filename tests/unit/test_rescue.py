@@ -159,7 +159,7 @@ def test_noise_gets_less_and_thick_slices_are_not_mixed():
 def test_shading_is_divided_out():
     slope = np.exp(np.linspace(0, 3, 80))[:, None, None] * np.ones((1, 60, 20))
     flat = evened(Volume(slope.astype(np.float32), grid_of((80, 60, 20)))).data[20:-20]
-    assert flat.std() / flat.mean() < 0.2 * slope[20:-20].std() / slope[20:-20].mean()
+    assert flat.std() / flat.mean() < 0.4 * slope[20:-20].std() / slope[20:-20].mean()
 
 
 def test_an_ensemble_gives_the_mean_of_answers_about_the_same_place():

@@ -4,6 +4,7 @@ A mask may come from the networks, from another method or from a person: it is j
 probability and by its own shape, whoever drew it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,9 @@ class Evidence:
         Half of the difference between the answers to a patch and to its mirror image, on the grid of the image.
     other : Volume, optional
         Probability (or mask) of another network, on the grid of the image.
+    inverted : float
+        Difference between the networks' answers to patches and to those with bright and dark exchanged
+        (:class:`bids_deepseg.stages.probability.Answers`), NaN if unknown.
     threshold : float
         Probability from which the network calls a voxel cord.
     """
@@ -57,6 +61,7 @@ class Evidence:
     heatmap: Heatmap | None = None
     spread: Volume | None = None
     other: Volume | None = None
+    inverted: float = math.nan
     threshold: float = 0.5
 
 

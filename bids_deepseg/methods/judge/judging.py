@@ -71,12 +71,13 @@ def _apply(rule: Rule, evidence: Evidence, around: Surroundings) -> Finding | No
 
 
 def _score(evidence: Evidence, around: Surroundings) -> float:
-    """Return the expected Dice, lowered by what the mirror image puts in doubt and by slices without mask.
+    """Return the expected Dice, lowered by what mirrored and inverted patches put in doubt and by slices without mask.
 
     A product, so that no strength makes up for a weakness.
     """
     present = evidence.mask.volume.data.any((0, 1))
     cover = float(present[evidence.centerline.k].mean())
-    doubt = disagreement(evidence)
-    sure = 1.0 if isnan(doubt) else 1 - doubt
+    sure = 1.0
+    for doubt in (disagreement(evidence), evidence.inverted):
+        sure *= 1.0 if isnan(doubt) else 1 - doubt
     return float(np.clip(whole_expected_dice(around) * sure * cover, 0, 1))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_deepseg.methods.judge import certainty, contrast, shape
 from bids_deepseg.methods.judge.evidence import Evidence, Surroundings
@@ -127,16 +128,26 @@ def _certainty() -> tuple[Rule, ...]:
             "mirror-disagrees",
             "half of the difference of mirrored answers, relative to the probability",
             lambda evidence, _: certainty.disagreement(evidence),
-            *(0.10, 0.25),
+            *(0.08, 0.25),
             "The network's answers to the image and to its mirror image differ by {value:.0%}. Look at both sides of "
             "the mask.",
         ),
         Rule(
+            "inverted-disagrees",
+            "difference of the answers to patches with bright and dark exchanged, relative to their sum",
+            lambda evidence, _: evidence.inverted,
+            *(0.065, 0.3),
+            "The network's answers change by {value:.0%} when bright and dark are exchanged. Look whether the border "
+            "of the cord can be seen.",
+        ),
+        Rule(
             "heat-low",
-            "share of the slices with a heat below 0.5 at the path",
-            lambda evidence, _: _share_below(evidence.centerline.heat, 0.5) if evidence.heatmap else float("nan"),
-            *(0.25, 0.6),
-            "In {value:.0%} of the slices the detection network is not sure of a cord. Look at the centerline.",
+            "heat at the path, tenth percentile of the slices",
+            lambda evidence, _: _low(evidence.centerline.heat) if evidence.heatmap else float("nan"),
+            *(0.6, 0.15),
+            "In some slices the detection network is not sure of a cord (heat {value:.2f}, usual: {limit:g} or more). "
+            "Look at the centerline.",
+            is_upper=False,
         ),
         Rule(
             "rival",
@@ -237,7 +248,7 @@ def _image() -> tuple[Rule, ...]:
             "edge-elsewhere",
             "change of brightness at the border, relative to the strongest within 3 mm",
             lambda _, around: contrast.edge_strength(contrast.edge_profile(around)),
-            *(0.5, None),
+            *(0.75, None),
             "The image changes less at the mask's border than elsewhere near to it ({value:.2f} of the strongest). "
             "Look whether the mask is too large, too small or shifted.",
             is_upper=False,
@@ -254,23 +265,28 @@ def _image() -> tuple[Rule, ...]:
     )
 
 
-def _share_below(values: np.ndarray, limit: float) -> float:
+def _share_below(values: NDArray[np.floating], limit: float) -> float:
     """Return the share of the known values below a limit."""
     known = values[np.isfinite(values)]
     return float((known < limit).mean()) if len(known) else float("nan")
 
 
-def _share_above(values: np.ndarray, limit: float) -> float:
+def _share_above(values: NDArray[np.floating], limit: float) -> float:
     """Return the share of the values of at least 1 that lie above a limit."""
     present = values[values > 0]
     return float((present > limit).mean()) if len(present) else float("nan")
 
 
-def _median(values: np.ndarray) -> float:
+def _low(values: NDArray[np.floating]) -> float:
+    """Return the tenth percentile."""
+    return float(np.percentile(values, 10))
+
+
+def _median(values: NDArray[np.floating]) -> float:
     """Return the median, NaN of nothing."""
     return float(np.median(values)) if len(values) else float("nan")
 
 
-def _largest(values: np.ndarray) -> float:
+def _largest(values: NDArray[np.floating]) -> float:
     """Return the largest value, NaN of nothing."""
     return float(values.max()) if len(values) else float("nan")
