@@ -7,11 +7,12 @@ usage: python benchmarks/rescue.py [--data DIR] [--cache DIR] [--only N] [--writ
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -45,6 +46,29 @@ class Outcome(NamedTuple):
     method: str
 
 
+class Empty(NamedTuple):
+    """What was said of an image without cord, without and with rescue."""
+
+    source: str
+    first: str
+    last: str
+
+
+def _known(path: Path | None, kind: type[Any]) -> list[Any]:
+    """Read what earlier runs found."""
+    if path is None or not path.is_file():
+        return []
+    return [kind(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _note(path: Path | None, found: Any) -> None:
+    """Tell an outcome, and keep it."""
+    print(found, flush=True)
+    if path is not None:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(found._asdict()) + "\n")
+
+
 def main() -> None:
     """Run the suite, print the table and write it into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,23 +76,40 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder in which the networks' answers are kept")
     parser.add_argument("--only", type=int, help="at most so many degraded images of each source")
     parser.add_argument("--remembered", action="store_true", help="leave out images that the networks did not see yet")
+    parser.add_argument("--changes", nargs="+", help="only these degradations")
+    parser.add_argument("--sources", nargs="+", help="only images whose names hold one of these words")
+    parser.add_argument("--cases", type=Path, help="JSON lines of all outcomes, kept and gone on with")
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
     engine = RememberingEngine(args.cache, may_ask=not args.remembered)
     models, loaded = engine.load(), {}
-    outcomes: list[Outcome] = []
+    outcomes = _known(args.cases, Outcome)
+    done = {(one.source, one.change) for one in outcomes}
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
+        if args.sources and not any(word in source.name for word in args.sources):
+            continue
         for n, (name, pair) in enumerate(degraded(number, source)):
             if args.only is not None and n >= args.only:
                 break
+            if (source.name, name) in done or (args.changes and name not in args.changes):
+                continue
             try:
                 outcome = run(engine, models, loaded, source, name, pair)
             except NotRememberedError:
                 continue
             if outcome is not None:
                 outcomes.append(outcome)
-                print(outcome, flush=True)
-    found = [run_without_cord(engine, models, loaded, name, image) for name, image in without_cord()]
+                _note(args.cases, outcome)
+    without = args.cases and args.cases.with_suffix(".without.jsonl")
+    found = _known(without, Empty)
+    for name, image in without_cord():
+        if name in {one.source for one in found} or args.changes:
+            continue
+        try:
+            found.append(run_without_cord(engine, models, loaded, name, image))
+        except NotRememberedError:
+            continue
+        _note(without, found[-1])
     text = "\n".join(table(outcomes, found))
     print(text)
     if args.write:
@@ -115,8 +156,8 @@ def without_cord() -> Iterator[tuple[str, Volume]]:
 
 def run_without_cord(
     engine: RememberingEngine, models: object, loaded: dict[MethodSettings, object], name: str, image: Volume
-) -> tuple[str, str, str]:
-    """Return what was said of an image without cord, without and with rescue."""
+) -> Empty:
+    """Return what was said of an image without cord."""
     said = []
     for settings in (MethodSettings(rescue="off"), MethodSettings()):
         try:
@@ -126,11 +167,10 @@ def run_without_cord(
             said.append(str(result.verdict))
         except SegmentationError as error:
             said.append(error.status)
-    print(name, *said, flush=True)
-    return name, said[0], said[1]
+    return Empty(name, said[0], said[1])
 
 
-def table(outcomes: list[Outcome], without: list[tuple[str, str, str]]) -> Iterator[str]:
+def table(outcomes: list[Outcome], without: list[Empty]) -> Iterator[str]:
     """Yield the lines of the tables."""
     failed = [one for one in outcomes if one.before < FAILED]
     yield (
@@ -154,7 +194,7 @@ def table(outcomes: list[Outcome], without: list[tuple[str, str, str]]) -> Itera
         worse = sum(one.after < one.before - 0.005 for one in chosen)
         yield f"| {name} | {len(chosen)} | {high} | {better} | {worse} |"
     yield ""
-    stayed = sum(second not in ("pass", "warn") for _, _, second in without)
+    stayed = sum(one.last not in ("pass", "warn") for one in without)
     yield f"Images without cord: {len(without)}; without mask or with the verdict fail after the rescue: {stayed}."
     yield ""
     yield "| Image | Change | Dice before | first | Dice after | verdict | kept |"

@@ -165,10 +165,9 @@ def test_shading_is_divided_out():
 def test_an_ensemble_gives_the_mean_of_answers_about_the_same_place():
     patches = np.zeros((1, 64, 64), np.float32)
     patches[0, 24:40, 24:40] = 2
-    sure = Ensemble(FakePredictor(lambda values: np.abs(values) > 0.5))
-    answer = sure.predict(patches)
+    answer = Ensemble(FakePredictor(lambda values: np.abs(values) > 0.5)).predict(patches)
     assert answer[0, 26:38, 26:38].min() == 1
     assert answer[0, :20].max() == 0
-    # An answer that hangs on the sign of the brightness is one of four.
-    signed = Ensemble(FakePredictor(lambda values: values < -0.5))
-    assert signed.predict(patches)[0, 32, 32] == 0.25
+    # Bent in brightness, 2 becomes 1.5: an answer that hangs on it is three of four.
+    bent = Ensemble(FakePredictor(lambda values: values > 1.7))
+    assert bent.predict(patches)[0, 32, 32] == 0.75

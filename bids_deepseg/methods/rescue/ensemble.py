@@ -12,15 +12,17 @@ from bids_deepseg.networks.predictor import Predictor
 #: Exponent that bends the brightness of standardised patches.
 _EXPONENT = 0.6
 
-#: Enlargement of the patch's middle.
-_SCALE = 1.2
+#: Enlargement of the patch's middle, by which a cord looks larger or smaller.
+_SCALES = (1.2, 0.85)
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """A network that is asked about a patch as it is, turned bright for dark, bent in brightness, and enlarged.
+    """A network that is asked about a patch as it is, bent in brightness, enlarged, and made smaller.
 
-    What a network answers to all four hangs less on one appearance of the tissues than a single answer.
+    What a network answers to all four hangs less on one appearance of the tissues than a single answer. Mirror images and
+    patches with bright and dark exchanged are not among them: the judge asks about these to see whether a network
+    contradicts itself.
 
     Attributes
     ----------
@@ -49,9 +51,8 @@ class Ensemble:
         """Map standardised patches (N, H, W) to the mean of four answers (N, H, W)."""
         answers = [
             self.network.predict(patches),
-            self.network.predict(-patches),
             self.network.predict(np.sign(patches) * np.abs(patches) ** np.float32(_EXPONENT)),
-            _resized(self.network.predict(_resized(patches, _SCALE)), 1 / _SCALE),
+            *(_resized(self.network.predict(_resized(patches, scale)), 1 / scale) for scale in _SCALES),
         ]
         return np.asarray(np.mean(answers, axis=0), np.float32)
 
