@@ -8,7 +8,7 @@ the processor to the trainer.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.shared_memory import SharedMemory
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -124,12 +124,13 @@ class SamplePool:
 def _generate(
     make_stream: Callable[[], Stream], settings: PoolSettings, memory_name: str, made: Any, wanted: Any
 ) -> None:
-    """Fill the pool for ever; the body of the generator process."""
+    """Fill the pool until the trainer ends, even if it is killed; the body of the generator process."""
     memory = SharedMemory(name=memory_name)
     shape = (settings.size, 2, *settings.sample_shape)
     samples: Array = np.ndarray(shape, np.float32, memory.buf)
     stream = make_stream()
-    while True:
+    trainer = parent_process()
+    while trainer is None or trainer.is_alive():
         if made.value >= wanted.value:
             time.sleep(_WAIT_S)
             continue
