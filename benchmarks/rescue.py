@@ -11,6 +11,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,38 +84,45 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
     engine = RememberingEngine(args.cache, may_ask=not args.remembered)
+    outcomes = _run_suite(args, engine)
+    found = [] if args.changes else _run_without_cord(args, engine)
+    text = "\n".join(table(outcomes, found))
+    print(text)
+    if args.write:
+        put_between(args.write, "rescue table", text)
+
+
+def _run_suite(args: argparse.Namespace, engine: RememberingEngine) -> list[Outcome]:
+    """Run the images of the suite that are asked for."""
     models, loaded = engine.load(), {}
     outcomes = _known(args.cases, Outcome)
     done = {(one.source, one.change) for one in outcomes}
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
         if args.sources and not any(word in source.name for word in args.sources):
             continue
-        for n, (name, pair) in enumerate(degraded(number, source)):
-            if args.only is not None and n >= args.only:
-                break
+        for name, pair in islice(degraded(number, source), args.only):
             if (source.name, name) in done or (args.changes and name not in args.changes):
                 continue
-            try:
+            with suppress(NotRememberedError):
                 outcome = run(engine, models, loaded, source, name, pair)
-            except NotRememberedError:
-                continue
-            if outcome is not None:
-                outcomes.append(outcome)
-                _note(args.cases, outcome)
-    without = args.cases and args.cases.with_suffix(".without.jsonl")
-    found = _known(without, Empty)
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    _note(args.cases, outcome)
+    return outcomes
+
+
+def _run_without_cord(args: argparse.Namespace, engine: RememberingEngine) -> list[Empty]:
+    """Run the images without cord."""
+    models, loaded = engine.load(), {}
+    path = args.cases and args.cases.with_suffix(".without.jsonl")
+    found = _known(path, Empty)
+    done = {one.source for one in found}
     for name, image in without_cord():
-        if name in {one.source for one in found} or args.changes:
-            continue
-        try:
-            found.append(run_without_cord(engine, models, loaded, name, image))
-        except NotRememberedError:
-            continue
-        _note(without, found[-1])
-    text = "\n".join(table(outcomes, found))
-    print(text)
-    if args.write:
-        put_between(args.write, "rescue table", text)
+        if name not in done:
+            with suppress(NotRememberedError):
+                found.append(run_without_cord(engine, models, loaded, name, image))
+                _note(path, found[-1])
+    return found
 
 
 def run(

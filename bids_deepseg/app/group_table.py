@@ -165,7 +165,9 @@ def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
 
 def reasons_of(result: SavedResult) -> str:
     """Return what speaks against a result, in one line."""
-    return " ".join(reason["Message"] for reason in result.reasons if reason["Severity"] != "info")
+    # That a result is another method's belongs into the table, whatever its severity.
+    told = (one for one in result.reasons if one["Severity"] != "info" or one["Code"] == "rescued")
+    return " ".join(one["Message"] for one in told)
 
 
 def _columns() -> dict[str, Mapping[str, object]]:

@@ -75,7 +75,7 @@ def _score(evidence: Evidence, around: Surroundings) -> float:
 
     A product, so that no strength makes up for a weakness.
     """
-    present = evidence.mask.volume.data.any((0, 1))
+    present = np.asarray(evidence.mask.volume.data.any((0, 1)))
     cover = float(present[evidence.centerline.k].mean())
     sure = 1.0
     for doubt in (disagreement(evidence), evidence.inverted):

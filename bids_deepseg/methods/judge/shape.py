@@ -7,10 +7,10 @@ from scipy import ndimage
 from bids_deepseg.methods.judge.evidence import Evidence, Surroundings
 
 
-def n_objects(around: Surroundings) -> NDArray[np.intp]:
+def n_objects(around: Surroundings) -> NDArray[np.float64]:
     """Return the number of separate objects in each slice."""
     eight = np.ones((3, 3))
-    return np.array([ndimage.label(around.mask[..., k], eight)[1] for k in range(around.mask.shape[2])], np.intp)
+    return np.array([ndimage.label(around.mask[..., k], eight)[1] for k in range(around.mask.shape[2])], float)
 
 
 def hole_share(around: Surroundings) -> float:
@@ -44,7 +44,7 @@ def centre_steps_mm(evidence: Evidence) -> NDArray[np.float64]:
         return np.zeros(0)
     neighbours = (present[2:] - present[:-2]) == 2
     bend = np.linalg.norm(centres[1:-1] - (centres[2:] + centres[:-2]) / 2, axis=1)
-    return np.maximum(0.0, bend - 0.1 * evidence.image.grid.zooms[2])[neighbours]
+    return np.asarray(np.maximum(0.0, bend - 0.1 * evidence.image.grid.zooms[2])[neighbours])
 
 
 def apart_mm(evidence: Evidence) -> NDArray[np.float64]:
@@ -70,8 +70,8 @@ def mask_centres_mm(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np
 def border_share(evidence: Evidence) -> float:
     """Return the share of the slices with mask in which it touches the border of the field of view in plane."""
     mask = evidence.mask.volume.data > 0
-    touching = mask[[0, -1]].any((0, 1)) | mask[:, [0, -1]].any((0, 1))
-    present = mask.any((0, 1))
+    touching = np.asarray(mask[[0, -1]].any((0, 1)) | mask[:, [0, -1]].any((0, 1)))
+    present = np.asarray(mask.any((0, 1)))
     return float(touching[present].mean()) if present.any() else 0.0
 
 

@@ -20,8 +20,8 @@ _SCALES = (1.2, 0.85)
 class Ensemble:
     """A network that is asked about a patch as it is, bent in brightness, enlarged, and made smaller.
 
-    What a network answers to all four hangs less on one appearance of the tissues than a single answer. Mirror images and
-    patches with bright and dark exchanged are not among them: the judge asks about these to see whether a network
+    What a network answers to all four hangs less on one appearance of the tissues than a single answer. Mirror images
+    and patches with bright and dark exchanged are not among them: the judge asks about these to see whether a network
     contradicts itself.
 
     Attributes
