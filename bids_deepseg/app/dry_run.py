@@ -152,7 +152,10 @@ def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) 
     products = [name for name in wanted_products(options) if not (drawn and name == "probseg")]
     names = derivative_names(image, products)
     layout = options.layout or layout_of(options.output_dir)
-    outputs = tuple(str(located(path, layout)) for name in names for path in (name, sidecar_name(name)))
+    outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
+    if layout != "bids":
+        # Making 40,000 paths takes seconds.
+        outputs = tuple(str(located(path, layout)) for path in outputs)
     return PlannedImage(image, "segment", reason, _contrast(options, image), outputs=outputs, cost=cost)
 
 
