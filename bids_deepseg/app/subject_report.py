@@ -28,6 +28,7 @@ from bids_deepseg.execution import Job
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
+from bids_deepseg.tasks import Task
 
 #: Folder of figures beside the images of a participant, with ``--report-format linked``.
 _FIGURES = "figures"
@@ -140,6 +141,10 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     options = saved.sidecar.get("Options")
     settings = ", ".join(f"{k} {v}" for k, v in options.items() if v is not None) if isinstance(options, dict) else ""
     facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", "")), "Settings": settings}
+    task, structure = saved.task, None
+    if task is not None and (path := saved.structure_mask) is not None:
+        structure = _read_like(path, volume, np.uint8)
+        facts |= _structure_facts(task, read_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json")))
     return ReportImage(
         image.key,
         volume,
@@ -151,7 +156,22 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         messages=tuple(reason["Message"] for reason in saved.reasons),
         facts={name: value for name, value in facts.items() if value},
         tries=saved.tries,
+        structure=structure,
+        structure_noun=task.noun if task is not None and structure is not None else "",
     )
+
+
+def _structure_facts(task: Task, sidecar: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of the table of facts about a structure inside of the cord."""
+    measures, noun = sidecar.get("Measures") or {}, task.noun[0].upper() + task.noun[1:]
+    area, volume, count = (measures.get(name) for name in ("MeanArea_mm2", "Volume_mm3", "Objects"))
+    facts = {
+        f"{noun}: mean area": "" if area is None else f"{area:.1f} mm² in {measures.get('Slices')} slices",
+        f"{noun}: volume": "" if volume is None else f"{volume:.0f} mm³",
+        f"{noun}: objects": "" if count is None else str(count),
+        f"{noun}: network": ", ".join(str(model["Name"]) for model in sidecar.get("Model", ())),
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:

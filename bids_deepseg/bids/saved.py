@@ -15,6 +15,7 @@ from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_path
 from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.tables import read_columns
+from bids_deepseg.tasks import TASKS, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +101,17 @@ class SavedResult:
     def probseg(self) -> Path | None:
         """Probability map, None when it was not asked for."""
         return self._beside("SC", "probseg.nii.gz")
+
+    @property
+    def task(self) -> Task | None:
+        """What was segmented inside of the cord, None for the cord alone."""
+        options = self.sidecar.get("Options")
+        return TASKS.get(str(options.get("task"))) if isinstance(options, Mapping) else None
+
+    @property
+    def structure_mask(self) -> Path | None:
+        """Mask of the structure inside of the cord, None without one."""
+        return None if self.task is None else self._beside(self.task.label, "mask.nii.gz")
 
     @property
     def centerline_mask(self) -> Path | None:

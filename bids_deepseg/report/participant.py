@@ -48,10 +48,15 @@ class ReportImage:
         Methods that were tried, where the first did not content the judge: ``Method``, ``Verdict``, ``Score``,
         ``Reasons`` and ``Kept``.
 
+    structure : Volume or None
+        uint8 mask of a structure inside of the cord.
+    structure_noun : str
+        What the structure is called.
+
     Raises
     ------
     ImageError
-        If the grids of image, mask and probability differ.
+        If the grids of image, masks and probability differ.
     """
 
     title: str
@@ -65,9 +70,11 @@ class ReportImage:
     messages: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     tries: tuple[Mapping[str, Any], ...] = ()
+    structure: Volume | None = None
+    structure_noun: str = ""
 
     def __post_init__(self) -> None:
-        for other in (self.mask, self.probability):
+        for other in (self.mask, self.probability, self.structure):
             if other is not None and (self.image is None or not self.image.grid.same_as(other.grid)):
                 raise ImageError(f"The result of {self.title} does not lie on the grid of its image.")
 
@@ -87,6 +94,7 @@ class _Section:
     figures: Figures | None
     area: float | None
     n_slices: int | None
+    structure_noun: str
 
     @property
     def has_mask(self) -> bool:
@@ -153,7 +161,7 @@ def _section(image: ReportImage, anchor: str) -> _Section:
     figures: Figures | None = None
     area: float | None = None
     if image.image is not None:
-        cord = cord_image(image.image, image.mask, image.probability, image.centerline_xyz)
+        cord = cord_image(image.image, image.mask, image.probability, image.centerline_xyz, image.structure)
         figures = draw_figures(cord, image.morph)
         mean = mean_area_mm2(cord, image.morph)
         area = mean if np.isfinite(mean) else None
@@ -169,6 +177,7 @@ def _section(image: ReportImage, anchor: str) -> _Section:
         figures=figures,
         area=area,
         n_slices=None if image.mask is None else int(image.mask.data.any(_other_axes(image.mask)).sum()),
+        structure_noun=image.structure_noun,
     )
 
 

@@ -47,6 +47,8 @@ class View:
         Course of the cord, empty in axial tiles.
     edges : (str, str, str, str)
         Letters of the directions at the top, right, bottom and left.
+    inner : str
+        Border of the structure inside of the cord, empty without one.
     """
 
     uri: str
@@ -58,6 +60,7 @@ class View:
     unsure: str
     course: str
     edges: tuple[str, str, str, str]
+    inner: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +83,8 @@ class CordImage:
         Native numbers of the slices.
     zooms : (float, float, float)
         Voxel size in mm.
+    structure : (I, J, K) bool array or None
+        Structure inside of the cord.
     """
 
     data: NDArray[np.float32]
@@ -89,6 +94,7 @@ class CordImage:
     found: NDArray[np.bool_]
     numbers: NDArray[np.intp]
     zooms: tuple[float, float, float]
+    structure: NDArray[np.bool_] | None = None
 
     @property
     def seen(self) -> bool:
@@ -97,19 +103,24 @@ class CordImage:
 
 
 def cord_image(
-    image: Volume, mask: Volume | None, probability: Volume | None, centerline_xyz: NDArray[np.float64] | None
+    image: Volume,
+    mask: Volume | None,
+    probability: Volume | None,
+    centerline_xyz: NDArray[np.float64] | None,
+    structure: Volume | None = None,
 ) -> CordImage:
     """Bring an image and its results to canonical axes.
 
     Parameters
     ----------
-    image, mask, probability : Volume
-        On one native grid.
+    image, mask, probability, structure : Volume
+        On one native grid; the last one is the mask of a structure inside of the cord.
     centerline_xyz : (N, 3) float array or None
         Course of the cord in RAS+ mm; without one the centres of the mask's slices are taken.
     """
     canonical = reorient(image, CANONICAL_AXCODES)
     inside = None if mask is None else reorient(mask, CANONICAL_AXCODES).data > 0
+    inner = None if structure is None else reorient(structure, CANONICAL_AXCODES).data > 0
     sure = None if probability is None else reorient(probability, CANONICAL_AXCODES).data
     points = np.empty((0, 3))
     if centerline_xyz is not None and len(centerline_xyz):
@@ -120,7 +131,7 @@ def cord_image(
     if inside is not None:
         found |= inside.any((0, 1))
     numbers = _native_numbers(image.grid)
-    return CordImage(canonical.data, inside, sure, course, found, numbers, canonical.grid.zooms)
+    return CordImage(canonical.data, inside, sure, course, found, numbers, canonical.grid.zooms, inner)
 
 
 def axial_view(cord: CordImage, k: int) -> View:
@@ -194,15 +205,17 @@ def _draw(
     values = cord.data[i, j, k]
     window = window_of(values[inside] if cord.seen else cord.data[::3, ::3, ::3])
     shown = np.where(inside, values, window[0])
-    unsure = outline = ""
+    unsure = outline = inner = ""
     if cord.probability is not None:
         probability = np.where(inside, cord.probability[i, j, k], 0)
         unsure = "".join(outline_path(probability >= level) for level in UNSURE)
     if cord.mask is not None:
         outline = outline_path(cord.mask[i, j, k] & inside)
+    if cord.structure is not None:
+        inner = outline_path(cord.structure[i, j, k] & inside)
     rows, columns = values.shape
     uri = picture_uri(shown, window, most_pixels=1000 if course else _TILE_PIXELS * (1 if cord.seen else 2))
-    return View(uri, columns, rows, *size_mm, outline, unsure, course, edges)
+    return View(uri, columns, rows, *size_mm, outline, unsure, course, edges, inner)
 
 
 def _downwards(cord: CordImage) -> NDArray[np.intp]:

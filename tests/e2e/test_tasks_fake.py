@@ -133,3 +133,14 @@ def test_structures_have_names_of_their_own():
 
 def test_options_carry_the_task():
     assert RunOptions.__dataclass_fields__["settings"].default_factory().task == "cord"
+
+
+def test_the_report_outlines_the_structure_and_tells_its_size(dataset):
+    _code, out = run(dataset, "--task", "gm", "--suffix", "T2w")
+    page = (out / "sub-01.html").read_text()
+    assert page.count('class="outline inner" d="M') > 4
+    assert "grey matter</li>" in page
+    area = json.loads((out / "sub-01/anat/sub-01_space-orig_label-GM_desc-T2w_mask.json").read_text())["Measures"]
+    assert f"{area['MeanArea_mm2']:.1f} mm² in {area['Slices']} slices" in page
+    run(dataset, "--suffix", "T2w")
+    assert "outline inner" not in (out / "sub-01.html").read_text().partition("<body>")[2]
