@@ -9,12 +9,27 @@ from typing import Any
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.option_row import Option, choice
-from bids_deepseg.settings import BRAINS, CENTERLINES, KERNELS, PROFILES, QUIRKS, RESCUES, SOFT, WEIGHTS, MethodSettings
+from bids_deepseg.settings import (
+    BRAINS,
+    CENTERLINES,
+    KERNELS,
+    PROFILES,
+    QUIRKS,
+    RESCUES,
+    SOFT,
+    WEIGHTS,
+    MethodSettings,
+)
 from bids_deepseg.tasks import TASK_NAMES, TASKS
 
 
 def method_options() -> tuple[Option, ...]:
     """Return the options that choose how images are segmented."""
+    return (*_steps(), *_variants())
+
+
+def _steps() -> tuple[Option, ...]:
+    """Return the options about the steps of the method."""
     structures = ", ".join(f"{task.noun} ({task.name})" for task in TASKS.values())
     return (
         choice(
@@ -69,6 +84,12 @@ def method_options() -> tuple[Option, ...]:
             "folder of published networks; see 'bids_deepseg weights'",
             settings={"metavar": "DIR", "type": Path},
         ),
+    )
+
+
+def _variants() -> tuple[Option, ...]:
+    """Return the options about other methods and about what a person corrected."""
+    return (
         choice(
             "--rescue",
             choices=RESCUES,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from bids_deepseg.settings import Guide, MethodSettings
 
 if TYPE_CHECKING:
-    from bids_deepseg.app.alternatives import LoadedMethod
+    from bids_deepseg.app.methods import LoadedMethod
     from bids_deepseg.geometry.volume import Volume
     from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.networks.specs import ModelIdentity
