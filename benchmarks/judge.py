@@ -37,12 +37,14 @@ def main() -> None:
     parser.add_argument("--remembered", action="store_true", help="leave out images that the networks did not see yet")
     parser.add_argument("--part", choices=("tune", "report"), help="images of one part only")
     parser.add_argument("--cases", type=Path, help="JSON lines of all cases, kept and gone on with")
+    parser.add_argument("--table-only", action="store_true", help="run nothing, use the cases of --cases")
     parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
     models = remembering(args.cache, may_ask=not args.remembered)
     cases = _known(args.cases)
     done = {(case.source, case.change) for case in cases}
-    for number, source in enumerate(all_sources(args.data and Path(args.data))):
+    sources = () if args.table_only else all_sources(args.data and Path(args.data))
+    for number, source in enumerate(sources):
         if args.part and source.part != args.part:
             continue
         for case in judge_source(number, source, models, only=args.only, done=done):
