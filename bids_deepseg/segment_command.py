@@ -20,6 +20,7 @@ from bids_deepseg.option_table import option_table
 from bids_deepseg.options import LEVELS
 from bids_deepseg.process import Interrupted, environment, signals_raise, variables
 from bids_deepseg.settings import SOFT
+from bids_deepseg.tasks import task_of
 
 if TYPE_CHECKING:
     from bids_deepseg.app.engine import Engine
@@ -129,19 +130,17 @@ def _parser() -> argparse.ArgumentParser:
 def _asked(found: argparse.Namespace) -> "OneImage":
     """Turn the values of the options into what is asked for."""
     from bids_deepseg.app.one_image import OneImage  # noqa: PLC0415 - loads numpy
-    from bids_deepseg.bids.naming import PRODUCTS  # noqa: PLC0415
+    from bids_deepseg.bids.naming import choose_products  # noqa: PLC0415
 
     if found.threshold == SOFT and found.no_probseg:
         raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
-    unwanted = {"probseg"} if found.no_probseg else set()
-    unwanted |= {"centerline_mask", "centerline_tsv"} if found.no_centerline else set()
     return OneImage(
         path=found.image,
         output_dir=found.output,
         settings=settings_of(found),
         contrast=found.contrast,
         volume=found.volume,
-        products=tuple(product for product in PRODUCTS if product not in unwanted),
+        products=choose_products(task_of(found.task), probseg=not found.no_probseg, centerline=not found.no_centerline),
         report=not found.no_report,
         force=found.force,
     )

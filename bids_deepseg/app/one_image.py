@@ -134,7 +134,9 @@ def segment_one(asked: OneImage, engine: Engine, work_folder: Path, *, log_setti
     keys = sorted((key for key in ALL_PRODUCTS), key=lambda key: key == "mask")
     sources = [place / name for name in _with_sidecars(derivative_names(image, keys))]
     files: list[FileToWrite] = [
-        (asked.output_dir / _name_outside(path.name, asked.stem), _copier(path)) for path in sources if path.is_file()
+        (asked.output_dir / _name_outside(path.name, asked.stem), _copier(path, asked.stem))
+        for path in sources
+        if path.is_file()
     ]
     if asked.report:
         files.insert(0, (asked.output_dir / f"{asked.stem}{_REPORT}", partial(_write, _page(asked, image, place))))
@@ -177,12 +179,18 @@ def _name_outside(name: str, stem: str) -> str:
     return f"{stem}_label-{label}_{rest.partition('_')[2]}"
 
 
-def _copier(path: Path) -> Callable[[BinaryIO], None]:
-    """Return a function that writes the content of a file; in a sidecar, the source is a file name."""
+def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
+    """Return a function that writes the content of a file; in a sidecar, sources are file names."""
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
     sidecar = json.loads(path.read_text(encoding="utf-8"))
-    sidecar["Sources"] = [str(source).removeprefix(f"bids:{SOURCE_LINK}:") for source in sidecar["Sources"]]
+    sidecar["Sources"] = [
+        # Another result of the image stands beside this one under its own name.
+        _name_outside(source.rpartition("/")[2], stem)
+        if source.startswith("bids::")
+        else source.removeprefix(f"bids:{SOURCE_LINK}:")
+        for source in map(str, sidecar["Sources"])
+    ]
     return partial(_write, format_json(sidecar))
 
 

@@ -17,7 +17,7 @@ from bids_deepseg.bids.corrections import Correction, find_correction
 from bids_deepseg.bids.failures import read_failures
 from bids_deepseg.bids.given_files import centerline_sha256
 from bids_deepseg.bids.header import read_size
-from bids_deepseg.bids.naming import PRODUCTS
+from bids_deepseg.bids.naming import PRODUCTS, choose_products
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import is_current, read_saved
@@ -36,12 +36,7 @@ logger = logging.getLogger(__name__)
 
 def wanted_products(options: RunOptions) -> tuple[str, ...]:
     """Return the products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`."""
-    unwanted = set() if options.probseg else {"probseg"}
-    unwanted |= set() if options.centerline else {"centerline_mask", "centerline_tsv"}
-    task = task_of(options.settings.task)
-    structure = () if task is None else task.products
-    unwanted |= set() if options.probseg else {name for name in structure if name.endswith("probseg")}
-    return tuple(product for product in (*structure, *PRODUCTS) if product not in unwanted)
+    return choose_products(task_of(options.settings.task), probseg=options.probseg, centerline=options.centerline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -127,6 +127,22 @@ STRUCTURE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
 ALL_PRODUCTS: Mapping[str, Product] = MappingProxyType({**PRODUCTS, **STRUCTURE_PRODUCTS})
 
 
+def choose_products(task: Task | None, *, probseg: bool, centerline: bool) -> tuple[str, ...]:
+    """Return the products that are written, keys of :data:`ALL_PRODUCTS`, the mask of the cord last.
+
+    Parameters
+    ----------
+    task : Task or None
+        What is segmented inside of the cord.
+    probseg, centerline : bool
+        Whether probabilities and the centerline are written.
+    """
+    unwanted = set() if probseg else {name for name, kind in ALL_PRODUCTS.items() if kind.suffix == "probseg"}
+    unwanted |= set() if centerline else {"centerline_mask", "centerline_tsv"}
+    structure = () if task is None else task.products
+    return tuple(product for product in (*structure, *PRODUCTS) if product not in unwanted)
+
+
 @dataclass(frozen=True, slots=True)
 class BidsName:
     """A BIDS file name taken apart.

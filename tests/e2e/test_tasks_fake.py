@@ -14,7 +14,7 @@ from bids_deepseg.bids.tables import read_columns
 from bids_deepseg.options import RunOptions
 from bids_deepseg.settings import MethodSettings
 from bids_deepseg.tasks import TASK_NAMES, TASKS, task_of
-from tests.fake_engine import FakeEngine, files_of, summary_of, write_dataset
+from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 pytestmark = pytest.mark.slow
 IMAGES = ("sub-01/anat/sub-01_T2w", "sub-01/anat/sub-01_T2starw")
@@ -41,11 +41,11 @@ def test_the_task_writes_the_cord_and_the_structure_inside_of_it(dataset):
     code, out = run(dataset, "--task", "gm")
     assert code == 0
     for suffix in ("T2w", "T2starw"):
-        cord, grey = (load(out, f"label-{label}_DESC_mask.nii.gz", suffix) for label in ("SC", "GM"))
+        outer, grey = (load(out, f"label-{label}_DESC_mask.nii.gz", suffix) for label in ("SC", "GM"))
         probability = load(out, "label-GM_DESC_probseg.nii.gz", suffix).get_fdata()
-        np.testing.assert_array_equal(cord.affine, grey.affine)
+        np.testing.assert_array_equal(outer.affine, grey.affine)
         assert grey.get_data_dtype() == np.uint8
-        inside, found = cord.get_fdata() > 0, grey.get_fdata() > 0
+        inside, found = outer.get_fdata() > 0, grey.get_fdata() > 0
         assert found.any()
         assert not found[~inside].any()
         assert not probability[~inside].any()
@@ -70,9 +70,9 @@ def test_the_sidecar_names_the_network_the_verdict_and_the_cord(dataset):
     assert sidecar["Sources"][1] == "bids::sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.nii.gz"
     mask = load(out, "label-GM_DESC_mask.nii.gz").get_fdata()
     assert sidecar["Measures"]["Volume_mm3"] == pytest.approx(mask.sum())
-    cord = json.loads((out / "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.json").read_text())
-    assert cord["Options"]["task"] == "gm"
-    assert [model["Name"] for model in cord["Model"]] == ["fake"]
+    outer = json.loads((out / "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.json").read_text())
+    assert outer["Options"]["task"] == "gm"
+    assert [model["Name"] for model in outer["Model"]] == ["fake"]
 
 
 def test_the_same_command_again_does_nothing_and_another_task_replaces_the_result(dataset, capsys):
@@ -144,3 +144,15 @@ def test_the_report_outlines_the_structure_and_tells_its_size(dataset):
     assert f"{area['MeanArea_mm2']:.1f} mm² in {area['Slices']} slices" in page
     run(dataset, "--suffix", "T2w")
     assert "outline inner" not in (out / "sub-01.html").read_text().partition("<body>")[2]
+
+
+def test_one_image_has_the_results_of_the_task_beside_those_of_the_cord(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = write_nifti(tmp_path / "in" / "scan.nii.gz", cord())
+    assert cli.main(["segment", str(image), "-o", str(tmp_path / "out"), "--task", "gm"], engine=FakeEngine()) == 0
+    inner, outer = (nib.load(tmp_path / "out" / f"scan_label-{label}_mask.nii.gz") for label in ("GM", "SC"))
+    assert inner.get_fdata().any()
+    assert not inner.get_fdata()[outer.get_fdata() == 0].any()
+    sidecar = json.loads((tmp_path / "out" / "scan_label-GM_mask.json").read_text())
+    assert sidecar["Sources"] == ["scan.nii.gz", "scan_label-SC_mask.nii.gz"]
+    assert "outline inner" in (tmp_path / "out" / "scan_report.html").read_text().partition("<body>")[2]
