@@ -89,10 +89,10 @@ class RealRun:
 
 
 def write_large_image(path):
-    """Write a phantom of 17 million voxels: 512 x 512 pixels of 0.25 mm in 64 slices."""
-    phantom = make_phantom(np.random.default_rng(5), contrast="t2", shape=(128, 128, 64), zooms=(1.0, 1.0, 1.0))
-    fine = np.rint(phantom.image.data).astype(np.int16).repeat(4, 0).repeat(4, 1)
-    affine = phantom.image.grid.affine @ np.diag([0.25, 0.25, 1.0, 1.0])
+    """Write a phantom of 17 million voxels: 512 x 512 pixels of 0.125 mm in 64 slices."""
+    phantom = make_phantom(np.random.default_rng(5), contrast="t2", shape=(64, 64, 64), zooms=(1.0, 1.0, 1.0))
+    fine = np.rint(phantom.image.data).astype(np.int16).repeat(8, 0).repeat(8, 1)
+    affine = phantom.image.grid.affine @ np.diag([0.125, 0.125, 1.0, 1.0])
     path.parent.mkdir(parents=True)
     nib.Nifti1Image(fine, affine).to_filename(path)
 
