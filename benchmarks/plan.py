@@ -1,7 +1,7 @@
 """Measure time and memory of ``--dry-run`` on a data set of many participants, in a process of its own.
 
 The data set has twelve files a participant: T1w, T2w, T2starw, dwi and bold images, their sidecars, b-values and
-b-vectors; four of them are images that are planned.
+b-vectors; four of them are images that are planned. Measured are all participants and one of them.
 
 usage: python benchmarks/plan.py [N_PARTICIPANTS] [--runs N]
 """
@@ -63,11 +63,11 @@ class Measurement:
     peak_mib: float
 
 
-def measure(bids_dir: Path, output_dir: Path) -> Measurement:
-    """Plan a data set in a process of its own."""
+def measure(bids_dir: Path, output_dir: Path, *words: str) -> Measurement:
+    """Plan a data set in a process of its own; ``words`` are further options."""
     run = Path(__file__).parents[1] / "run.py"
     begin = time.perf_counter()
-    command = [sys.executable, run, bids_dir, output_dir, "participant", "--dry-run", "-q"]
+    command = [sys.executable, run, bids_dir, output_dir, "participant", "--dry-run", "-q", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         n_planned = process.stdout.read().count(b"->") if process.stdout else 0
         _, status, usage = os.wait4(process.pid, 0)
@@ -88,10 +88,15 @@ def main() -> None:
         folder.mkdir()
         write_dataset(folder, args.n_participants)
         runs = [measure(folder, Path(name) / "out") for _ in range(args.runs)]
+        alone = [measure(folder, Path(name) / "out", "--participant-label", "00000") for _ in range(args.runs)]
     for one in runs:
         print(f"exit {one.code}, {one.n_planned} images: {one.wall_s:.2f} s wall, {one.processor_s:.2f} s processor")
     print(
         f"least: {min(one.wall_s for one in runs):.2f} s wall, {min(one.processor_s for one in runs):.2f} s processor"
+    )
+    print(
+        f"one participant, least: {min(one.wall_s for one in alone):.2f} s wall, "
+        f"{min(one.processor_s for one in alone):.2f} s processor"
     )
     print(f"largest: {max(one.peak_mib for one in runs):.0f} MiB")
 
