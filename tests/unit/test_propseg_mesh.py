@@ -73,7 +73,7 @@ def test_the_wall_has_all_its_neighbours():
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("zooms", [(1.0, 1.0, 1.0), (0.5, 0.8, 3.0)])
 def test_the_coverage_sums_to_the_volume(direction, zooms):
-    grid = grid_of(tuple(int(round(30 / z)) + 1 for z in zooms), zooms)
+    grid = grid_of(tuple(round(30 / z) + 1 for z in zooms), zooms)
     vertices, triangles = closed_surface(straight(direction))
     drawn = coverage(vertices, triangles, grid)
     assert drawn.data.min() >= 0

@@ -58,8 +58,8 @@ class Field:
     def inside(self, points_mm: Array) -> NDArray[np.bool_]:
         """Tell which points of shape (..., 3) lie in a voxel of the image."""
         index = points_mm / self.zooms
-        within: NDArray[np.bool_] = ((index >= -0.5) & (index <= np.array(self.data.shape) - 0.5)).all(axis=-1)
-        return within
+        within = (index >= -0.5) & (index <= np.array(self.data.shape) - 0.5)
+        return np.asarray(within.all(axis=-1), np.bool_)
 
 
 def prepare_field(canonical: Volume, *, sign: int) -> Field:

@@ -77,7 +77,8 @@ def _largest_step(values: Array, allowed: NDArray[np.bool_]) -> Array:
     before = np.arange(values.shape[-1]) <= rises.argmax(axis=-1)[..., None]
     inside = np.where(before, values, np.inf).min(axis=-1)
     outside = np.where(~before & allowed, values, -np.inf).max(axis=-1)
-    return np.abs(outside - inside)
+    steps: Array = np.abs(outside - inside)
+    return steps
 
 
 def _mean_where(values: Array, chosen: NDArray[np.bool_]) -> Array:

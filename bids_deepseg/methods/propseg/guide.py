@@ -41,7 +41,8 @@ class Guide:
         vector = target - place
         if np.linalg.norm(vector) < 1e-6:
             vector = further - target
-        return vector / np.linalg.norm(vector)
+        unit: Array = vector / np.linalg.norm(vector)
+        return unit
 
     def passed(self, place: Array) -> bool:
         """Tell whether ``place`` lies past the end of the line by more than is allowed."""
@@ -71,7 +72,7 @@ class Guide:
 
 def guide_along(centerline: Centerline) -> Guide | None:
     """Turn a centerline into a guide that leads upwards, or None if it has one point only."""
-    if len(centerline.k) < 2:  # noqa: PLR2004
+    if len(centerline.k) < 2:
         return None
     zooms = np.array(centerline.grid.zooms)
     points = np.column_stack([centerline.ij, centerline.k]) * zooms

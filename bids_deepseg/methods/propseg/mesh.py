@@ -1,4 +1,4 @@
-"""Describe a tube by rings of points, and measure it.
+r"""Describe a tube by rings of points, and measure it.
 
 A tube is an array ``points`` (R, M, 3): R rings, from inferior to superior or the other way round, of M points each.
 Coordinates are millimetres along the canonical axes of the image (voxel index times voxel size). The order of the
@@ -8,8 +8,8 @@ rings and keeps that.
 ::
 
     ring r+1   *------*      two triangles for each pair of neighbours in a ring
-               | \\    |
-               |   \\  |
+               | \    |
+               |   \  |
     ring r     *------*
                m     m+1
 """
@@ -45,7 +45,8 @@ def cylinder(centres: Array, directions: Array, radii: tuple[float, float], n_po
 
 def turned(points: Array) -> Array:
     """Return the same tube with the rings in the opposite order."""
-    return points[::-1, ::-1]
+    other: Array = points[::-1, ::-1]
+    return other
 
 
 def ring_centres(points: Array) -> Array:
@@ -57,7 +58,8 @@ def ring_centres(points: Array) -> Array:
 def ring_directions(points: Array) -> Array:
     """Return the unit normal of each ring's plane, (R, 3), towards the following rings."""
     area = _vector_areas(points)
-    return area / np.maximum(np.linalg.norm(area, axis=1, keepdims=True), 1e-12)
+    directions: Array = area / np.maximum(np.linalg.norm(area, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
 def ring_areas(points: Array) -> Array:
@@ -133,7 +135,8 @@ def rotation_between(start: Array, end: Array) -> Array:
         raise ValueError("The two directions are opposite.")
     x, y, z = np.cross(start, end)
     skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
+    rotation: Array = np.eye(3) + skew + skew @ skew / (1 + cosine)
+    return rotation
 
 
 def rigid_fit(start: Array, end: Array) -> Array:

@@ -37,7 +37,11 @@ class PropsegParameters:
     shape_weight : float
         Weight alpha of the internal force.
     refinement_weight : float
-        Weight of the internal force in the refinement, alpha + beta.
+        Weight of the internal force in the refinement (the reference's alpha + beta is 75; larger, chosen on the
+        training data, since the reference smooths the surface as well, which shrinks it).
+    refinement_smoothing_mm : float
+        Standard deviation of the smoothing along the cord after each round of the refinement (added for the same
+        reason: along the cord smoothing does not shrink it).
     step_mm, band_mm : float
         Length of a propagation step, and distance of its rings.
 
@@ -58,7 +62,8 @@ class PropsegParameters:
     search_steps: int = 15
     search_step_mm: float = 0.2
     shape_weight: float = 25.0
-    refinement_weight: float = 75.0
+    refinement_weight: float = 600.0
+    refinement_smoothing_mm: float = 2.0
     step_mm: float = 6.0
     band_mm: float = 2.0
 

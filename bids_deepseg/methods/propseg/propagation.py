@@ -30,8 +30,12 @@ _N_STRAIGHT = 7
 _SLOPES_PER_MM = np.linspace(-0.06, 0.06, 9)
 #: Price of a squared slope, as part of the mean edge; the cord bends slowly.
 _BEND_PRICE = 3.0
+#: Part of the contrast so far below which a single ring has lost the cord: a step may begin inside and end behind it.
+_LOST_PART = 0.25
 #: A band is judged by its rings if at least this part of its points lies in the image.
 _JUDGED_PART = 0.7
+#: Part of the points or triangles of a band that lie the wrong way round when it overlaps itself.
+_TURNED_PART = 0.2
 #: Cosine below which a step turns back.
 _MAX_TURN = 0.5
 
@@ -120,7 +124,7 @@ def _advance(
         enough_mm=_ENOUGH_MM,
     )
     grown = np.concatenate([points[: -len(context)], joined])
-    return grown, _objection(field, grown, band, parameters)
+    return grown, _objection(field, grown, band, parameters, contrast)
 
 
 def _predict(
@@ -143,7 +147,7 @@ def _predict(
         candidates = [present]
     else:
         slopes = _SLOPES_PER_MM * distances[-1]
-        side = np.cross(present, [0.0, 1.0, 0.0] if abs(present[1]) < 0.9 else [1.0, 0.0, 0.0])  # noqa: PLR2004
+        side = np.cross(present, [0.0, 1.0, 0.0] if abs(present[1]) < 0.9 else [1.0, 0.0, 0.0])
         side = side / np.linalg.norm(side)
         other = np.cross(present, side)
         candidates = [present + a * side + b * other for a in slopes for b in slopes]
@@ -151,10 +155,9 @@ def _predict(
     bands = np.stack(
         [centres[-1] + distances[:, None, None] * d + shape @ rotation_between(own, d).T for d in candidates]
     )
-    if len(bands) == 1:
-        return bands[0]
     bend = 1 - (np.array(candidates) @ present) ** 2
-    return bands[int(np.argmax(_edge_strengths(field, bands) * (1 - _BEND_PRICE * bend)))]
+    best: Array = bands[int(np.argmax(_edge_strengths(field, bands) * (1 - _BEND_PRICE * bend)))]
+    return best
 
 
 def _direction(centres: Array) -> Array:
@@ -173,37 +176,34 @@ def _edge_strengths(field: Field, bands: Array) -> Array:
     return np.maximum(strength, 0)
 
 
-def _objection(field: Field, grown: Array, band: Array, parameters: PropsegParameters) -> str | None:
-    """Name the first rule that the new rings break, None if they keep all [5.5]."""
+def _objection(field: Field, grown: Array, band: Array, parameters: PropsegParameters, recent: float) -> str | None:
+    """Name the first rule that the new rings break, None if they keep all [5.5]; ``recent`` is the contrast so far."""
     new = grown[-len(band) :]
     seen = measure_rings(field, new)
     areas = ring_areas(grown)
     area, before = areas[-len(band) :].mean(), areas[: -len(band)][-_N_CONTEXT:].mean()
-    if np.linalg.norm(new - band, axis=2).mean() >= parameters.max_deformation_mm:
-        return "deformation"
-    if field.inside(new).mean() >= _JUDGED_PART:
-        if np.nanmean(seen.contrast) <= parameters.min_contrast:
-            return "contrast"
-        if np.nanmean(seen.agreement) < parameters.min_agreement:
-            return "agreement"
+    judged = bool(field.inside(new).mean() >= _JUDGED_PART)
     limit = parameters.max_area_mm2
-    if area >= 1.2 * limit or (area >= limit and area - before >= limit / 7):
-        return "area"
-    if area < parameters.min_area_mm2:
-        return "collapse"
-    if _overlaps(grown[-len(band) - 2 :]):
-        return "overlap"
-    return None
+    broken = {
+        "deformation": np.linalg.norm(new - band, axis=2).mean() >= parameters.max_deformation_mm,
+        "contrast": judged
+        and (np.nanmean(seen.contrast) <= parameters.min_contrast or np.nanmin(seen.contrast) < _LOST_PART * recent),
+        "agreement": judged and np.nanmean(seen.agreement) < parameters.min_agreement,
+        "area": area >= 1.2 * limit or (area >= limit and area - before >= limit / 7),
+        "collapse": area < parameters.min_area_mm2,
+        "overlap": _overlaps(grown[-len(band) - 2 :]),
+    }
+    return next((name for name, is_broken in broken.items() if is_broken), None)
 
 
 def _overlaps(points: Array) -> bool:
     """Tell whether a ring crosses the plane of the one before it, or the wall is turned inside out."""
     centres, directions = ring_centres(points), ring_directions(points)
     steps = points[1:] - centres[:-1, None]
-    if (np.einsum("rmj,rj->rm", steps, directions[:-1]) <= 0).mean() > 0.2:  # noqa: PLR2004
+    if (np.einsum("rmj,rj->rm", steps, directions[:-1]) <= 0).mean() > _TURNED_PART:
         return True
     middles, normals = triangle_frames(points)
     n_rings, n_points = points.shape[:2]
     ring = np.tile(np.repeat(np.arange(n_rings - 1), n_points), 2)
     outwards = middles - (centres[:-1] + centres[1:])[ring] / 2
-    return bool((np.einsum("tj,tj->t", outwards, normals) <= 0).mean() > 0.2)  # noqa: PLR2004
+    return bool((np.einsum("tj,tj->t", outwards, normals) <= 0).mean() > _TURNED_PART)

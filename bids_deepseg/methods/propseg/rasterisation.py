@@ -99,4 +99,4 @@ def _changes(
         np.concatenate([sign * (1 - beyond), sign * beyond]),
         minlength=(shape[0] + 1) * shape[1] * shape[2],
     )
-    return change.reshape(shape[0] + 1, *shape[1:])
+    return change.reshape(shape[0] + 1, *shape[1:]).astype(np.float64)

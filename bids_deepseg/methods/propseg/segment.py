@@ -174,8 +174,8 @@ def _best_tube(
     if best is None or best.length_mm < needed:
         found = "no place looks like one" if best is None else f"the longest tube has {best.length_mm:.0f} mm"
         raise CordNotFoundError(
-            f"PropSeg found no cord: {found}, at least {needed:.0f} mm are expected. Check that the contrast (bright or "
-            "dark fluid) is the image's, or give a centerline."
+            f"PropSeg found no cord: {found}, at least {needed:.0f} mm are expected. Check that the contrast (bright "
+            "or dark fluid) is the image's, or give a centerline."
         )
     return best
 

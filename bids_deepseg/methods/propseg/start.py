@@ -60,8 +60,8 @@ class Start:
 def symmetry_span(field: Field) -> tuple[float, float]:
     """Return the part of the first axis in mm that is searched: all, or 50 mm around the plane of symmetry.
 
-    The plane is the one whose two sides, 40 voxels each, are most alike when mirrored. Likeness is the correlation: both
-    sides are of one image, so that the mutual information of the reference method has nothing to add.
+    The plane is the one whose two sides, 40 voxels each, are most alike when mirrored. Likeness is the correlation:
+    both sides are of one image, so that the mutual information of the reference method has nothing to add.
     """
     n, zoom = field.data.shape[0], float(field.zooms[0])
     if n * zoom <= WIDE_MM:
