@@ -54,15 +54,29 @@ def segment_or_rescue(
     SegmentationError
         If no method gave a result.
     """
-    from bids_deepseg.methods.rescue import rescue  # noqa: PLC0415 - loads scipy
+    from bids_deepseg.methods.rescue import FIRST, rescue  # noqa: PLC0415 - loads scipy
 
     first = partial(engine.segment, volume, models, guide=guide, observer=observer)
     settings = engine.settings
     # Who asks for the raw answer of the network, or for the reference's own result, gets that.
     if settings.rescue == "off" or settings.is_soft or settings.profile != "default":
         return first()
-    found = rescue(first, _others(engine, volume, models, guide, observer, loaded))
-    return _noted(found) if found.tries else found.result
+    seen: dict[str, Segmentation] = {}
+    others = _others(engine, volume, models, guide, observer, loaded)
+    found = rescue(_kept_in(seen, FIRST, first), ((name, _kept_in(seen, name, run)) for name, run in others))
+    return _noted(found, seen) if found.tries else found.result
+
+
+def _kept_in(
+    seen: dict[str, "Segmentation"], name: str, run: "Callable[[], Segmentation]"
+) -> "Callable[[], Segmentation]":
+    """Return a method that leaves its result in ``seen``, too."""
+
+    def run_and_keep() -> "Segmentation":
+        seen[name] = run()
+        return seen[name]
+
+    return run_and_keep
 
 
 def _others(
@@ -112,8 +126,10 @@ def _configure(
     return engine, loaded[settings]
 
 
-def _noted(found: "Rescued[Segmentation]") -> "Segmentation":
-    """Return the best result with what was tried, and with a finding that says so."""
+def _noted(found: "Rescued[Segmentation]", seen: dict[str, "Segmentation"]) -> "Segmentation":
+    """Return the best result with what was tried, and with findings that say so."""
+    from bids_deepseg.methods.judge import judge_kernels  # noqa: PLC0415 - loads scipy
+    from bids_deepseg.methods.rescue import FIRST, STACKS  # noqa: PLC0415 - loads scipy
     from bids_deepseg.stages.findings import Finding  # noqa: PLC0415 - loads scipy
 
     kept = next(one for one in found.tries if one.kept)
@@ -127,4 +143,7 @@ def _noted(found: "Rescued[Segmentation]") -> "Segmentation":
             "Look at the mask."
         )
         findings = (*findings, Finding("rescued", "warn" if severe else "info", message))
+    if FIRST in seen and STACKS in seen:
+        differing = judge_kernels(seen[FIRST].mask, seen[STACKS].mask)
+        findings = findings if differing is None else (*findings, differing)
     return replace(result, findings=findings, tries=found.tries)

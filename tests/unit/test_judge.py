@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from benchmarks.suite.broken import BREAKS
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.judge import Evidence, certainty, contrast, judge_evidence, shape
+from bids_deepseg.methods.judge import Evidence, certainty, contrast, judge_evidence, judge_kernels, shape
 from bids_deepseg.methods.judge.evidence import Surroundings, distance_mm, look_around
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import Heatmap
@@ -178,3 +178,14 @@ def test_a_mirrored_mask_is_as_asymmetric():
 def test_a_network_that_says_something_else_of_the_inverted_image_is_told():
     assert "inverted-disagrees" in codes_of(evidence_of(scene()[1], inverted=0.2))
     assert "inverted-disagrees" not in codes_of(evidence_of(scene()[1], inverted=0.03))
+
+
+def test_masks_of_two_kernels_are_compared():
+    truth = scene()[1]
+    masks = [Volume(mask.astype(np.uint8), GRID) for mask in (truth, np.roll(truth, 6, 0), np.roll(truth, 30, 0))]
+    assert judge_kernels(masks[0], masks[0]) is None
+    severities = [judge_kernels(masks[0], other).severity for other in masks[1:]]
+    assert severities[1] == "fail"
+    assert judge_kernels(masks[0], masks[1]).value == pytest.approx(
+        certainty.dice(truth, np.roll(truth, 6, 0)), abs=1e-4
+    )

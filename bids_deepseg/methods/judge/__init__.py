@@ -5,6 +5,6 @@
 """
 
 from bids_deepseg.methods.judge.evidence import Evidence
-from bids_deepseg.methods.judge.judging import Judgement, judge_evidence
+from bids_deepseg.methods.judge.judging import Judgement, judge_evidence, judge_kernels
 
-__all__ = ["Evidence", "Judgement", "judge_evidence"]
+__all__ = ["Evidence", "Judgement", "judge_evidence", "judge_kernels"]

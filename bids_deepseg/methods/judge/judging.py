@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bids_deepseg.methods.judge.certainty import disagreement, whole_expected_dice
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.judge.certainty import dice, disagreement, whole_expected_dice
 from bids_deepseg.methods.judge.evidence import Evidence, Surroundings, look_around
 from bids_deepseg.methods.judge.rules import Rule, rules
 from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
@@ -58,9 +59,30 @@ def judge_evidence(evidence: Evidence) -> Judgement:
     return Judgement((*judge(evidence.centerline, evidence.mask, evidence.metrics), *found), _score(evidence, around))
 
 
+def judge_kernels(flat: Volume, stacked: Volume) -> Finding | None:
+    """Compare the masks of the networks that see slices and stacks of slices.
+
+    Parameters
+    ----------
+    flat, stacked : Volume
+        uint8 masks on one grid.
+
+    Returns
+    -------
+    Finding or None
+        ``kernels-disagree`` if they differ by more than its limits allow.
+    """
+    rule = next(rule for rule in rules() if rule.code == "kernels-disagree")
+    return _compare(rule, dice(flat.data > 0, stacked.data > 0))
+
+
 def _apply(rule: Rule, evidence: Evidence, around: Surroundings) -> Finding | None:
     """Measure, and compare with the limits."""
-    value = rule.measure(evidence, around)
+    return _compare(rule, rule.measure(evidence, around))
+
+
+def _compare(rule: Rule, value: float) -> Finding | None:
+    """Compare a value with the limits of its rule."""
     if isnan(value):
         return None
     for severity, limit in (("fail", rule.fail), ("warn", rule.warn)):

@@ -12,6 +12,9 @@ from typing import Any
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.rescue.images import denoised, evened
 
+#: Name of the attempt whose network sees stacks of slices.
+STACKS = "3D kernel"
+
 #: Weight of the slope, ten times that of the default: a path that leaves the cord for something hotter costs more.
 _STRAIGHTER = 1.0
 
@@ -38,7 +41,7 @@ class Attempt:
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt("3D kernel", MappingProxyType({"kernel": "3d"})),
+        Attempt(STACKS, MappingProxyType({"kernel": "3d"})),
         Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
         Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
         Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),
