@@ -18,10 +18,16 @@ from bids_deepseg.methods.propseg.propagation import propagate
 from bids_deepseg.methods.propseg.rasterisation import coverage
 from bids_deepseg.methods.propseg.refinement import refine
 from bids_deepseg.methods.propseg.start import Start, starts_in_image
-from bids_deepseg.stages.centerline import MIN_LENGTH_MM, Centerline
+from bids_deepseg.stages.centerline import Centerline
 
 #: Rounds of the deformation of the first tube, and displacement that ends them (spec of the reference method, 5.4).
 _START_ROUNDS, _START_ENOUGH_MM = 8, 0.05
+
+#: Length of a tube, or the whole image if that is shorter: twice the first tube, so that it must have grown.
+MIN_LENGTH_MM = 20.0
+
+#: Mean agreement of the rays of the first tube and of the whole one: 0.95 and more in cords, 0.6 in white noise.
+MIN_MEAN_AGREEMENT = 0.8
 
 #: Starts that are propagated before the search is given up.
 _MAX_TRIES = 4
@@ -102,7 +108,7 @@ def segment_propseg(
     Raises
     ------
     CordNotFoundError
-        If no start grows to a tube of at least 10 mm (or the whole image, if that is shorter).
+        If no start grows to a tube of at least 20 mm (or the whole image, if that is shorter).
     """
     parameters = parameters or PropsegParameters()
     kind = contrast_kind(bright_fluid=bright_fluid)
@@ -112,6 +118,11 @@ def segment_propseg(
     starts = starts_in_image(field, parameters) if guide is None else starts_on(guide, parameters.radius_mm)
     tube = _best_tube(field, _first_tubes(field, starts, kind, parameters), kind, parameters, guide)
     seen = measure_rings(field, tube.points)
+    if np.nanmean(seen.agreement) < MIN_MEAN_AGREEMENT:
+        raise CordNotFoundError(
+            f"PropSeg found no cord: only {np.nanmean(seen.agreement):.0%} of the rays of its tube see the contrast of "
+            f"cord and fluid, {MIN_MEAN_AGREEMENT:.0%} are expected. Check that the contrast is the image's."
+        )
     price = trade_off(float(np.nanmean(seen.contrast)), parameters)
     vertices, triangles = closed_surface(refine(field, tube.points, parameters, price=price))
     drawn = coverage(vertices, triangles, canonical.grid)
@@ -148,7 +159,7 @@ def _first_tubes(
         if not np.isfinite(seen.contrast).any() or not parameters.min_area_mm2 <= area <= parameters.max_area_mm2:
             continue
         contrast, agreement = float(np.nanmean(seen.contrast)), float(np.nanmean(seen.agreement))
-        if contrast > parameters.min_contrast and agreement >= parameters.min_agreement:
+        if contrast > parameters.min_contrast and agreement >= MIN_MEAN_AGREEMENT:
             ranked.append((contrast * agreement, tube))
     return sorted(ranked, key=lambda pair: -pair[0])
 
