@@ -218,3 +218,8 @@ def test_temporary_files_of_other_processes_are_neither_read_nor_removed(raw, tm
     for path in others:
         path.unlink()
     assert contents(out) == before
+
+
+def test_a_single_author_is_named(tmp_path):
+    raw = make_dataset(tmp_path / "raw", {}, Authors=["A. One"])
+    assert describe_dataset(tmp_path / "out", raw, version="1")["Authors"] == ["A. One"]
