@@ -32,7 +32,16 @@ MAY_IMPORT = {
     "option_values": set(),
     "option_table": {"options", "option_row", "method_options"},
     "config_file": {"options", "method_options", "option_row", "option_table"},
-    "arguments": {"option_row", "option_values", "options", "method_options", "option_table", "config_file", "networks", "settings"},
+    "arguments": {
+        "option_row",
+        "option_values",
+        "options",
+        "method_options",
+        "option_table",
+        "config_file",
+        "networks",
+        "settings",
+    },
     "terminal": set(),
     "process": {"execution"},
 }
