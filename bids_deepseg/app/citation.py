@@ -95,15 +95,14 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
     return MethodsFacts(
         versions=_sorted(_version_of(sidecar, version) for sidecar in sidecars) or {version: 0},
         software=software_versions(),
-        networks=_networks(sidecars),
+        networks=_networks([*sidecars, *(result.structure_sidecar for result in results)]),
         n_participants=len({result.subject for result in results}),
         n_images=len(results),
         kinds=_sorted(_suffix(result.source_file) for result in results),
         thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in made),
         options={
             name: _sorted(
-                str(_mapping(sidecar.get("Options")).get(name, unstated.get(name, "not stated")))
-                for sidecar in made
+                str(_mapping(sidecar.get("Options")).get(name, unstated.get(name, "not stated"))) for sidecar in made
             )
             for name in names
         },
@@ -111,6 +110,7 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         verdicts={verdict: verdicts[verdict] for verdict in (*_VERDICTS, *sorted(set(verdicts) - set(_VERDICTS)))},
         failures=_sorted(failure.status for failure in failures),
         n_drawn=len(sidecars) - len(made),
+        structures=_sorted(result.task.noun for result in results if result.task is not None),
     )
 
 

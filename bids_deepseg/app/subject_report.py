@@ -144,7 +144,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     task, structure = saved.task, None
     if task is not None and (path := saved.structure_mask) is not None:
         structure = _read_like(path, volume, np.uint8)
-        facts |= _structure_facts(task, read_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json")))
+        facts |= _structure_facts(task, saved.structure_sidecar)
     return ReportImage(
         image.key,
         volume,

@@ -114,6 +114,12 @@ class SavedResult:
         return None if self.task is None else self._beside(self.task.label, "mask.nii.gz")
 
     @property
+    def structure_sidecar(self) -> Mapping[str, Any]:
+        """Contents of the JSON sidecar of that mask, empty without one."""
+        mask = self.structure_mask
+        return {} if mask is None else read_json(mask.with_name(mask.name.removesuffix(".nii.gz") + ".json"))
+
+    @property
     def centerline_mask(self) -> Path | None:
         """Centerline as an image, None when it was not asked for."""
         return self._beside("SCcenterline", "mask.nii.gz")

@@ -6,7 +6,7 @@ come from one template of paragraphs, in which everything that is not prose pass
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jinja2
 from markupsafe import Markup, escape
@@ -61,6 +61,8 @@ class MethodsFacts:
         Images without result by status.
     n_drawn : int
         Images whose mask a person drew; thresholds and options do not count them.
+    structures : mapping of str to int
+        What was segmented inside of the cord.
     """
 
     versions: Mapping[str, int]
@@ -75,6 +77,7 @@ class MethodsFacts:
     verdicts: Mapping[str, int]
     failures: Mapping[str, int]
     n_drawn: int = 0
+    structures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,3 +156,12 @@ def test_one_image_has_the_results_of_the_task_beside_those_of_the_cord(tmp_path
     sidecar = json.loads((tmp_path / "out" / "scan_label-GM_mask.json").read_text())
     assert sidecar["Sources"] == ["scan.nii.gz", "scan_label-SC_mask.nii.gz"]
     assert "outline inner" in (tmp_path / "out" / "scan_report.html").read_text().partition("<body>")[2]
+
+
+def test_the_methods_text_names_the_structure_and_its_network(dataset):
+    _code, out = run(dataset, "--task", "gm")
+    text = (out / "logs" / "CITATION.md").read_text()
+    assert "A further network marked grey matter around the middle of the cord in 2 images" in text
+    assert "`inner`" in text
+    run(dataset)
+    assert "grey matter" not in (out / "logs" / "CITATION.md").read_text()
