@@ -177,7 +177,7 @@ def _place() -> tuple[Rule, ...]:
             "centre-jump",
             "distance of a slice's centre from the line through its neighbours' in mm; largest",
             lambda evidence, _: _largest(shape.centre_steps_mm(evidence)),
-            *(2.5, 8.0),
+            *(2.5, None),
             "The mask's centre jumps by {value:.1f} mm from one slice to the next. Look at the course of the cord.",
         ),
         Rule(
