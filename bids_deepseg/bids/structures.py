@@ -54,12 +54,15 @@ def _told(task: Task, structure: "Structure", stamp: RunStamp) -> dict[str, Any]
     """Return everything that the sidecar of the mask tells about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]
+    # Networks that are thresholded on their own pixels, before these are averaged over voxels.
+    on_pixels = [model.threshold for model in stamp.structure_models if model.threshold != structure.threshold]
     voxel_mm3 = float(abs(np.linalg.det(structure.mask.grid.affine[:3, :3])))
     return {
         "Type": task.roi_type,
         "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}],
         "Model": describe_models(stamp.structure_models),
         "Threshold": structure.threshold,
+        **({"NetworkThreshold": on_pixels[0]} if on_pixels else {}),
         "QC": {"Verdict": structure.verdict, "Reasons": describe_findings(structure.findings)},
         "Measures": {
             "MeanArea_mm2": round(float(present.mean()), 4) if len(present) else None,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -165,3 +166,19 @@ def test_the_methods_text_names_the_structure_and_its_network(dataset):
     assert "`inner`" in text
     run(dataset)
     assert "grey matter" not in (out / "logs" / "CITATION.md").read_text()
+
+
+class OwnThreshold(FakeEngine):
+    """An engine whose network of the structure is thresholded on its own pixels, as published ones are."""
+
+    def structure_specs(self, contrast=None):
+        return tuple(SimpleNamespace(**vars(spec) | {"threshold": 0.999}) for spec in super().structure_specs(contrast))
+
+
+def test_the_threshold_of_a_network_on_its_own_pixels_is_told(dataset):
+    for engine, expected in ((OwnThreshold(), 0.999), (FakeEngine(), None)):
+        out = dataset.parent / type(engine).__name__
+        words = [str(dataset), str(out), "participant", "--skip-bids-validation", "--n-cpus", "1", "--task", "gm"]
+        assert cli.main([*words, "--suffix", "T2w"], engine=engine) == 0
+        sidecar = json.loads((out / "sub-01/anat/sub-01_space-orig_label-GM_desc-T2w_mask.json").read_text())
+        assert (sidecar["Threshold"], sidecar.get("NetworkThreshold")) == (0.5, expected)
