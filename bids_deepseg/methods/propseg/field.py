@@ -98,6 +98,8 @@ def prepare_field(canonical: Volume, *, sign: int) -> Field:
             f"No cord was found: the image is constant ({low:g}), apart from single voxels. Check the image."
         )
     upper = np.maximum(median.max(axis=(0, 1)) - low, _LEAST_RANGE * (high - low))
-    upper = np.exp(ndimage.gaussian_filter1d(np.log(upper), _RANGE_SIGMA_MM / canonical.grid.zooms[2], mode="nearest"))
+    smooth = np.exp(ndimage.gaussian_filter1d(np.log(upper), _RANGE_SIGMA_MM / canonical.grid.zooms[2], mode="nearest"))
+    # Never below the slice's own: where the signal ends, cord and fluid would both be cut off.
+    upper = np.maximum(smooth, upper)
     scaled = np.clip((canonical.data - low) * (SCALE / upper), 0, SCALE).astype(np.float32)
     return Field(scaled if sign > 0 else np.float32(SCALE) - scaled, np.array(canonical.grid.zooms))

@@ -29,6 +29,9 @@ MIN_LENGTH_MM = 20.0
 #: Mean agreement of the rays of the first tube and of the whole one: 0.95 and more in cords, 0.6 in white noise.
 MIN_MEAN_AGREEMENT = 0.8
 
+#: Least part of its length that a first tube rises along the third axis; a tube that lies across is no cord.
+_UPRIGHT = 0.6
+
 #: Starts that are propagated before the search is given up.
 _MAX_TRIES = 4
 
@@ -77,7 +80,12 @@ class _Tube:
 
     @property
     def length_mm(self) -> float:
-        return float(np.linalg.norm(np.diff(ring_centres(self.points), axis=0), axis=1).sum())
+        return _length_mm(self.points)
+
+
+def _length_mm(points: Array) -> float:
+    """Return the length of the line through the centres of the rings."""
+    return float(np.linalg.norm(np.diff(ring_centres(points), axis=0), axis=1).sum())
 
 
 def segment_propseg(
@@ -159,7 +167,8 @@ def _first_tubes(
         if not np.isfinite(seen.contrast).any() or not parameters.min_area_mm2 <= area <= parameters.max_area_mm2:
             continue
         contrast, agreement = float(np.nanmean(seen.contrast)), float(np.nanmean(seen.agreement))
-        if contrast > parameters.min_contrast and agreement >= MIN_MEAN_AGREEMENT:
+        upright = abs(np.diff(ring_centres(tube)[[0, -1]], axis=0)[0, AXIS_IS]) >= _UPRIGHT * _length_mm(tube)
+        if upright and contrast > parameters.min_contrast and agreement >= MIN_MEAN_AGREEMENT:
             ranked.append((contrast * agreement, tube))
     return sorted(ranked, key=lambda pair: -pair[0])
 
