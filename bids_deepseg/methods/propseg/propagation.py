@@ -6,7 +6,7 @@ import numpy as np
 
 from bids_deepseg.methods.propseg.deformation import deform
 from bids_deepseg.methods.propseg.field import Field
-from bids_deepseg.methods.propseg.forces import measure_rings, trade_off
+from bids_deepseg.methods.propseg.forces import RingContrast, measure_rings, trade_off
 from bids_deepseg.methods.propseg.guide import Guide
 from bids_deepseg.methods.propseg.mesh import (
     Array,
@@ -30,8 +30,9 @@ _N_STRAIGHT = 7
 _SLOPES_PER_MM = np.linspace(-0.06, 0.06, 9)
 #: Price of a squared slope, as part of the mean edge; the cord bends slowly.
 _BEND_PRICE = 3.0
-#: Part of the contrast so far below which a single ring has lost the cord: a step may begin inside and end behind it.
-_LOST_PART = 0.25
+#: A single ring has lost the cord below this part of the contrast so far, if less than 65 % of its rays agree, and
+#: below a quarter in any case: a step may begin inside of the cord and end behind it.
+_LOST_PART, _LOST_AGREEMENT, _LOST_ALONE = 0.6, 0.65, 0.25
 #: A band is judged by its rings if at least this part of its points lies in the image.
 _JUDGED_PART = 0.7
 #: Part of the points or triangles of a band that lie the wrong way round when it overlaps itself.
@@ -186,14 +187,19 @@ def _objection(field: Field, grown: Array, band: Array, parameters: PropsegParam
     limit = parameters.max_area_mm2
     broken = {
         "deformation": np.linalg.norm(new - band, axis=2).mean() >= parameters.max_deformation_mm,
-        "contrast": judged
-        and (np.nanmean(seen.contrast) <= parameters.min_contrast or np.nanmin(seen.contrast) < _LOST_PART * recent),
+        "contrast": judged and (np.nanmean(seen.contrast) <= parameters.min_contrast or _has_lost_ring(seen, recent)),
         "agreement": judged and np.nanmean(seen.agreement) < parameters.min_agreement,
         "area": area >= 1.2 * limit or (area >= limit and area - before >= limit / 7),
         "collapse": area < parameters.min_area_mm2,
         "overlap": _overlaps(grown[-len(band) - 2 :]),
     }
     return next((name for name, is_broken in broken.items() if is_broken), None)
+
+
+def _has_lost_ring(seen: RingContrast, recent: float) -> bool:
+    """Tell whether one of the rings sees hardly any of the contrast that the tube had so far."""
+    weak = (seen.contrast < _LOST_PART * recent) & (seen.agreement < _LOST_AGREEMENT)
+    return bool((weak | (seen.contrast < _LOST_ALONE * recent)).any())
 
 
 def _overlaps(points: Array) -> bool:
