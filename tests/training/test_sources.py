@@ -78,7 +78,9 @@ def test_cut_samples_obey_the_laws(data_dir, task):
 
 @pytest.mark.parametrize(("task", "figure"), [("segmentation", "dice_mirrored"), ("detection", "slices_found")])
 def test_the_person_held_out_is_scored(data_dir, tmp_path, task, figure):
-    config = replace(read_config(task), architecture={"function": "build_unet", "arguments": {"base_filters": 4, "depth": 2}})
+    config = replace(
+        read_config(task), architecture={"function": "build_unet", "arguments": {"base_filters": 4, "depth": 2}}
+    )
     model = build_model(config)
     model.optimizer.build(model.trainable_variables)
     run_dir = tmp_path / "run"
