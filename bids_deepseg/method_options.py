@@ -13,6 +13,7 @@ from bids_deepseg.settings import (
     BRAINS,
     CENTERLINES,
     KERNELS,
+    METHODS,
     PROFILES,
     QUIRKS,
     RESCUES,
@@ -98,6 +99,13 @@ def _variants() -> tuple[Option, ...]:
             "judge (auto, the default), or leave it (off); what was tried is written down",
         ),
         choice(
+            "--method",
+            choices=METHODS,
+            group="method",
+            text="networks (deepseg, the default), or a tube that is grown along the cord (propseg), along the "
+            "centerline of --centerline-file if there is one",
+        ),
+        choice(
             "--profile",
             choices=PROFILES,
             group="method",
@@ -136,6 +144,7 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
         kernel=found.kernel,
         threshold=parse_threshold(found.threshold),
         brain=found.brain,
+        method=found.method,
         profile=found.profile,
         sct_quirks=found.sct_quirks,
         weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
@@ -185,6 +194,7 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
         "kernel": settings.kernel,
         "threshold": None if threshold is None else str(threshold),
         "brain": settings.brain,
+        "method": settings.method,
         "profile": settings.profile,
         "sct_quirks": settings.sct_quirks,
         "weights": settings.weights,

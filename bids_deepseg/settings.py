@@ -20,7 +20,7 @@ CENTERLINES = ("cnn", "svm", "file", "viewer")
 KERNELS = ("2d", "3d")
 BRAINS = ("auto", "yes", "no")
 WEIGHTS = ("own", "sct")
-METHODS = ("deepseg",)
+METHODS = ("deepseg", "propseg")
 RESCUES = ("auto", "off")
 PROFILES = ("default", "sct")
 QUIRKS = ("fixed", "all")
@@ -60,8 +60,9 @@ class MethodSettings:
         first and the last one that the detection network marks are kept.
     weights : {"own", "sct"}
         Networks of this package, or the published ones in ``weights_dir``.
-    method : {"deepseg"}
-        Family of methods.
+    method : {"deepseg", "propseg"}
+        Networks, or a tube that is grown along the cord; this finds its start by itself unless a centerline is given,
+        whatever ``centerline`` says.
     profile : {"default", "sct"}
         This package's method, or the reference method as it runs, with its published networks.
     sct_quirks : {"fixed", "all"}
@@ -129,7 +130,21 @@ class MethodSettings:
                 f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "
                 "decides where the cord begins and ends. Leave one of them out."
             )
+        if self.method == "propseg":
+            self._check_propseg()
         self._check_weights()
+
+    def _check_propseg(self) -> None:
+        """Refuse what PropSeg does not look at."""
+        unused = {
+            "--centerline svm": self.centerline == "svm",
+            f"--brain {self.brain}": self.brain != "auto",
+            f"--kernel {self.kernel}": self.kernel != "2d",
+            f"--profile {self.profile}": self.profile != "default",
+        }
+        for words, given in unused.items():
+            if given:
+                raise UsageError(f"--method propseg and {words} contradict each other. Choose one.")
 
     def _check_weights(self) -> None:
         """Refuse combinations of networks that do not exist."""

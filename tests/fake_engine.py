@@ -20,6 +20,8 @@ SPEC = SimpleNamespace(
     name="fake", contrast="any", patch_shape=(64, 64), zoom_mm=0.5, threshold=0.5, architecture={}, sha256="0" * 64
 )
 
+UNGUIDED = Guide()
+
 
 @dataclass(frozen=True)
 class FakeEngine:
@@ -64,7 +66,7 @@ class FakeEngine:
     def load_structure(self, contrast=None):
         return None if self.settings.task == "cord" else StructureModel(FakePredictor(front_part, zoom_mm=0.3))
 
-    def segment(self, volume, models, *, guide=Guide(), observer):
+    def segment(self, volume, models, *, guide=UNGUIDED, observer):
         self.note("segment")
         if self.broken:
             raise ZeroDivisionError("a bug")

@@ -1,4 +1,4 @@
-"""Choose the method: the default one, or the reference method as it runs (``--profile sct``)."""
+"""Choose the method: the default one, PropSeg, or the reference method as it runs (``--profile sct``)."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from functools import partial
 from typing import cast
 
 from bids_deepseg.app.methods import LoadedMethod
+from bids_deepseg.app.propseg_method import identify_propseg, load_propseg
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.sct.networks import load_optic, load_sct_networks, needs_optic, network_names
@@ -116,6 +117,9 @@ def load_method(settings: MethodSettings) -> Callable[[str | None], LoadedMethod
     """Load what the method needs for every image; the function that is returned completes it for a contrast."""
     if settings.profile == "sct":
         return partial(load_sct, settings)
+    if settings.method == "propseg":
+        propseg = load_propseg(settings)
+        return lambda _contrast: propseg
     from bids_deepseg.app.models import load_all  # noqa: PLC0415 - the other branch does without
 
     models_of = load_all(settings)
@@ -126,6 +130,8 @@ def identify_method(settings: MethodSettings, contrast: str | None) -> tuple[Mod
     """Describe the models of the method for images of a contrast, without loading them."""
     if settings.profile == "sct":
         return identify_sct(settings, contrast)
+    if settings.method == "propseg":
+        return identify_propseg()
     from bids_deepseg.app.models import identify_models  # noqa: PLC0415 - the other branch does without
 
     return identify_models(settings, contrast)

@@ -156,7 +156,7 @@ def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> Non
         header[field] = source_header[field]
     space, duration = header.get_xyzt_units()
     if space == "unknown":
-        # BIDS and this package read matrices in mm; a derivative that leaves its unit open is not valid without warning.
+        # BIDS and this package read matrices in mm; the validator warns of a derivative that leaves its unit open.
         header.set_xyzt_units("mm", duration)
     pixdim = np.ones(8)
     pixdim[: data.ndim + 1] = source_header["pixdim"][: data.ndim + 1]

@@ -28,7 +28,9 @@ DEFAULT_SVM_SMOOTHNESS = 1.0
 _PIXEL_MM = 1.0
 
 
-def svm_centerline(canonical: Volume, model: LinearDetector, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS) -> Centerline:
+def svm_centerline(
+    canonical: Volume, model: LinearDetector, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS
+) -> Centerline:
     """Trace the cord as the path of best scores of a linear detector.
 
     Parameters

@@ -1,7 +1,7 @@
 """Run a Keras network over many patches in batches of one size, so that it is traced once and memory is bounded.
 
-The environment variable :data:`SMALL_BATCHES` makes every batch a single patch: like the threads of TensorFlow, how much
-memory a process may take is told to it, and to those that it starts, by its environment.
+The environment variable :data:`SMALL_BATCHES` makes every batch a single patch: like the threads of TensorFlow, how
+much memory a process may take is told to it, and to those that it starts, by its environment.
 """
 
 import os
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 
 #: Set to 1 by ``--low-mem``.
 SMALL_BATCHES = "BIDS_DEEPSEG_SMALL_BATCHES"

@@ -105,3 +105,5 @@ def tensorflow_silenced() -> Iterator[None]:
         os.dup2(terminal, 2)
         os.close(terminal)
         os.close(nowhere)
+        # It warns of networks that are traced again, which several networks in one process always are.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)

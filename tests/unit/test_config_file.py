@@ -43,6 +43,7 @@ def test_every_option_is_written():
         "--stop-on-first-crash --no-probseg --no-centerline --dataset-link raw=doi:10.1/x a=b=c --log-format json",
         "--no-progress -q --debug --skip-bids-validation --reports-only --rerun all",
         "--centerline svm --kernel 3d --threshold 0.3",
+        "--method propseg",
         "--centerline viewer --centerline-file / --threshold soft",
         "--brain no --weights sct --weights-dir /w",
         "--profile sct --weights-dir /w --sct-quirks all --kernel 3d",
