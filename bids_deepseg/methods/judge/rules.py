@@ -228,7 +228,7 @@ def _form() -> tuple[Rule, ...]:
             "asymmetric",
             "share of the mask without counterpart on the other side; median",
             lambda _, around: _median(shape.asymmetry(around)),
-            *(0.2, None),
+            *(0.32, None),
             "Left and right halves of the mask differ by {value:.0%}. Look whether one side is missing.",
         ),
         Rule(
