@@ -54,7 +54,7 @@ def segment_or_rescue(
     SegmentationError
         If no method gave a result.
     """
-    from bids_deepseg.methods.rescue import FIRST, rescue  # noqa: PLC0415 - loads scipy
+    from bids_deepseg.methods.rescue import FIRST, all_attempts, rescue  # noqa: PLC0415 - loads scipy
 
     first = partial(engine.segment, volume, models, guide=guide, observer=observer)
     settings = engine.settings
@@ -63,7 +63,11 @@ def segment_or_rescue(
         return first()
     seen: dict[str, Segmentation] = {}
     others = _others(engine, volume, models, guide, observer, loaded)
-    found = rescue(_kept_in(seen, FIRST, first), ((name, _kept_in(seen, name, run)) for name, run in others))
+    found = rescue(
+        _kept_in(seen, FIRST, first),
+        ((name, _kept_in(seen, name, run)) for name, run in others),
+        last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
+    )
     return _noted(found, seen) if found.tries else found.result
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bids_deepseg.app.rescuing import segment_or_rescue
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.rescue import rescue
+from bids_deepseg.methods.rescue import all_attempts, rescue
 from bids_deepseg.methods.rescue.ensemble import Ensemble
 from bids_deepseg.methods.rescue.images import denoised, evened
 from bids_deepseg.methods.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
@@ -90,6 +90,15 @@ def test_the_search_ends_with_the_first_result_that_passes():
 def test_of_equal_results_the_first_is_kept():
     first = Opinion("fail", 0.5)
     assert rescue(answering(first), [("same", answering(Opinion("fail", 0.5)))]).result is first
+
+
+def test_a_last_resort_is_tried_only_where_all_before_it_failed():
+    resort = [("tube", answering(Opinion("pass", 0.9)))]
+    doubted = rescue(answering(Opinion("warn", 0.5)), resort, last_resorts=frozenset({"tube"}))
+    assert [one.name for one in doubted.tries] == ["as asked for"]
+    failed = rescue(answering(Opinion("fail", 0.5)), resort, last_resorts=frozenset({"tube"}))
+    assert [one.kept for one in failed.tries] == [False, True]
+    assert [attempt.name for attempt in all_attempts() if attempt.last_resort] == ["PropSeg"]
 
 
 def test_methods_that_are_not_at_hand_are_not_told():

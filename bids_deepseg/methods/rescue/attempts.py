@@ -31,11 +31,14 @@ class Attempt:
         Settings of the method that differ from those of the run.
     prepare : callable or None
         What is done to the image first.
+    last_resort : bool
+        Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     prepare: Callable[[Volume], Volume] | None = None
+    last_resort: bool = False
 
 
 def all_attempts() -> tuple[Attempt, ...]:
@@ -47,5 +50,5 @@ def all_attempts() -> tuple[Attempt, ...]:
         Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
-        Attempt("PropSeg", MappingProxyType({"method": "propseg"})),
+        Attempt("PropSeg", MappingProxyType({"method": "propseg"}), last_resort=True),
     )

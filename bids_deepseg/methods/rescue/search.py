@@ -81,7 +81,12 @@ class Rescued(Generic[Result]):
     tries: tuple[Try, ...]
 
 
-def rescue(first: Callable[[], Result], attempts: Iterable[tuple[str, Callable[[], Result]]]) -> Rescued[Result]:
+def rescue(
+    first: Callable[[], Result],
+    attempts: Iterable[tuple[str, Callable[[], Result]]],
+    *,
+    last_resorts: frozenset[str] = frozenset(),
+) -> Rescued[Result]:
     """Run the first method, and others if the judge is not content with it.
 
     Parameters
@@ -91,6 +96,8 @@ def rescue(first: Callable[[], Result], attempts: Iterable[tuple[str, Callable[[
     attempts : iterable of (str, callable)
         Names of other methods and the methods, in the order in which they are tried. One that raises ``NetworkError``
         or ``UsageError`` is not at hand here and is left out.
+    last_resorts : frozenset of str, optional
+        Names of those that are tried only as long as no result is better than ``fail``.
 
     Returns
     -------
@@ -115,6 +122,8 @@ def rescue(first: Callable[[], Result], attempts: Iterable[tuple[str, Callable[[
         return Rescued(best, ())
     n_best = 0
     for name, run in attempts:
+        if name in last_resorts and best is not None and best.verdict != "fail":
+            continue
         try:
             result = run()
         except (NetworkError, UsageError):
