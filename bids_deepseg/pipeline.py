@@ -134,7 +134,9 @@ def segment(
         notify("patches", patches)
     with error_context(stage="probability"):
         scale = standardiser(patches.values[patches.valid], models.segmenter_scale)
-        answers = ask_network(patches, spec, standardise=scale, look_twice=models.knows_inverted)
+        answers = ask_network(
+            patches, spec, standardise=scale, look_twice=models.knows_inverted, in_stacks=settings.kernel == "3d"
+        )
         probability = probability_on(answers.probability, canonical.grid)
         notify("probability", probability)
     with error_context(stage="mask"):

@@ -76,7 +76,7 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         if _has_published_segmenter(settings, contrast):
             folder, spec = _published(settings, contrast, "sc")
             segmenter, segmenter_scale = load_published(folder, spec.name), _scale(spec)
-        inverted = segmenter_scale is None and settings.kernel == "2d"
+        inverted = segmenter_scale is None
         return Models(detector, segmenter, linear, detector_scale, segmenter_scale, inverted)
 
     return models_of

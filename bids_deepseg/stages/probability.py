@@ -89,17 +89,18 @@ def ask_network(
     *,
     standardise: Standardise = standardise_patches,
     look_twice: bool = False,
+    in_stacks: bool = False,
 ) -> Answers:
     """Segment all patches, and ask the network about changed ones; parameters as for :func:`predict_probability`.
 
     With ``look_twice`` it is asked about patches with bright and dark exchanged, too, which makes sense for a network
-    of any contrast that sees slice by slice. Of many slices every third one is enough.
+    of any contrast. Of many slices every third one is enough, unless the network sees them ``in_stacks``.
     """
     standard = standardise(patches.values, patches.valid)
     first, second = segmenter.predict(standard), segmenter.predict(standard[:, ::-1])[:, ::-1]
     inverted = float("nan")
     if look_twice:
-        some = slice(None) if len(standard) <= _ALL_SLICES else slice(1, None, 3)
+        some = slice(None) if in_stacks or len(standard) <= _ALL_SLICES else slice(1, None, 3)
         inverted = _difference(segmenter.predict(-standard[some]), (first + second)[some] / 2)
     return Answers(_put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches), inverted)
 
