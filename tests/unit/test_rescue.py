@@ -101,6 +101,15 @@ def test_a_last_resort_is_tried_only_where_all_before_it_failed():
     assert [attempt.name for attempt in all_attempts() if attempt.last_resort] == ["PropSeg"]
 
 
+def test_a_doubtful_result_gives_way_to_a_better_verdict_or_to_the_score_of_the_like():
+    first, higher = Opinion("warn", 0.5), Opinion("warn", 0.9)
+    for by_verdict, expected in ((frozenset({"other"}), first), (frozenset(), higher)):
+        assert rescue(answering(first), [("other", answering(higher))], by_verdict=by_verdict).result is expected
+    passed = Opinion("pass", 0.4)
+    assert rescue(answering(first), [("other", answering(passed))], by_verdict=frozenset({"other"})).result is passed
+    assert [attempt.name for attempt in all_attempts() if attempt.by_score] == ["3D kernel"]
+
+
 def test_methods_that_are_not_at_hand_are_not_told():
     found = rescue(answering(Opinion("fail", 0.5)), [("3D", answering(NetworkError("no weights")))])
     assert [one.name for one in found.tries] == [FIRST]

@@ -31,6 +31,9 @@ class Attempt:
         Settings of the method that differ from those of the run.
     prepare : callable or None
         What is done to the image first.
+    by_score : bool
+        Whether its score is enough to take the place of a result that is ``warn`` as well; else its verdict must be
+        better. Scores of changed images and of other centerlines compare less well with that of the first method.
     last_resort : bool
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     """
@@ -38,13 +41,14 @@ class Attempt:
     name: str
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     prepare: Callable[[Volume], Volume] | None = None
+    by_score: bool = False
     last_resort: bool = False
 
 
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, MappingProxyType({"kernel": "3d"})),
+        Attempt(STACKS, MappingProxyType({"kernel": "3d"}), by_score=True),
         Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
         Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
         Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),

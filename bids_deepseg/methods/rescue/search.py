@@ -86,6 +86,7 @@ def rescue(
     attempts: Iterable[tuple[str, Callable[[], Result]]],
     *,
     last_resorts: frozenset[str] = frozenset(),
+    by_verdict: frozenset[str] = frozenset(),
 ) -> Rescued[Result]:
     """Run the first method, and others if the judge is not content with it.
 
@@ -98,6 +99,8 @@ def rescue(
         or ``UsageError`` is not at hand here and is left out.
     last_resorts : frozenset of str, optional
         Names of those that are tried only as long as no result is better than ``fail``.
+    by_verdict : frozenset of str, optional
+        Names of those whose result must be ``pass`` where that of the first method is ``warn``.
 
     Returns
     -------
@@ -120,6 +123,18 @@ def rescue(
         tries.append(Try(FIRST, caught.status, None, (str(caught),)))
     if best is not None and not needs_rescue(best):
         return Rescued(best, ())
+    return _search(best, error, tries, attempts, last_resorts, by_verdict)
+
+
+def _search(
+    best: Result | None,
+    error: SegmentationError | None,
+    tries: list[Try],
+    attempts: Iterable[tuple[str, Callable[[], Result]]],
+    last_resorts: frozenset[str],
+    by_verdict: frozenset[str],
+) -> Rescued[Result]:
+    """Try the other methods after the first one, whose result or error is given."""
     n_best = 0
     for name, run in attempts:
         if name in last_resorts and best is not None and best.verdict != "fail":
@@ -132,7 +147,9 @@ def rescue(
             tries.append(Try(name, caught.status, None, (str(caught),)))
             continue
         tries.append(_describe(name, result))
-        if is_believed(result) if best is None else is_better(result, best):
+        # A first result that is only doubtful is not given up for another that is as doubtful.
+        doubtful = result.verdict == tries[0].verdict == "warn" and name in by_verdict
+        if not doubtful and (is_believed(result) if best is None else is_better(result, best)):
             best, n_best = result, len(tries) - 1
         if best is not None and not needs_rescue(best):
             break
