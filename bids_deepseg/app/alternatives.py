@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 from bids_deepseg.app.methods import LoadedMethod
-from bids_deepseg.app.propseg_method import identify_propseg, load_propseg
+from bids_deepseg.app.propseg_method import load_propseg
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.sct.networks import load_optic, load_sct_networks, needs_optic, network_names
@@ -124,14 +124,3 @@ def load_method(settings: MethodSettings) -> Callable[[str | None], LoadedMethod
 
     models_of = load_all(settings)
     return lambda contrast: deepseg(settings, models_of(contrast))
-
-
-def identify_method(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:
-    """Describe the models of the method for images of a contrast, without loading them."""
-    if settings.profile == "sct":
-        return identify_sct(settings, contrast)
-    if settings.method == "propseg":
-        return identify_propseg()
-    from bids_deepseg.app.models import identify_models  # noqa: PLC0415 - the other branch does without
-
-    return identify_models(settings, contrast)

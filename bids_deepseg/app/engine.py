@@ -60,7 +60,7 @@ class NetworkEngine:
 
     def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
         """Describe the networks without loading TensorFlow, and compare their weights with their checksums."""
-        from bids_deepseg.app.alternatives import identify_method  # noqa: PLC0415 - loads numpy
+        from bids_deepseg.app.identities import identify_method  # noqa: PLC0415 - loads numpy
 
         return identify_method(self.settings, contrast)
 
