@@ -41,8 +41,8 @@ class Models:
         Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
         this package, which expects each patch standardised by itself.
     knows_inverted : bool
-        Whether the segmentation network sees slice by slice and was trained for any contrast, so that it should say
-        the same of patches with bright and dark exchanged.
+        Whether the segmentation network was trained for any contrast, so that it should say the same of patches with
+        bright and dark exchanged.
     """
 
     detector: Predictor | None
