@@ -69,7 +69,7 @@ def segment_or_rescue(
         last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
         by_verdict=frozenset(attempt.name for attempt in all_attempts() if not attempt.by_score),
     )
-    return _noted(found, seen) if found.tries else found.result
+    return with_notes(found, seen) if found.tries else found.result
 
 
 def _kept_in(
@@ -131,7 +131,7 @@ def _configure(
     return engine, loaded[settings]
 
 
-def _noted(found: "Rescued[Segmentation]", seen: dict[str, "Segmentation"]) -> "Segmentation":
+def with_notes(found: "Rescued[Segmentation]", seen: dict[str, "Segmentation"]) -> "Segmentation":
     """Return the best result with what was tried, and with findings that say so."""
     from bids_deepseg.methods.judge import judge_kernels  # noqa: PLC0415 - loads scipy
     from bids_deepseg.methods.rescue import BELIEVED_SCORE, FIRST, STACKS  # noqa: PLC0415 - loads scipy

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.app.rescuing import segment_or_rescue
+from bids_deepseg.app.rescuing import segment_or_rescue, with_notes
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.rescue import all_attempts, rescue
+from bids_deepseg.methods.rescue import Rescued, Try, all_attempts, rescue
 from bids_deepseg.methods.rescue.ensemble import Ensemble
 from bids_deepseg.methods.rescue.images import denoised, evened
 from bids_deepseg.methods.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
@@ -144,6 +144,16 @@ def test_a_cord_that_the_first_method_misses_is_found_and_to_be_looked_at():
     assert "rescued" in [found.code for found in result.findings]
     assert result.tries[0].verdict == "cord-not-found"
     assert result.tries[-1].kept
+
+
+@pytest.mark.parametrize(
+    ("first", "score", "expected"), [("warn", 0.3, "warn"), ("fail", BELIEVED_SCORE, "warn"), ("fail", 0.79, "fail")]
+)
+def test_a_result_of_another_method_never_passes_without_a_look(first, score, expected):
+    passed = run_on(tube(grid_of((50, 50, 20))))
+    assert passed.verdict == "pass"
+    tries = (Try(FIRST, first, 0.2, ("gap",)), Try("other", "pass", score, (), kept=True))
+    assert with_notes(Rescued(passed, tries), {}).verdict == expected
 
 
 def test_a_good_image_is_segmented_once():
