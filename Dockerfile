@@ -4,10 +4,10 @@ FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements.lock ./
-# docopt, a dependency of pybids, has no wheel; it is Python alone.
+# The lock file names everything. docopt, a dependency of pybids, has no wheel; it is Python alone.
 RUN python3 -m venv /opt/bids_deepseg \
-    && /opt/bids_deepseg/bin/pip install --no-cache-dir --require-hashes --only-binary :all: --no-binary docopt \
-        -r requirements.lock
+    && /opt/bids_deepseg/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+        --no-binary docopt -r requirements.lock
 COPY pyproject.toml version README.md LICENSE ./
 COPY bids_deepseg bids_deepseg
 # Headers and pip are of no use when the app runs.
