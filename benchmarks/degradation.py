@@ -4,6 +4,10 @@ Usage: ``python benchmarks/degradation.py DATA [--people train03 train07] [--plo
 
 Images with a manual mask are made worse in known ways, level by level (``suite/degrade.py``), and segmented by the
 whole method; the Dice of the result is compared with that of the unchanged image. The development data take no part.
+
+Where the anatomy is moved or resampled, the manual mask is resampled with it, and a part of the loss is in the
+comparison: two masks that differ by a little differ by more on coarser voxels. There the mask of the unchanged image is
+moved like the manual one, and the Dice of these two is what a method without any loss would reach.
 """
 
 import argparse
@@ -17,10 +21,13 @@ from suite.degrade import Pair
 from suite.sources import Source, real_images
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.loading import Models, load_models
 from bids_deepseg.pipeline import segment
 
 Change = Callable[[Pair, np.random.Generator], Pair]
+#: Pairs of losses by kind and level, one for each source.
+Losses = dict[str, dict[str, list[tuple[float, float]]]]
 
 
 class Level(NamedTuple):
@@ -29,6 +36,7 @@ class Level(NamedTuple):
     kind: str
     label: str
     change: Change
+    moves: bool = False
 
 
 def levels() -> Iterator[Level]:
@@ -38,16 +46,22 @@ def levels() -> Iterator[Level]:
     for value in (0.5, 1.0, 2.0):
         yield Level("shading, exp(+-x)", f"{value:g}", lambda pair, rng, v=value: degrade.bias(pair, v, rng))
     for value in (10, -10, 25, -25):
-        yield Level("turned in plane, deg", f"{value:+d}", lambda pair, _, v=value: degrade.rotate(pair, v, 2))
+        yield Level(
+            "turned in plane, deg", f"{value:+d}", lambda pair, _, v=value: degrade.rotate(pair, v, 2), moves=True
+        )
     for value in (10, -10, 25, -25):
-        yield Level("bent, deg", f"{value:+d}", lambda pair, _, v=value: degrade.rotate(pair, v, 0))
+        yield Level("bent, deg", f"{value:+d}", lambda pair, _, v=value: degrade.rotate(pair, v, 0), moves=True)
     for value in (2, 3):
-        yield Level("anisotropic, 1:x", f"{value}", lambda pair, _, v=value: degrade.coarsen(pair, (1, v, 1)))
+        yield Level(
+            "anisotropic, 1:x", f"{value}", lambda pair, _, v=value: degrade.coarsen(pair, (1, v, 1)), moves=True
+        )
     for value in (2, 3):
-        yield Level("slices thicker, x", f"{value}", lambda pair, _, v=value: degrade.coarsen(pair, (1, 1, v)))
+        yield Level(
+            "slices thicker, x", f"{value}", lambda pair, _, v=value: degrade.coarsen(pair, (1, 1, v)), moves=True
+        )
     for value in (50, 35, 24):
-        yield Level("field of view, mm", f"{value}", lambda pair, _, v=value: field_of_view(pair, v))
-    yield Level("slices kept", "3", lambda pair, _: degrade.few_slices(pair, 3))
+        yield Level("field of view, mm", f"{value}", lambda pair, _, v=value: field_of_view(pair, v), moves=True)
+    yield Level("slices kept", "3", lambda pair, _: degrade.few_slices(pair, 3), moves=True)
     for value in (0.5, 2.0):
         yield Level("gamma", f"{value:g}", lambda pair, _, v=value: degrade.gamma(pair, v))
     for value in (1e-4, 1e5):
@@ -70,40 +84,56 @@ def scale(pair: Pair, factor: float) -> Pair:
     return pair._replace(image=type(image)(image.data * np.float32(factor), image.grid))
 
 
-def dice_of(pair: Pair, models: Models) -> float:
-    """Segment an image and return the Dice coefficient in the slices with cord; 0 where none is found."""
-    truth = pair.cord.data >= 0.5
+def mask_of(image: Volume, models: Models) -> Volume:
+    """Segment an image; return its mask as float32, empty where no cord is found."""
     try:
-        found = segment(pair.image, models).mask.data > 0
+        return Volume(segment(image, models).mask.data.astype(np.float32), image.grid)
     except (CordNotFoundError, EmptyMaskError):
-        return 0.0
+        return Volume(np.zeros(image.grid.shape, np.float32), image.grid)
+
+
+def dice_of(mask: Volume, cord: Volume) -> float:
+    """Return the Dice coefficient in the slices with cord."""
+    found, truth = mask.data >= 0.5, cord.data >= 0.5
     with_cord = truth.any((0, 1))
     found, truth = found[..., with_cord], truth[..., with_cord]
     return 2 * float((found & truth).sum()) / max(float(found.sum() + truth.sum()), 1.0)
 
 
-def measure(sources: list[Source], models: Models) -> dict[str, dict[str, list[float]]]:
-    """Return, by kind and level, the loss of Dice against the unchanged image, one for each source."""
-    losses: dict[str, dict[str, list[float]]] = {}
+def measure(sources: list[Source], models: Models) -> Losses:
+    """Return, by kind and level, the losses of Dice, one pair for each source.
+
+    The first number of a pair is the loss against the mask of the unchanged image, moved where the anatomy is; the
+    second is what this mask itself lost when it was moved.
+    """
+    losses: Losses = {}
     for source in sources:
-        unchanged = dice_of(source.pair, models)
+        original = mask_of(source.pair.image, models)
+        unchanged = dice_of(original, source.pair.cord)
         print(f"{source.name}: Dice {unchanged:.3f}", flush=True)
         for number, level in enumerate(levels()):
-            changed = level.change(source.pair, np.random.default_rng(number))
-            lost = unchanged - dice_of(changed, models)
-            losses.setdefault(level.kind, {}).setdefault(level.label, []).append(lost)
+            rng = np.random.default_rng(number)
+            changed = level.change(source.pair, rng)
+            without_loss = unchanged
+            if level.moves:
+                without_loss = dice_of(*level.change(Pair(original, source.pair.cord), rng))
+            lost = without_loss - dice_of(mask_of(changed.image, models), changed.cord)
+            losses.setdefault(level.kind, {}).setdefault(level.label, []).append((lost, unchanged - without_loss))
     return losses
 
 
-def print_table(losses: dict[str, dict[str, list[float]]]) -> None:
+def print_table(losses: Losses) -> None:
     """Print the mean and the largest loss of each level as a Markdown table."""
-    print("\n| Degradation | Level | Dice lost, mean | largest |\n|---|---|---|---|")
+    print(
+        "\n| Degradation | Level | Dice lost, mean | largest | lost by moving the masks, mean |\n|---|---|---|---|---|"
+    )
     for kind, by_level in losses.items():
         for label, values in by_level.items():
-            print(f"| {kind} | {label} | {np.mean(values):+.3f} | {np.max(values):+.3f} |")
+            lost, moved = np.array(values).T
+            print(f"| {kind} | {label} | {lost.mean():+.3f} | {lost.max():+.3f} | {moved.mean():+.3f} |")
 
 
-def draw(losses: dict[str, dict[str, list[float]]], path: Path) -> None:
+def draw(losses: Losses, path: Path) -> None:
     """Draw the loss against the level, one panel for each kind."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
     from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency
@@ -115,8 +145,9 @@ def draw(losses: dict[str, dict[str, list[float]]], path: Path) -> None:
     axes: Any = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
     for axis, (kind, by_level) in zip(axes.ravel(), losses.items(), strict=False):
         x = range(len(by_level))
-        axis.plot(x, [np.mean(values) for values in by_level.values()], "o-", color="#0b5394")
-        for position, values in zip(x, by_level.values(), strict=True):
+        lost = [[pair[0] for pair in pairs] for pairs in by_level.values()]
+        axis.plot(x, [np.mean(values) for values in lost], "o-", color="#0b5394")
+        for position, values in zip(x, lost, strict=True):
             axis.plot([position] * len(values), values, ".", color="#999999", markersize=4)
         axis.axhline(0.06, color="#cc0000", linewidth=0.8, linestyle="--")
         axis.set_xticks(list(x), list(by_level))

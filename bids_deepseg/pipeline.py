@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.methods.judge import Evidence, judge_evidence
@@ -23,7 +25,7 @@ from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import ask_network
+from bids_deepseg.stages.probability import ask_network, sharpen
 from bids_deepseg.stages.structure import Structure
 
 _DEFAULT = MethodSettings()
@@ -42,7 +44,7 @@ class Segmentation:
     Attributes
     ----------
     probability : Volume
-        float32 probability of cord in [0, 1].
+        float32 probability of cord in [0, 1], calibrated.
     mask : Volume
         uint8, 1 in the cord.
     centerline : Centerline
@@ -137,26 +139,25 @@ def segment(
         answers = ask_network(
             patches, spec, standardise=scale, look_twice=models.knows_inverted, in_stacks=settings.kernel == "3d"
         )
-        probability = probability_on(answers.probability, canonical.grid)
-        notify("probability", probability)
+        fraction = probability_on(answers.probability, canonical.grid)
+        notify("probability", fraction)
     with error_context(stage="mask"):
-        mask = make_mask(probability, centerline, models, settings)
+        mask = make_mask(fraction, centerline, models, settings)
         notify("mask", mask)
     with error_context(stage="metrics"):
-        metrics = measure_cord(mask.volume, probability, volume.grid)
+        metrics = measure_cord(mask.volume, fraction, volume.grid)
         notify("metrics", metrics)
     # A method without a rule for slices without cord cannot say where the cord ends.
     course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
-    threshold = settings.threshold if isinstance(settings.threshold, float) else spec.threshold
     spread = probability_on(answers.spread, canonical.grid)
     evidence = Evidence(
-        *(canonical, mask, probability, course, metrics, heatmap, spread),
+        *(canonical, mask, fraction, course, metrics, heatmap, spread),
         inverted=answers.inverted,
-        threshold=threshold,
+        threshold=fraction_threshold(models, settings),
     )
     judgement = judge_evidence(evidence)
     return Segmentation(
-        probability=reorient_onto(probability, volume.grid),
+        probability=reorient_onto(calibrated(fraction, models), volume.grid),
         mask=reorient_onto(mask.volume, volume.grid),
         centerline=course,
         centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), volume.grid),
@@ -203,13 +204,24 @@ def find_centerline(
     return centerline, heatmap
 
 
-def make_mask(probability: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
-    """Threshold the probability, and clean the mask up unless the settings ask for a soft result."""
-    given = settings.threshold
-    threshold = given if isinstance(given, float) else models.segmenter.threshold
+def make_mask(fraction: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
+    """Threshold the network's answer, and clean the mask up unless the settings ask for a soft result."""
+    threshold = fraction_threshold(models, settings)
     if settings.is_soft:
-        return raw_mask(probability, threshold=threshold)
-    return clean_mask(probability, centerline, threshold=threshold)
+        return raw_mask(fraction, threshold=threshold)
+    return clean_mask(fraction, centerline, threshold=threshold)
+
+
+def fraction_threshold(models: Models, settings: MethodSettings) -> float:
+    """Return the answer of the network whose calibrated probability is the threshold that the settings ask for."""
+    if not isinstance(settings.threshold, float):
+        return models.segmenter.threshold
+    return float(sharpen(np.array(settings.threshold), 1 / models.odds_exponent))
+
+
+def calibrated(fraction: Volume, models: Models) -> Volume:
+    """Turn the network's answer, the fraction of cord in a voxel, into the probability that a rater marks it."""
+    return Volume(sharpen(fraction.data, models.odds_exponent), fraction.grid)
 
 
 def add_structure(

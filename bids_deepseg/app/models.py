@@ -62,6 +62,7 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         If a model is missing or changed.
     """
     own_segmenter = load_own(_segmenter_name(settings))
+    own_exponent = read_spec(_segmenter_name(settings)).odds_exponent
     own_detector = load_own("detection") if (settings.centerline, settings.weights) == ("cnn", "own") else None
 
     def models_of(contrast: str | None) -> Models:
@@ -72,12 +73,12 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         if settings.centerline == "cnn" and settings.weights == "sct":
             folder, spec = _published(settings, contrast, "ctr")
             detector, detector_scale = load_published(folder, spec.name), _scale(spec)
-        segmenter, segmenter_scale = own_segmenter, None
+        segmenter, segmenter_scale, exponent = own_segmenter, None, own_exponent
         if _has_published_segmenter(settings, contrast):
             folder, spec = _published(settings, contrast, "sc")
-            segmenter, segmenter_scale = load_published(folder, spec.name), _scale(spec)
+            segmenter, segmenter_scale, exponent = load_published(folder, spec.name), _scale(spec), 1.0
         inverted = segmenter_scale is None
-        return Models(detector, segmenter, linear, detector_scale, segmenter_scale, inverted)
+        return Models(detector, segmenter, linear, detector_scale, segmenter_scale, inverted, exponent)
 
     return models_of
 

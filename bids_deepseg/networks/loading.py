@@ -43,6 +43,8 @@ class Models:
     knows_inverted : bool
         Whether the segmentation network was trained for any contrast, so that it should say the same of patches with
         bright and dark exchanged.
+    odds_exponent : float
+        Power of the odds that turns what the segmentation network answers, a fraction of cord, into a probability.
     """
 
     detector: Predictor | None
@@ -51,6 +53,7 @@ class Models:
     detector_scale: tuple[float, float] | None = None
     segmenter_scale: tuple[float, float] | None = None
     knows_inverted: bool = False
+    odds_exponent: float = 1.0
 
 
 def load_models() -> Models:
@@ -61,7 +64,8 @@ def load_models() -> Models:
     NetworkError
         If weights are missing or changed.
     """
-    return Models(load_own("detection"), load_own("segmentation"), knows_inverted=True)
+    exponent = read_spec("segmentation").odds_exponent
+    return Models(load_own("detection"), load_own("segmentation"), knows_inverted=True, odds_exponent=exponent)
 
 
 def load_own(name: str) -> Predictor:

@@ -95,6 +95,8 @@ class ModelSpec:
         File of the weights.
     sha256 : str
         Checksum of that file, 64 hex digits.
+    odds_exponent : float
+        Power of the odds that calibrates its answers (:func:`bids_deepseg.stages.probability.sharpen`).
     """
 
     name: str
@@ -105,10 +107,13 @@ class ModelSpec:
     architecture: Mapping[str, Any]
     weights: Traversable
     sha256: str
+    odds_exponent: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise NetworkError(f"Network {self.name}: the threshold is {self.threshold}, expected between 0 and 1.")
+        if not self.odds_exponent > 0:
+            raise NetworkError(f"Network {self.name}: the power is {self.odds_exponent}, expected is more than 0.")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
             raise NetworkError(f"Network {self.name}: {self.sha256!r} is no sha256 of 64 hex digits.")
 
@@ -141,6 +146,7 @@ def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:
             architecture=MappingProxyType(card["architecture"]),
             weights=folder / card["weights"],
             sha256=card["sha256"],
+            odds_exponent=float(card.get("odds_exponent", 1.0)),
         )
     except (OSError, KeyError, ValueError) as error:
         raise NetworkError(

@@ -46,7 +46,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "Angle of the long axis of that ellipse with right-left, positive if its left end is anterior", "deg"
         ),
         "angle_deg": Column("Angle between the normal of the slice and the course of the cord", "deg"),
-        "probability_mean": Column("Mean probability of the mask's voxels", "1"),
+        "probability_mean": Column("Mean answer of the network (fraction of cord) in the mask's voxels", "1"),
     }
 )
 

@@ -105,6 +105,34 @@ def ask_network(
     return Answers(_put_back((first + second) / 2, patches), _put_back(np.abs(first - second) / 2, patches), inverted)
 
 
+def sharpen(probability: NDArray[np.floating], exponent: float) -> NDArray[np.float32]:
+    """Raise the odds of probabilities to a power: ``p**e / (p**e + (1 - p)**e)``.
+
+    0, 1/2 and 1 stay, so that a mask at 1/2 is the same; with an exponent above 1 the rest moves away from 1/2. The
+    inverse has the exponent 1 / e. On a logarithmic scale this is a temperature of 1 / e [1]_.
+
+    Parameters
+    ----------
+    probability : float array
+        Probabilities in [0, 1].
+    exponent : float
+        The power e, more than 0.
+
+    References
+    ----------
+    .. [1] Guo C, et al. On calibration of modern neural networks. ICML 2017.
+    """
+    yes = np.array(probability, np.float32)
+    if exponent == 1:
+        return yes
+    no = 1 - yes
+    yes **= exponent
+    no **= exponent
+    no += yes
+    yes /= no
+    return yes
+
+
 def _difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Return the sum of absolute differences relative to the sum of both; NaN for nothing."""
     total = float((first + second).sum(dtype=np.float64))

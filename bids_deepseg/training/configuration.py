@@ -44,7 +44,11 @@ class Optimisation:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """All settings of one training; ``start_from`` names the network of the package whose weights are the first."""
+    """All settings of one training.
+
+    ``start_from`` names the network of the package whose weights are the first. ``odds_exponent`` is written into the
+    card, see :class:`bids_deepseg.networks.specs.ModelSpec`; it is chosen after the training.
+    """
 
     name: str
     seed: int
@@ -53,6 +57,7 @@ class TrainingConfig:
     samples: SampleSettings
     optimisation: Optimisation
     start_from: str | None = None
+    odds_exponent: float = 1.0
 
 
 def read_config(name_or_path: str) -> TrainingConfig:
@@ -77,4 +82,5 @@ def read_config(name_or_path: str) -> TrainingConfig:
         samples=SampleSettings(**samples),
         optimisation=Optimisation(**table["optimisation"]),
         start_from=table.get("start_from"),
+        odds_exponent=table.get("odds_exponent", 1.0),
     )

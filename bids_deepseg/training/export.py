@@ -95,6 +95,7 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
         "patch_shape": list(config.samples.patch_shape),
         "zoom_mm": config.samples.zoom_mm,
         "threshold": config.threshold,
+        "odds_exponent": config.odds_exponent,
         "weights": weights.name,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "training": {

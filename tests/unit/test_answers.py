@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import ask_network, predict_probability
+from bids_deepseg.stages.probability import ask_network, predict_probability, sharpen
 from tests.phantoms import FakePredictor, bright_is_cord, grid_of, tube
 
 
@@ -43,3 +43,27 @@ def test_the_probability_is_that_of_the_plain_prediction(level):
     network = FakePredictor(lambda values: np.full(values.shape, level))
     plain = predict_probability(patches_of(2), network)
     np.testing.assert_array_equal(ask_network(patches_of(2), network).probability.data, plain.data)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20), st.floats(0.25, 4))
+def test_sharpened_probabilities_keep_their_order_and_the_mask(values, exponent):
+    probability = np.sort(np.array(values, np.float32))
+    sharp = sharpen(probability, exponent)
+    assert sharp.dtype == np.float32
+    assert (np.diff(sharp) >= 0).all()
+    assert 0 <= sharp.min() <= sharp.max() <= 1
+    np.testing.assert_array_equal(sharpen(np.array([0, 0.5, 1]), exponent), [0, 0.5, 1])
+    if exponent >= 1:
+        np.testing.assert_array_equal(sharp >= 0.5, probability >= 0.5)
+    np.testing.assert_allclose(1 - sharpen(1 - probability, exponent), sharp, atol=1e-5)
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.5, 3))
+def test_the_inverse_exponent_takes_sharpening_back(value, exponent):
+    assert float(sharpen(sharpen(np.array(value), exponent), 1 / exponent)) == pytest.approx(value, abs=1e-4)
+
+
+def test_the_odds_of_three_to_one_squared_are_nine_to_one():
+    original = np.array([0.75], np.float32)
+    assert sharpen(original, 2.0).tolist() == pytest.approx([0.9])
+    assert original.tolist() == [0.75]

@@ -1,12 +1,15 @@
 """The whole method with simple functions in place of the networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.pipeline import Models, segment
+from bids_deepseg.pipeline import MethodSettings, Models, segment
+from bids_deepseg.stages.probability import sharpen
 from tests.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
 MODELS = Models(FakePredictor(bright_is_hot, (64, 64), 1.0), FakePredictor(bright_is_cord, (64, 64), 0.5))
@@ -87,3 +90,26 @@ def test_an_error_knows_its_stage():
     with pytest.raises(CordNotFoundError) as caught:
         segment(image, cold)
     assert caught.value.stage == "heatmap"
+
+
+def soft_tube():
+    """Return models that answer with the brightness of the image, which falls slowly at the border of the cord."""
+    return replace(MODELS, segmenter=FakePredictor(lambda values: 1 / (1 + np.exp(-2 * values)), (64, 64), 0.5))
+
+
+def test_calibration_changes_the_probability_but_not_the_mask_nor_the_verdict():
+    image, models = tilted_tube(), soft_tube()
+    plain, sharp = segment(image, models), segment(image, replace(models, odds_exponent=2.0))
+    np.testing.assert_array_equal(sharp.mask.data, plain.mask.data)
+    np.testing.assert_array_equal(sharp.probability.data, sharpen(plain.probability.data, 2.0))
+    assert sharp.findings == plain.findings
+    assert ((plain.probability.data > 0.6) & (plain.probability.data < 0.95)).any()
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.9])
+def test_a_threshold_acts_on_the_calibrated_probability(threshold):
+    models = replace(soft_tube(), odds_exponent=2.0)
+    result = segment(tilted_tube(), models, settings=MethodSettings(threshold=threshold, rescue="off"))
+    one_object = result.probability.data >= threshold
+    assert (result.mask.data == one_object).mean() > 0.995
+    assert (result.mask.data > 0).sum() == pytest.approx(one_object.sum(), rel=0.02)
