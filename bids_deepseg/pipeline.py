@@ -14,6 +14,7 @@ from bids_deepseg.methods.rescue.search import Try
 from bids_deepseg.methods.structures import find_structure
 from bids_deepseg.methods.svm_optic import svm_centerline
 from bids_deepseg.networks.loading import Models, StructureModel
+from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.settings import Guide, MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline
@@ -61,6 +62,8 @@ class Segmentation:
         How much speaks for the result by the judge, in [0, 1]: the order among results of the same verdict.
     tries : tuple of Try
         Methods that were tried, where the first one was not content to the judge; empty if none but it.
+    models : tuple of ModelIdentity
+        Models of the result, where they are others than the settings ask for; empty if they are these.
     """
 
     probability: Volume
@@ -72,6 +75,7 @@ class Segmentation:
     structure: Structure | None = None
     score: float = 1.0
     tries: tuple[Try, ...] = ()
+    models: tuple[ModelIdentity, ...] = ()
 
     def __post_init__(self) -> None:
         grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)

@@ -99,7 +99,8 @@ def _others(
         logger.info("trying: %s", attempt.name, extra={"stage": "rescue"})
         other, own = _configure(engine, models, attempt, guide, loaded)
         image = volume if attempt.prepare is None else attempt.prepare(volume)
-        return other.segment(image, own, guide=guide, observer=observer)
+        result = other.segment(image, own, guide=guide, observer=observer)
+        return replace(result, models=other.specs(guide.contrast)) if attempt.settings else result
 
     for attempt in all_attempts():
         yield attempt.name, partial(run, attempt)
@@ -125,6 +126,7 @@ def _configure(
     if settings == engine.settings:
         raise UsageError(f"{attempt.name} is what was asked for.")
     engine = engine.configured(settings)
+    # Models that are absent or changed are told before any time is spent.
     engine.specs(guide.contrast)
     if settings not in loaded:
         loaded[settings] = engine.load()

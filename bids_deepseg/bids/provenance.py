@@ -83,10 +83,12 @@ class RunStamp:
     @property
     def threshold(self) -> float | None:
         """Probability from which a voxel counts as cord; None for a mask that a person drew."""
-        if self.is_drawn:
-            return None
+        return None if self.is_drawn else self.threshold_of(self.models)
+
+    def threshold_of(self, models: tuple["ModelIdentity", ...]) -> float:
+        """Return the threshold that a result of these models has; without any, those of the stamp."""
         given = self.options.get("threshold")
-        return given if isinstance(given, float) else self.models[-1].threshold
+        return given if isinstance(given, float) else (models or self.models)[-1].threshold
 
     @property
     def config_hash(self) -> str:
@@ -183,8 +185,8 @@ def mask_sidecar(
         "Manual": stamp.is_drawn,
         "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}, *_by_hand(stamp)],
         **({"Correction": dict(stamp.correction)} if stamp.correction else {}),
-        "Model": describe_models(stamp.models),
-        **({} if stamp.threshold is None else {"Threshold": stamp.threshold}),
+        "Model": describe_models(segmentation.models or stamp.models),
+        **({} if stamp.threshold is None else {"Threshold": stamp.threshold_of(segmentation.models)}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         **({} if image.volume is None else {"Volume": image.volume}),
         "SourceFingerprint": source_fingerprint(image),

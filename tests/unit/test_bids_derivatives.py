@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import time
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -13,11 +14,22 @@ import pytest
 from bids_deepseg.bids import files
 from bids_deepseg.bids.failures import read_failures, record_failure
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
-from bids_deepseg.bids.provenance import RunStamp
+from bids_deepseg.bids.provenance import RunStamp, mask_sidecar
+from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import find_saved, is_current, read_saved
 from bids_deepseg.errors import OutputError, OutputWriteError
+from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.stages.metrics import COLUMNS
-from tests.bids_trees import WARNING, contents, image_of, make_dataset, stamp_of, write_image, write_result
+from tests.bids_trees import (
+    WARNING,
+    contents,
+    image_of,
+    make_dataset,
+    segmentation_of,
+    stamp_of,
+    write_image,
+    write_result,
+)
 
 T2W = "sub-01/anat/sub-01_T2w.nii.gz"
 MASK = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask"
@@ -108,6 +120,15 @@ def test_the_sidecar_of_the_mask_tells_everything_and_nothing_private(raw, out, 
     for name, content in contents(out).items():
         text = gzip.decompress(content) if name.endswith(".gz") else content
         assert str(tmp_path).encode() not in text
+
+
+def test_the_sidecar_names_the_models_that_made_the_result(raw):
+    image = image_of(raw, T2W)
+    loaded, stamp = read_image(image), stamp_of()
+    other = replace(segmentation_of(loaded.volume), models=(KnownModel("propseg", "any", 0.4, "cd" * 32),))
+    sidecar = mask_sidecar("source", image, loaded, other, stamp)
+    assert [model["Name"] for model in sidecar["Model"]] == ["propseg"]
+    assert (sidecar["Threshold"], sidecar["ConfigHash"]) == (0.4, stamp.config_hash)
 
 
 def test_without_a_link_to_the_source_the_source_is_no_uri(tmp_path, out):

@@ -1,6 +1,6 @@
 """The rescue never ends worse than it began, tells what it tried, and finds no cord where there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ from bids_deepseg.methods.rescue import Rescued, Try, all_attempts, rescue
 from bids_deepseg.methods.rescue.ensemble import Ensemble
 from bids_deepseg.methods.rescue.images import denoised, evened
 from bids_deepseg.methods.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
+from bids_deepseg.networks.specs import KnownModel
+from bids_deepseg.pipeline import segment
 from bids_deepseg.settings import Guide, MethodSettings
 from bids_deepseg.stages.findings import Finding, verdict_of
 from tests.fake_engine import FakeEngine
@@ -35,6 +37,7 @@ class Opinion:
         return verdict_of(self.findings)
 
 
+SPEC_3D = KnownModel("3d", "any", 0.5, "0" * 64)
 RANKS = ("fail", "warn", "pass")
 OPINIONS = st.builds(Opinion, st.sampled_from(RANKS), st.floats(0, 1))
 ERRORS = st.sampled_from([CordNotFoundError("none"), EmptyMaskError("empty"), NetworkError("absent"), UsageError("no")])
@@ -144,6 +147,27 @@ def test_a_cord_that_the_first_method_misses_is_found_and_to_be_looked_at():
     assert "rescued" in [found.code for found in result.findings]
     assert result.tries[0].verdict == "cord-not-found"
     assert result.tries[-1].kept
+
+
+@dataclass(frozen=True)
+class StackedEngine(FakeEngine):
+    """An engine whose 2D network sees nothing, and which has a 3D network."""
+
+    def specs(self, contrast=None):
+        return (replace(SPEC_3D, name=self.settings.kernel),)
+
+    def segment(self, volume, models, *, guide, observer):
+        if self.settings.kernel == "2d":
+            raise EmptyMaskError("No voxel.")
+        return segment(volume, models, observer=observer)
+
+
+def test_a_result_of_other_settings_names_its_own_models():
+    engine = StackedEngine()
+    image = tube(grid_of((50, 50, 20)))
+    found = segment_or_rescue(engine, image, engine.load(), guide=Guide("t2"), observer=lambda *_: None, loaded={})
+    assert [model.name for model in found.models] == ["3d"]
+    assert run_on(thin_cord()).models == ()
 
 
 @pytest.mark.parametrize(
