@@ -1,4 +1,4 @@
-"""Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,export}``."""
+"""Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,crossvalidate,export}``."""
 
 import argparse
 import logging
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.export import export
 from bids_deepseg.training.fit import fit_from_data, load_stream
@@ -14,7 +15,7 @@ from bids_deepseg.training.sheet import save_curve, save_sheet
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the four commands."""
+    """Build the parser of the commands."""
     parser = argparse.ArgumentParser(prog="python -m bids_deepseg.training", description=__doc__)
     parser.add_argument(
         "--data",
@@ -27,16 +28,19 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("output", type=Path, help="PNG file")
     generate.add_argument("--first", type=int, default=0, help="number of the first sample")
     fit = commands.add_parser("fit", help="train, or continue a training")
-    fit.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
     fit.add_argument(
         "--everyone", action="store_true", help="show the people held out too: for the last steps, after evaluate"
     )
     score = commands.add_parser("evaluate", help="score on the people held out")
+    cross = commands.add_parser("crossvalidate", help="train once for each person, who is left out and scored")
+    cross.add_argument("--people", nargs="+", help="leave out these people only, one at a time (default: everyone)")
+    for command in (fit, cross):
+        command.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
     write = commands.add_parser("export", help="write weights and their description")
     write.add_argument("--output", type=Path, help="folder (default: the package's weights)")
-    for command in (generate, fit, score, write):
+    for command in (generate, fit, score, cross, write):
         command.add_argument("config", help="name of a network, or a TOML file")
-    for command in (fit, score, write):
+    for command in (fit, score, cross, write):
         command.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
     return parser
 
@@ -49,10 +53,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "generate":
         save_sheet(args.output, load_stream(config, args.data), first=args.first)
     elif args.command == "fit":
-        fit_from_data(config, args.run_dir, args.data, steps=args.steps, everyone=args.everyone)
+        held_out = () if args.everyone else None
+        fit_from_data(config, args.run_dir, args.data, steps=args.steps, held_out=held_out)
         save_curve(args.run_dir)
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)
+    elif args.command == "crossvalidate":
+        people = tuple(args.people) if args.people else None
+        cross_validate(config, args.run_dir, args.data, steps=args.steps, people=people)
     else:
         export(config, args.run_dir, args.output)
     return 0

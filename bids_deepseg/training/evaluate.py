@@ -17,14 +17,13 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.geometry.window import paste
 from bids_deepseg.networks.keras_predictor import KerasPredictor
 from bids_deepseg.networks.specs import ModelSpec
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import detect_cord
-from bids_deepseg.stages.intensity import standardise_patches
 from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import extract_patches
+from bids_deepseg.stages.probability import predict_probability, sharpen
 from bids_deepseg.training.checkpoint import load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.fit import build_model
@@ -34,6 +33,9 @@ from bids_deepseg.training.sources import find_labelled, read_sources
 logger = logging.getLogger(__name__)
 
 FIGURES_NAME = "figures.json"
+#: Thresholds and exponents of the odds (:func:`sharpen`) that are compared.
+THRESHOLDS = (0.35, 0.4, 0.45, 0.55, 0.6, 0.65)
+EXPONENTS = (1.5, 2.0, 2.5, 3.0)
 _FAR_MM = 20.0
 _NEAR_MM = 3.0
 
@@ -55,10 +57,13 @@ def load_trained(config: TrainingConfig, run_dir: Path) -> KerasPredictor:
     return KerasPredictor(spec, model)
 
 
-def evaluate(config: TrainingConfig, run_dir: Path, data_dir: Path) -> dict[str, dict[str, float]]:
+def evaluate(
+    config: TrainingConfig, run_dir: Path, data_dir: Path, held_out: tuple[str, ...] | None = None
+) -> dict[str, dict[str, float]]:
     """Score the checkpoint on each labelled image of the people held out, and save the figures in the run folder."""
     predictor = load_trained(config, run_dir)
-    held_out = tuple(read_sources()["held_out"])
+    if held_out is None:
+        held_out = tuple(read_sources()["held_out"])
     if config.samples.task == "grey":
         scores = score_people(predictor, data_dir, held_out)
     else:
@@ -97,28 +102,33 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
     Returns
     -------
     dict
-        Dice and area bias of one pass, and of the mean of the patch and its mirror image; the calibration error of the
-        latter near the outline.
+        Dice, worst Dice of a slice, area bias and calibration error near the outline; Dice and area bias with other
+        thresholds, and the calibration error of sharpened probabilities, for choosing them.
     """
     line = _manual_line(image.grid, mask)
     patches = extract_patches(image, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
-    standard = standardise_patches(patches.values, patches.valid)
-    plain = predictor.predict(standard)
-    mirrored = (plain + predictor.predict(standard[:, ::-1])[:, ::-1]) / 2
-    figures: dict[str, float] = {"slices": float(len(line.k))}
-    for name, probability in (("", plain), ("_mirrored", mirrored)):
-        data = np.zeros(patches.grid.shape, np.float32)
-        for values, window in zip(probability, patches.windows, strict=True):
-            paste(data, values, window)
-        native = probability_on(Volume(data, patches.grid), image.grid).data[..., line.k]
-        found, truth = native >= predictor.threshold, mask[..., line.k]
-        figures[f"dice{name}"] = _dice(found, truth)
-        per_slice = [_dice(found[..., k], truth[..., k]) for k in range(len(line.k))]
-        figures[f"dice_worst_slice{name}"] = min(per_slice)
-        ratio = found.sum((0, 1)) / truth.sum((0, 1))
-        figures[f"area_bias_percent{name}"] = float(100 * (ratio.mean() - 1))
-    figures["calibration_error"] = calibration_error(native, truth, image.grid.zooms[:2])
+    native = probability_on(predict_probability(patches, predictor), image.grid).data[..., line.k]
+    truth = mask[..., line.k]
+    found = native >= predictor.threshold
+    figures = {
+        "slices": float(len(line.k)),
+        "dice": _dice(found, truth),
+        "dice_worst_slice": min(_dice(found[..., k], truth[..., k]) for k in range(len(line.k))),
+        "area_bias_percent": _area_bias_percent(found, truth),
+        "calibration_error": calibration_error(native, truth, image.grid.zooms[:2]),
+    }
+    for threshold in THRESHOLDS:
+        figures[f"dice_threshold_{threshold}"] = _dice(native >= threshold, truth)
+        figures[f"area_bias_percent_threshold_{threshold}"] = _area_bias_percent(native >= threshold, truth)
+    for exponent in EXPONENTS:
+        sharp = sharpen(native, exponent)
+        figures[f"calibration_error_exponent_{exponent}"] = calibration_error(sharp, truth, image.grid.zooms[:2])
     return figures
+
+
+def _area_bias_percent(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return how much larger the areas found are than the manual ones, mean over the slices."""
+    return float(100 * ((found.sum((0, 1)) / truth.sum((0, 1))).mean() - 1))
 
 
 def calibration_error(

@@ -32,16 +32,18 @@ EVERYONE_NAME = "everyone_from_step.txt"
 _LOG_EVERY = 50
 
 
-def load_stream(config: TrainingConfig, data_dir: Path, *, everyone: bool = False) -> Stream:
+def load_stream(config: TrainingConfig, data_dir: Path, *, held_out: tuple[str, ...] | None = None) -> Stream:
     """Load the data and return the stream of samples of one network.
 
-    The people held out are left out, unless ``everyone`` is to be shown.
+    The people of ``held_out`` are left out; by default those of the table of sources.
     """
-    held_out = () if everyone else tuple(read_sources()["held_out"])
+    if held_out is None:
+        held_out = tuple(read_sources()["held_out"])
     if config.samples.task == "grey":
-        images = load_grey_images(data_dir, held_out)
-        return GreyStream(config.samples, load_grey_shapes(data_dir), images, config.seed)
-    slices = SampleStream(config.samples, load_shapes(data_dir), load_real_images(data_dir, held_out), config.seed)
+        greys = load_grey_images(data_dir, held_out)
+        return GreyStream(config.samples, load_grey_shapes(data_dir, held_out), greys, config.seed)
+    images = load_real_images(data_dir, held_out)
+    slices = SampleStream(config.samples, load_shapes(data_dir, held_out), images, config.seed)
     return slices if config.samples.n_slices == 1 else StackStream(slices)
 
 
@@ -161,16 +163,22 @@ def _log(run_dir: Path, progress: Progress, loss: float, *, seconds_left: float)
 
 
 def fit_from_data(
-    config: TrainingConfig, run_dir: Path, data_dir: Path, *, steps: int | None = None, everyone: bool = False
+    config: TrainingConfig,
+    run_dir: Path,
+    data_dir: Path,
+    *,
+    steps: int | None = None,
+    held_out: tuple[str, ...] | None = None,
 ) -> Progress:
     """Train on the data folder.
 
-    ``steps`` replaces the configured number of steps. ``everyone`` shows the people held out as well, for the last
-    steps of a training whose figures have been measured; the run folder keeps from which step on.
+    ``steps`` replaces the configured number of steps. ``held_out`` are the people left out, by default those of the
+    table of sources. With nobody left out, the run folder keeps from which step on.
     """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
     note = run_dir / EVERYONE_NAME
-    if everyone and not note.is_file():
+    if held_out == () and not note.is_file():
+        run_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
-    return fit(config, run_dir, partial(load_stream, config, data_dir, everyone=everyone))
+    return fit(config, run_dir, partial(load_stream, config, data_dir, held_out=held_out))

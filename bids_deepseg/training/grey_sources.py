@@ -52,13 +52,13 @@ def load_grey_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[GreyIma
     return tuple(images)
 
 
-def load_grey_shapes(data_dir: Path) -> ShapeBank:
-    """Load the cord shapes, those with hand-drawn grey matter several times.
+def load_grey_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
+    """Load the cord shapes but those of the people held out, those with hand-drawn grey matter several times.
 
     Only the template has both grey matter and a canal.
     """
     shapes: list[CordShape] = []
-    for shape in load_shapes(data_dir).shapes:
+    for shape in load_shapes(data_dir, held_out).shapes:
         if shape.grey is None:
             shapes.append(shape)
         elif shape.canal_mm is None:

@@ -66,6 +66,15 @@ def read_sources() -> dict[str, Any]:
         return tomllib.load(stream)
 
 
+def find_people(data_dir: Path) -> tuple[str, ...]:
+    """Return the people of whom there is an image with a manual cord mask, without "sub-"."""
+    parts = (
+        next(part for part in image.parts[::-1] if part.startswith("sub-") and "." not in part)
+        for image, _ in find_labelled(data_dir)
+    )
+    return tuple(sorted({part.removeprefix("sub-") for part in parts}))
+
+
 def find_labelled(data_dir: Path) -> Iterator[tuple[Path, Path]]:
     """Yield each training image that has a manual cord mask, with the mask."""
     train = data_dir / "train"
@@ -124,11 +133,14 @@ def load_real_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[RealIma
     return tuple(images)
 
 
-def load_shapes(data_dir: Path) -> ShapeBank:
-    """Load cord shapes from all label maps and the template; an empty bank where there is no data."""
+def load_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
+    """Load cord shapes from the template and all label maps but those of the people held out.
+
+    The bank is empty where there is no data.
+    """
     folder = data_dir / "labels"
     shapes: list[CordShape] = []
-    excluded = read_sources()["excluded_labels"]
+    excluded = [name for person in held_out for name in read_sources()["label_maps"].get(person, ())]
     for path in sorted(folder.glob("*_cord.nii.gz")):
         name = path.name.removesuffix("_cord.nii.gz")
         if name in excluded:

@@ -223,7 +223,7 @@ def train_contrast(contrast: str, data_dir: Path, output: Path, settings: SvmSet
     held_out = tuple(read_sources()["held_out"])
     rng = np.random.default_rng([settings.seed, CONTRASTS.index(contrast)])
     images = load_real_images(data_dir, held_out)
-    slices = gather_slices(rng, contrast, load_shapes(data_dir), images, settings)
+    slices = gather_slices(rng, contrast, load_shapes(data_dir, held_out), images, settings)
     logger.info("%s: %d slices", contrast, len(slices))
     weights, bias = train_detector(rng, slices, settings)
     suffix = SOURCES[contrast].suffix

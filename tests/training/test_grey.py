@@ -130,7 +130,7 @@ def test_real_samples_show_cord_and_grey_matter_at_the_same_place(data_dir):
 
 
 def test_drawn_grey_matter_counts_more_than_a_cord_without(data_dir):
-    shapes = load_grey_shapes(data_dir).shapes
+    shapes = load_grey_shapes(data_dir, ()).shapes
     with_grey = [shape for shape in shapes if shape.grey is not None]
     without = [shape for shape in shapes if shape.grey is None]
     assert len(with_grey) == 4 * 3

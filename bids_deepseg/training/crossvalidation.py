@@ -1,0 +1,86 @@
+"""Leave-one-person-out cross-validation: as many trainings as there are people with a manual mask.
+
+In each training (a *fold*) one person is left out, with the label maps that show this person, and scored.
+"""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from bids_deepseg.errors import UsageError
+from bids_deepseg.training.checkpoint import saved_progress
+from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.evaluate import FIGURES_NAME, evaluate
+from bids_deepseg.training.fit import fit_from_data
+from bids_deepseg.training.sources import find_people
+
+logger = logging.getLogger(__name__)
+
+#: The table over all people, in the run folder.
+TABLE_NAME = "crossvalidation.tsv"
+
+
+def cross_validate(
+    config: TrainingConfig,
+    run_dir: Path,
+    data_dir: Path,
+    *,
+    steps: int | None = None,
+    people: tuple[str, ...] | None = None,
+) -> Path:
+    """Train and score once for each person, and write the table of all folds that the run folder holds.
+
+    Folds that are complete are not repeated, an interrupted one goes on from its checkpoint: the folds may be shared
+    between calls, side by side or one after the other.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Settings of the trainings.
+    run_dir : Path
+        One folder for each person is made in it.
+    data_dir : Path
+        Folder of the training data.
+    steps : int, optional
+        Steps of each training instead of the configured ones.
+    people : tuple of str, optional
+        People to leave out, one at a time; everyone with a manual mask by default.
+
+    Returns
+    -------
+    Path
+        The table: one row for each image.
+
+    Raises
+    ------
+    UsageError
+        If the training starts from a network of the package, which saw the people that are to be left out.
+    """
+    if config.start_from is not None:
+        raise UsageError(
+            f"{config.name} starts from the weights of {config.start_from}, which saw everyone. Only a training from "
+            "scratch can be cross-validated: take start_from out of a copy of its configuration."
+        )
+    if steps is not None:
+        config = replace(config, optimisation=replace(config.optimisation, steps=steps))
+    for person in people or find_people(data_dir):
+        fold = run_dir / person
+        if saved_progress(fold).step < config.optimisation.steps or not (fold / FIGURES_NAME).is_file():
+            logger.info("Leaving %s out", person)
+            fit_from_data(config, fold, data_dir, held_out=(person,))
+            evaluate(config, fold, data_dir, held_out=(person,))
+    return write_table(run_dir)
+
+
+def write_table(run_dir: Path) -> Path:
+    """Write one row for each image of all folds in a run folder."""
+    rows = {}
+    for path in sorted(run_dir.glob(f"*/{FIGURES_NAME}")):
+        rows.update(json.loads(path.read_text(encoding="utf-8")))
+    table = run_dir / TABLE_NAME
+    columns = sorted({column for row in rows.values() for column in row})
+    lines = ["\t".join(("image", *columns))]
+    lines += ["\t".join((name, *(str(row.get(column, "n/a")) for column in columns))) for name, row in rows.items()]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return table
