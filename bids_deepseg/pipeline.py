@@ -11,6 +11,7 @@ from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.methods.judge import Evidence, judge_evidence
 from bids_deepseg.methods.rescue.ensemble import with_ensemble
 from bids_deepseg.methods.rescue.search import Try
+from bids_deepseg.methods.rescue.view import with_view
 from bids_deepseg.methods.structures import find_structure
 from bids_deepseg.methods.svm_optic import svm_centerline
 from bids_deepseg.networks.loading import Models, StructureModel
@@ -130,6 +131,8 @@ def segment(
     notify = observer or (lambda _name, _result: None)
     if settings.ensemble:
         models = with_ensemble(models)
+    if settings.view != 1:
+        models = with_view(models, settings.view)
     spec = models.segmenter
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)

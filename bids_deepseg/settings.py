@@ -75,6 +75,9 @@ class MethodSettings:
         tries another one.
     ensemble : bool
         Whether each network is asked about changed patches, too. No option sets it: the rescue does.
+    view : float
+        How much wider the part of the image is that a network sees than it was made for. No option sets it: the rescue
+        does.
     rescue : {"auto", "off"}
         Whether other methods are tried where the judge is not content with the first.
     weights_dir : Path or None
@@ -102,6 +105,7 @@ class MethodSettings:
     task: str = CORD
     smoothness: float | None = None
     ensemble: bool = False
+    view: float = 1.0
     rescue: str = "auto"
     weights_dir: Path | None = None
     centerline_file: Path | None = None

@@ -67,7 +67,6 @@ def segment_or_rescue(
         _kept_in(seen, FIRST, first),
         ((name, _kept_in(seen, name, run)) for name, run in others),
         last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
-        by_verdict=frozenset(attempt.name for attempt in all_attempts() if not attempt.by_score),
     )
     return with_notes(found, seen) if found.tries else found.result
 

@@ -18,6 +18,9 @@ STACKS = "3D kernel"
 #: Weight of the slope, ten times that of the default: a path that leaves the cord for something hotter costs more.
 _STRAIGHTER = 1.0
 
+#: The networks were trained with cords of 4 to 16 mm; with this factor they see cords up to about 25 mm.
+_WIDE_VIEW = 1.6
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -31,9 +34,6 @@ class Attempt:
         Settings of the method that differ from those of the run.
     prepare : callable or None
         What is done to the image first.
-    by_score : bool
-        Whether its score is enough to take the place of a result that is ``warn`` as well; else its verdict must be
-        better. Scores of changed images and of other centerlines compare less well with that of the first method.
     last_resort : bool
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     """
@@ -41,17 +41,18 @@ class Attempt:
     name: str
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     prepare: Callable[[Volume], Volume] | None = None
-    by_score: bool = False
     last_resort: bool = False
 
 
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, MappingProxyType({"kernel": "3d"}), by_score=True),
+        Attempt(STACKS, MappingProxyType({"kernel": "3d"})),
         Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
         Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
         Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),
+        Attempt("view of a large cord", MappingProxyType({"view": _WIDE_VIEW})),
+        Attempt("view of a small cord", MappingProxyType({"view": 1 / _WIDE_VIEW})),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
         Attempt("PropSeg", MappingProxyType({"method": "propseg"}), last_resort=True),

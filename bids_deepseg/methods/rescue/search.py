@@ -1,7 +1,7 @@
 """Run one method after the other until the judge is content, and keep the best result.
 
-The order among results is total: the verdict first (pass, warn, fail), then the score; of two that are equal the first
-is kept, so a rescue never ends worse than it began by the judge's own measure.
+A result takes the place of another only if the judge's verdict (pass, warn, fail) and score both speak for it, so a
+rescue never ends worse than it began by either. Of two that are alike the first is kept.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
-from bids_deepseg.stages.findings import Finding, Verdict
+from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
 
 #: Name of the first try, by the settings of the run.
 FIRST = "as asked for"
@@ -17,8 +17,13 @@ FIRST = "as asked for"
 #: Findings that other methods cannot do anything about: the cord is cut off, or goes on into the brain stem.
 NOT_CURABLE = frozenset({"field-border", "above-foramen-magnum", "ends-unknown"})
 
-#: How much the score of a later result of the same verdict must be higher, so that nothing is exchanged for noise.
-MIN_GAIN = 0.02
+#: Findings about the cord or the header and not about the method: a right mask of a swollen cord has them, too.
+#: They count in the verdict, but not in the order among results.
+OF_THE_IMAGE = frozenset({"area-range"})
+
+#: How much the score of a later result of the same verdict must be higher: scores of other networks, centerlines and
+#: views compare roughly (docs/rescue.md).
+MIN_GAIN = 0.1
 
 #: Score from which a cord is believed that the first method did not find at all.
 BELIEVED_SCORE = 0.8
@@ -86,7 +91,6 @@ def rescue(
     attempts: Iterable[tuple[str, Callable[[], Result]]],
     *,
     last_resorts: frozenset[str] = frozenset(),
-    by_verdict: frozenset[str] = frozenset(),
 ) -> Rescued[Result]:
     """Run the first method, and others if the judge is not content with it.
 
@@ -99,8 +103,6 @@ def rescue(
         or ``UsageError`` is not at hand here and is left out.
     last_resorts : frozenset of str, optional
         Names of those that are tried only as long as no result is better than ``fail``.
-    by_verdict : frozenset of str, optional
-        Names of those whose result must be ``pass`` where that of the first method is ``warn``.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def rescue(
         tries.append(Try(FIRST, caught.status, None, (str(caught),)))
     if best is not None and not needs_rescue(best):
         return Rescued(best, ())
-    return _search(best, error, tries, attempts, last_resorts, by_verdict)
+    return _search(best, error, tries, attempts, last_resorts)
 
 
 def _search(
@@ -132,12 +134,11 @@ def _search(
     tries: list[Try],
     attempts: Iterable[tuple[str, Callable[[], Result]]],
     last_resorts: frozenset[str],
-    by_verdict: frozenset[str],
 ) -> Rescued[Result]:
     """Try the other methods after the first one, whose result or error is given."""
     n_best = 0
     for name, run in attempts:
-        if name in last_resorts and best is not None and best.verdict != "fail":
+        if name in last_resorts and best is not None and rank_of(best) > 0:
             continue
         try:
             result = run()
@@ -147,9 +148,7 @@ def _search(
             tries.append(Try(name, caught.status, None, (str(caught),)))
             continue
         tries.append(_describe(name, result))
-        # A first result that is only doubtful is not given up for another that is as doubtful.
-        doubtful = result.verdict == tries[0].verdict == "warn" and name in by_verdict
-        if not doubtful and (is_believed(result) if best is None else is_better(result, best)):
+        if is_believed(result) if best is None else is_better(result, best):
             best, n_best = result, len(tries) - 1
         if best is not None and not needs_rescue(best):
             break
@@ -170,10 +169,15 @@ def is_believed(result: Judged) -> bool:
 
 def is_better(result: Judged, other: Judged) -> bool:
     """Tell whether a later result takes the place of an earlier one."""
-    ranks = _RANKS.index(result.verdict), _RANKS.index(other.verdict)
-    if ranks[0] != ranks[1]:
-        return ranks[0] > ranks[1]
-    return result.score > other.score + MIN_GAIN
+    if rank_of(result) == rank_of(other):
+        return result.score > other.score + MIN_GAIN
+    return rank_of(result) > rank_of(other) and result.score >= other.score
+
+
+def rank_of(result: Judged) -> int:
+    """Return 0 for a result that fails, 1 for a doubtful one, 2 for one that nothing of the method speaks against."""
+    counted = tuple(found for found in result.findings if found.code not in OF_THE_IMAGE)
+    return _RANKS.index(verdict_of(counted))
 
 
 def _describe(name: str, result: Judged) -> Try:
