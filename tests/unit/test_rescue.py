@@ -62,7 +62,7 @@ def test_the_end_is_never_worse_than_the_beginning(first, others):
     assert rank >= RANKS.index(first.verdict)
     assert score >= first.score
     if found.result is not first:
-        assert rank > RANKS.index(first.verdict) or score > first.score + MIN_GAIN
+        assert score > first.score + MIN_GAIN
     if found.tries:
         assert [one.kept for one in found.tries].count(True) == 1
         assert found.tries[0].name == FIRST
@@ -111,15 +111,15 @@ def test_a_last_resort_is_tried_only_where_all_before_it_failed():
     [
         (Opinion("warn", 0.5 + MIN_GAIN), False),
         (Opinion("warn", 0.51 + MIN_GAIN), True),
-        (Opinion("pass", 0.5), True),
-        (Opinion("pass", 0.49), False),
+        (Opinion("pass", 0.51 + MIN_GAIN), True),
+        (Opinion("pass", 0.5 + MIN_GAIN), False),
         (Opinion("fail", 0.99), False),
         # What is about the cord, and not about the method, does not count among results.
-        (Opinion("fail", 0.5, "area-range"), True),
-        (Opinion("fail", 0.49, "area-range"), False),
+        (Opinion("fail", 0.51 + MIN_GAIN, "area-range"), True),
+        (Opinion("fail", 0.5 + MIN_GAIN, "area-range"), False),
     ],
 )
-def test_a_doubtful_result_gives_way_only_to_what_verdict_and_score_speak_for(other, is_kept):
+def test_a_doubtful_result_gives_way_only_to_a_clearly_higher_score_without_a_worse_verdict(other, is_kept):
     first = Opinion("warn", 0.5)
     assert rescue(answering(first), [("other", answering(other))]).result is (other if is_kept else first)
 
@@ -154,11 +154,10 @@ def test_a_cord_that_the_first_method_misses_is_found_and_to_be_looked_at():
     result = run_on(thin_cord())
     truth = thin_cord().data >= 0.5
     assert (result.mask.data[truth] > 0).mean() > 0.9
-    # An area of 8 mm² is outside of the human range, by whatever method.
-    assert {"rescued", "area-range"} <= {found.code for found in result.findings}
-    assert result.verdict == "fail"
+    assert result.verdict == "warn"
+    assert "rescued" in [found.code for found in result.findings]
     assert result.tries[0].verdict == "cord-not-found"
-    assert [one.name for one in result.tries if one.kept] == ["view of a small cord"]
+    assert [one.name for one in result.tries if one.kept] == ["ensemble over changed patches"]
 
 
 @dataclass(frozen=True)

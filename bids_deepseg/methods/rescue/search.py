@@ -1,7 +1,7 @@
 """Run one method after the other until the judge is content, and keep the best result.
 
-A result takes the place of another only if the judge's verdict (pass, warn, fail) and score both speak for it, so a
-rescue never ends worse than it began by either. Of two that are alike the first is kept.
+A result takes the place of an earlier one only if the judge's verdict (pass, warn, fail) is no worse and the score is
+clearly higher, so a rescue never ends worse than it began by either.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,8 +21,8 @@ NOT_CURABLE = frozenset({"field-border", "above-foramen-magnum", "ends-unknown"}
 #: They count in the verdict, but not in the order among results.
 OF_THE_IMAGE = frozenset({"area-range"})
 
-#: How much the score of a later result of the same verdict must be higher: scores of other networks, centerlines and
-#: views compare roughly (docs/rescue.md).
+#: How much the score of a later result must be higher: scores of other networks, centerlines and views compare roughly
+#: (docs/rescue.md).
 MIN_GAIN = 0.1
 
 #: Score from which a cord is believed that the first method did not find at all.
@@ -169,9 +169,7 @@ def is_believed(result: Judged) -> bool:
 
 def is_better(result: Judged, other: Judged) -> bool:
     """Tell whether a later result takes the place of an earlier one."""
-    if rank_of(result) == rank_of(other):
-        return result.score > other.score + MIN_GAIN
-    return rank_of(result) > rank_of(other) and result.score >= other.score
+    return rank_of(result) >= rank_of(other) and result.score > other.score + MIN_GAIN
 
 
 def rank_of(result: Judged) -> int:
