@@ -13,6 +13,7 @@ from bids_deepseg.app.group_statistics import (
     find_repetitions,
     within_variation,
 )
+from bids_deepseg.app.group_structures import structure_tables, table_name
 from bids_deepseg.app.group_table import level_table, morph_table, reasons_of, repetition_table
 from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.layout import place
@@ -27,6 +28,7 @@ from bids_deepseg.report.group import (
     PairSummary,
     render_group,
 )
+from bids_deepseg.tasks import TASKS
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +36,11 @@ TABLE_NAME = "group_label-SC_morph.tsv"
 PAIRS_NAME = "group_label-SC_desc-retest_morph.tsv"
 LEVELS_NAME = "group_label-SC_desc-levels_morph.tsv"
 PAGE_NAME = "group.html"
+_ALL_TABLES = (TABLE_NAME, PAIRS_NAME, LEVELS_NAME, *map(table_name, TASKS.values()))
 
 
 def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> int:
-    """Write ``group_label-SC_morph.tsv``, the table of repeated images if there are any, and ``group.html``.
+    """Write ``group_label-SC_morph.tsv``, the other tables of which there is something to tell, and ``group.html``.
 
     Files that are there already with the same content stay as they are.
 
@@ -70,16 +73,17 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         )
     _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
     _write_review(output_dir / "logs", sources)
-    levels = level_table(sources.results)
-    if levels is None:
-        _remove_table(place(output_dir, LEVELS_NAME))
-    else:
-        _write_table(place(output_dir, LEVELS_NAME), levels)
     pairs = find_repetitions(sources.results)
-    if pairs:
-        _write_table(place(output_dir, PAIRS_NAME), repetition_table(pairs))
-    else:
-        _remove_table(place(output_dir, PAIRS_NAME))
+    others = {
+        LEVELS_NAME: level_table(sources.results),
+        PAIRS_NAME: repetition_table(pairs) if pairs else None,
+        **structure_tables(sources.results),
+    }
+    for name, table in others.items():
+        if table is None:
+            _remove_table(place(output_dir, name))
+        else:
+            _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
     write_if_different(place(output_dir, PAGE_NAME), page.encode())
     return len(sources.results) + len(sources.failures)
@@ -145,7 +149,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         ),
         people_columns=sources.people_columns,
         people_places=PARTICIPANTS_PLACES,
-        tables=tuple(name for name in (TABLE_NAME, PAIRS_NAME, LEVELS_NAME) if place(output_dir, name).is_file()),
+        tables=tuple(name for name in _ALL_TABLES if place(output_dir, name).is_file()),
         outlier_score=OUTLIER_SCORE,
         least_images=LEAST_IMAGES,
     )

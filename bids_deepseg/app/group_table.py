@@ -31,7 +31,8 @@ _MEASURES = {
 
 _STATISTICS = {"mean": "Mean", "median": "Median", "sd": "Standard deviation of the sample"}
 
-_FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
+#: Columns that begin every table of images, with their descriptions.
+FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "participant_id": {"Description": "Participant"},
     "session": {"Description": "Session; n/a if there is none"},
     "image": {"Description": "Source image relative to its data set"},
@@ -54,8 +55,8 @@ _FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     },
 }
 
-#: Columns that say which image a row of the table of levels is about.
-_PLACE_COLUMNS = ("participant_id", "session", "image", "desc", "verdict")
+#: Columns that say which image a row of another table is about.
+PLACE_COLUMNS = ("participant_id", "session", "image", "desc", "verdict")
 
 _LAST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "area_z_robust": {
@@ -108,7 +109,7 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     columns: dict[str, Mapping[str, object]] = own | {
         column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
     }
-    table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=_position)]
+    table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
     sidecar = {"Description": "Shape of the spinal cord in every image, one row per image"} | columns
     return format_table(list(columns), table), format_json(sidecar)
 
@@ -122,7 +123,7 @@ def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
         All results.
     """
     columns: dict[str, Mapping[str, object]] = {
-        **{name: _FIRST_COLUMNS[name] for name in _PLACE_COLUMNS},
+        **{name: FIRST_COLUMNS[name] for name in PLACE_COLUMNS},
         LEVEL_COLUMN: {"Description": LEVEL_DESCRIPTION["Description"], "Levels": LEVEL_DESCRIPTION["Levels"]},
         "level_name": {"Description": "Name of the level"},
         "n_slices": {"Description": "Number of slices of the level with a mask"},
@@ -131,7 +132,7 @@ def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
     rows = [row for result in results for row in _rows_of_levels(result)]
     if not rows:
         return None
-    rows.sort(key=lambda row: (*_position(row), int(row[LEVEL_COLUMN])))
+    rows.sort(key=lambda row: (*position(row), int(row[LEVEL_COLUMN])))
     title = "Shape of the spinal cord per vertebral level, one row per image and level"
     table = [[row.get(name, MISSING) for name in columns] for row in rows]
     return format_table(list(columns), table), format_json({"Description": title, **columns})
@@ -172,7 +173,7 @@ def reasons_of(result: SavedResult) -> str:
 
 def _columns() -> dict[str, Mapping[str, object]]:
     """Return the columns in their order, with their descriptions."""
-    return {**_FIRST_COLUMNS, **_measure_columns(), **_LAST_COLUMNS}
+    return {**FIRST_COLUMNS, **_measure_columns(), **_LAST_COLUMNS}
 
 
 def _measure_columns() -> dict[str, Mapping[str, object]]:
@@ -195,7 +196,7 @@ def _unit(measure: str) -> str:
     return {"mm2": "mm^2"}.get(measure.rpartition("_")[2], "mm")
 
 
-def _position(row: Mapping[str, str]) -> tuple[str, str]:
+def position(row: Mapping[str, str]) -> tuple[str, str]:
     """Return the key by which rows are sorted."""
     return row["participant_id"], row["image"]
 
@@ -203,7 +204,7 @@ def _position(row: Mapping[str, str]) -> tuple[str, str]:
 def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
     """Return the row of an image with a mask."""
     score = reference.score(result.csa_mean)
-    row = _place_of(result) | {
+    row = place_of(result) | {
         "reasons": reasons_of(result),
         "n_slices": str(result.n_slices),
         "manual": "yes" if result.sidecar.get("Manual") is True else "no",
@@ -223,13 +224,13 @@ def _rows_of_levels(result: SavedResult) -> list[dict[str, str]]:
     for level in np.unique(levels[np.isfinite(levels)]).astype(int):
         chosen = (levels == level) & with_mask
         if chosen.any():
-            row = {name: text for name, text in _place_of(result).items() if name in _PLACE_COLUMNS}
+            row = {name: text for name, text in place_of(result).items() if name in PLACE_COLUMNS}
             row |= {LEVEL_COLUMN: str(level), "level_name": LEVEL_NAMES[level - 1], "n_slices": str(chosen.sum())}
             rows.append(row | _statistics({name: values[chosen] for name, values in table.items()}))
     return rows
 
 
-def _place_of(result: SavedResult) -> dict[str, str]:
+def place_of(result: SavedResult) -> dict[str, str]:
     """Return which image a row is about, and its verdict."""
     return {
         "participant_id": f"sub-{result.subject}",

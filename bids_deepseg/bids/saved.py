@@ -119,6 +119,11 @@ class SavedResult:
         mask = self.structure_mask
         return {} if mask is None else read_json(mask.with_name(mask.name.removesuffix(".nii.gz") + ".json"))
 
+    def structure_morph(self) -> dict[str, NDArray[np.float64]]:
+        """Read the table of measures of the structure as :meth:`morph` does; empty without one."""
+        path = None if self.task is None else self._beside(self.task.label, "morph.tsv")
+        return read_columns(path) if path else {}
+
     @property
     def centerline_mask(self) -> Path | None:
         """Centerline as an image, None when it was not asked for."""

@@ -11,7 +11,7 @@ import pytest
 from bids_deepseg import cli
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS, derivative_names, parse_name
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.tables import read_columns
+from bids_deepseg.bids.tables import read_columns, read_rows
 from bids_deepseg.options import RunOptions
 from bids_deepseg.settings import MethodSettings
 from bids_deepseg.tasks import TASK_NAMES, TASKS, task_of
@@ -74,6 +74,28 @@ def test_the_sidecar_names_the_network_the_verdict_and_the_cord(dataset):
     outer = json.loads((out / "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.json").read_text())
     assert outer["Options"]["task"] == "gm"
     assert [model["Name"] for model in outer["Model"]] == ["fake"]
+
+
+def test_the_group_has_a_table_of_the_structure_as_long_as_there_is_one(dataset):
+    _code, out = run(dataset, "--task", "gm")
+    words = [str(dataset), str(out), "group", "--skip-bids-validation"]
+    assert cli.main(words, engine=FakeEngine()) == 0
+    rows = read_rows(out / "group_label-GM_morph.tsv")
+    assert [row["image"] for row in rows] == [f"{name}.nii.gz" for name in sorted(IMAGES)]
+    mask = load(out, "label-GM_DESC_mask.nii.gz").get_fdata()
+    with_grey = mask.sum((0, 1))[mask.any((0, 1))]
+    row = next(row for row in rows if row["desc"] == "T2w")
+    assert float(row["volume_mm3"]) == pytest.approx(mask.sum())
+    assert int(row["n_slices"]) == len(with_grey)
+    assert float(row["area_mean_mm2"]) == pytest.approx(with_grey.mean(), rel=1e-3)
+    assert 0 < float(row["cord_fraction_mean"]) < 1
+    assert (row["verdict"], row["verdict_image"]) == ("pass", "pass")
+    assert set(row) <= set(json.loads((out / "group_label-GM_morph.json").read_text()))
+    assert "group_label-GM_morph.tsv" in (out / "group.html").read_text()
+    assert not (out / "group_label-L_morph.tsv").exists()
+    run(dataset)
+    assert cli.main(words, engine=FakeEngine()) == 0
+    assert not list(out.glob("group_label-GM*"))
 
 
 def test_the_same_command_again_does_nothing_and_another_task_replaces_the_result(dataset, capsys):
