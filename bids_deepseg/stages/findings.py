@@ -28,8 +28,8 @@ FAIL_SHARE = 0.25
 #: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
 MISSING_LENGTH_MM = 3.0
 
-#: Mean probability inside of the mask of a slice that is lower than in most slices of right masks (on the images of the
-#: training data, 0.82 to 0.94 in three slices of four).
+#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks (on the
+#: images of the training data, 0.82 to 0.94 in three slices of four).
 LOW_PROBABILITY = 0.8
 
 #: Relative change of the area over 5 mm along the cord that anatomy does not show.
@@ -147,7 +147,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         yield Finding(
             "probability-low",
             "warn",
-            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean probability inside of the mask "
+            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its answers inside of the mask "
             f"below {LOW_PROBABILITY:g}). Look at the mask.",
             value=float(low.mean()),
             limit=FAIL_SHARE,
