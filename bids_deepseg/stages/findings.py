@@ -28,8 +28,8 @@ FAIL_SHARE = 0.25
 #: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
 MISSING_LENGTH_MM = 3.0
 
-#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks (on the
-#: images of the training data, 0.82 to 0.94 in three slices of four).
+#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks: on
+#: the images of the training data it is 0.82 to 0.94 in three slices of four.
 LOW_PROBABILITY = 0.8
 
 #: Relative change of the area over 5 mm along the cord that anatomy does not show.
