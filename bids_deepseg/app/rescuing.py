@@ -135,21 +135,19 @@ def _configure(
 def with_notes(found: "Rescued[Segmentation]", seen: dict[str, "Segmentation"]) -> "Segmentation":
     """Return the best result with what was tried, and with findings that say so."""
     from bids_deepseg.methods.judge import judge_kernels  # noqa: PLC0415 - loads scipy
-    from bids_deepseg.methods.rescue import BELIEVED_SCORE, FIRST, STACKS  # noqa: PLC0415 - loads scipy
+    from bids_deepseg.methods.rescue import FIRST, STACKS  # noqa: PLC0415 - loads scipy
     from bids_deepseg.stages.findings import Finding  # noqa: PLC0415 - loads scipy
 
     kept = next(one for one in found.tries if one.kept)
     result, first = found.result, found.tries[0]
     findings = result.findings
     if kept is not first:
-        # The judge knows less of other methods than of the first one, so their results never pass without a look, and
-        # what failed before stays failed unless much speaks for it.
-        believed = first.verdict != "fail" or (kept.score or 0.0) >= BELIEVED_SCORE
+        # The judge knows less of other methods than of the first one, so their results never pass without a look.
         message = (
             f"The result is that of another method ({kept.name}), since the first one ended with {first.verdict!r}. "
             "Look at the mask."
         )
-        findings = (*findings, Finding("rescued", "warn" if believed else "fail", message))
+        findings = (*findings, Finding("rescued", "warn", message))
     if FIRST in seen and STACKS in seen:
         differing = judge_kernels(seen[FIRST].mask, seen[STACKS].mask)
         findings = findings if differing is None else (*findings, differing)

@@ -1,7 +1,7 @@
 """Run one method after the other until the judge is content, and keep the best result.
 
-A result takes the place of an earlier one only if the judge's verdict (pass, warn, fail) is no worse and the score is
-clearly higher, so a rescue never ends worse than it began by either.
+Another method is believed only with a high score of the judge. It takes the place of an earlier result only if, too,
+the verdict (pass, warn, fail) is no worse and the score clearly higher: a rescue never ends worse by either.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ OF_THE_IMAGE = frozenset({"area-range"})
 #: (docs/rescue.md).
 MIN_GAIN = 0.1
 
-#: Score from which a cord is believed that the first method did not find at all.
+#: Score from which another method than the first one is believed.
 BELIEVED_SCORE = 0.8
 
 _RANKS = ("fail", "warn", "pass")
@@ -148,7 +148,7 @@ def _search(
             tries.append(Try(name, caught.status, None, (str(caught),)))
             continue
         tries.append(_describe(name, result))
-        if is_believed(result) if best is None else is_better(result, best):
+        if is_believed(result, best):
             best, n_best = result, len(tries) - 1
         if best is not None and not needs_rescue(best):
             break
@@ -162,14 +162,16 @@ def needs_rescue(result: Judged) -> bool:
     return any(found.severity != "info" and found.code not in NOT_CURABLE for found in result.findings)
 
 
-def is_believed(result: Judged) -> bool:
-    """Tell whether a cord is believed where the first method saw none."""
-    return result.verdict != "fail" and result.score >= BELIEVED_SCORE
+def is_believed(result: Judged, best: Judged | None) -> bool:
+    """Tell whether the result of another method takes the place of the best one so far, or of none.
 
-
-def is_better(result: Judged, other: Judged) -> bool:
-    """Tell whether a later result takes the place of an earlier one."""
-    return rank_of(result) >= rank_of(other) and result.score > other.score + MIN_GAIN
+    Where no method saw a cord before, one whose mask fails is not believed.
+    """
+    if result.score < BELIEVED_SCORE:
+        return False
+    if best is None:
+        return result.verdict != "fail"
+    return rank_of(result) >= rank_of(best) and result.score > best.score + MIN_GAIN
 
 
 def rank_of(result: Judged) -> int:
