@@ -13,6 +13,7 @@ from benchmarks.suite.broken import BREAKS
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.judge import Evidence, certainty, contrast, judge_evidence, judge_kernels, shape
 from bids_deepseg.methods.judge.evidence import Surroundings, distance_mm, look_around
+from bids_deepseg.methods.judge.judging import MANY_DOUBTS
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.mask import CordMask
@@ -178,6 +179,22 @@ def test_a_mirrored_mask_is_as_asymmetric():
 def test_a_network_that_says_something_else_of_the_inverted_image_is_told():
     assert "inverted-disagrees" in codes_of(evidence_of(scene()[1], inverted=0.2))
     assert "inverted-disagrees" not in codes_of(evidence_of(scene()[1], inverted=0.03))
+
+
+def test_many_doubts_together_fail_and_a_few_do_not():
+    _, truth, probability = scene()
+    noise = np.random.default_rng(1).normal(0, 1, GRID.shape).astype(np.float32)
+    unsure = probability * np.float32(0.62)
+    few = judge_evidence(evidence_of(truth, image=noise, probability=unsure))
+    assert len(few.findings) < MANY_DOUBTS
+    assert few.verdict == "warn"
+    spread = Volume(unsure * np.float32(0.12), GRID)
+    unsure[..., :3] *= np.float32(0.8)
+    many = judge_evidence(evidence_of(truth, image=noise, probability=unsure, spread=spread, inverted=0.2))
+    assert many.verdict == "fail"
+    doubts = [found for found in many.findings if found.severity == "warn"]
+    (told,) = (found for found in many.findings if found.severity == "fail")
+    assert (told.code, told.value) == ("many-doubts", len(doubts))
 
 
 def test_masks_of_two_kernels_are_compared():
