@@ -122,15 +122,14 @@ def sharpen(probability: NDArray[np.floating], exponent: float) -> NDArray[np.fl
     ----------
     .. [1] Guo C, et al. On calibration of modern neural networks. ICML 2017.
     """
-    yes = np.array(probability, np.float32)
+    sharp = np.array(probability, np.float32)
     if exponent == 1:
-        return yes
-    no = 1 - yes
-    yes **= exponent
-    no **= exponent
-    no += yes
-    yes /= no
-    return yes
+        return sharp
+    # Most voxels are far from the cord: only the others cost time and memory.
+    unsure = (sharp > 0) & (sharp < 1)
+    yes = sharp[unsure] ** exponent
+    sharp[unsure] = yes / (yes + (1 - sharp[unsure]) ** exponent)
+    return sharp
 
 
 def _difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:

@@ -45,22 +45,21 @@ def test_the_probability_is_that_of_the_plain_prediction(level):
     np.testing.assert_array_equal(ask_network(patches_of(2), network).probability.data, plain.data)
 
 
-@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20), st.floats(0.25, 4))
+@given(st.lists(st.integers(0, 4096), min_size=2, max_size=20), st.floats(0.25, 4))
 def test_sharpened_probabilities_keep_their_order_and_the_mask(values, exponent):
-    probability = np.sort(np.array(values, np.float32))
+    probability = np.sort(np.array(values, np.float32) / 4096)
     sharp = sharpen(probability, exponent)
     assert sharp.dtype == np.float32
     assert (np.diff(sharp) >= 0).all()
     assert 0 <= sharp.min() <= sharp.max() <= 1
     np.testing.assert_array_equal(sharpen(np.array([0, 0.5, 1]), exponent), [0, 0.5, 1])
-    if exponent >= 1:
-        np.testing.assert_array_equal(sharp >= 0.5, probability >= 0.5)
+    np.testing.assert_array_equal(sharp >= 0.5, probability >= 0.5)
     np.testing.assert_allclose(1 - sharpen(1 - probability, exponent), sharp, atol=1e-5)
 
 
-@given(st.floats(0.01, 0.99), st.floats(0.5, 3))
+@given(st.floats(0.05, 0.95), st.floats(0.5, 3))
 def test_the_inverse_exponent_takes_sharpening_back(value, exponent):
-    assert float(sharpen(sharpen(np.array(value), exponent), 1 / exponent)) == pytest.approx(value, abs=1e-4)
+    assert float(sharpen(sharpen(np.array(value), exponent), 1 / exponent)) == pytest.approx(value, abs=1e-3)
 
 
 def test_the_odds_of_three_to_one_squared_are_nine_to_one():
