@@ -184,7 +184,7 @@ def table(outcomes: list[Outcome], without: list[Empty]) -> Iterator[str]:
     failed = [one for one in outcomes if one.before < FAILED]
     yield (
         f"{len(outcomes)} images with a finding or without result; {len(failed)} of them had a Dice below {FAILED} "
-        f"({sum(one.before == 0 for one in failed)} no result)."
+        f"({sum(one.before == 0 for one in failed)} of 0)."
     )
     yield ""
     yield f"| Images | n | end at {RESCUED} or more | better by 0.02 or more | worse by 0.005 or more |"
@@ -194,7 +194,7 @@ def table(outcomes: list[Outcome], without: list[Empty]) -> Iterator[str]:
         (f"first Dice below {FAILED}", failed),
         ("first verdict fail, or no result", judged),
         ("first verdict warn", [one for one in outcomes if one.first == "warn"]),
-        ("all, of people and phantoms for tuning", [one for one in outcomes if one.part == "tune"]),
+        ("all, of those for tuning", [one for one in outcomes if one.part == "tune"]),
         ("all, of the others", [one for one in outcomes if one.part == "report"]),
     )
     for name, chosen in rows:
