@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bids_deepseg.bids.files import make_folder, output_errors
+from bids_deepseg.bids.files import check_writable, make_folder, output_errors
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,8 @@ def prepare_output(output_dir: Path) -> None:
     OutputError
         If that is not possible; the message names the user, the owner and the remedy.
     """
-    with output_errors(output_dir):
-        output_dir.mkdir(parents=True, exist_ok=True)
-        probe = output_dir / f".tmp-{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
+    make_folder(output_dir)
+    check_writable(output_dir)
 
 
 def create_log_folder(output_dir: Path) -> Path:

@@ -20,6 +20,8 @@ FileToWrite = tuple[Path, Callable[[BinaryIO], object]]
 
 _TEMPORARY = ".tmp-"
 
+_PROBE = "probe"
+
 #: Another process may remove our temporary file, once, when it starts to write the same file.
 _ATTEMPTS = 50
 
@@ -72,6 +74,22 @@ def make_folder(path: Path) -> None:
     """
     with output_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that files can be created in a folder, by creating one.
+
+    Raises
+    ------
+    OutputError
+        If none can be created.
+    """
+    with output_errors(folder):
+        # What an earlier process left that was killed right here goes, too; another one may do the same with ours.
+        remove_leftovers(folder / _PROBE)
+        probe = folder / f"{_TEMPORARY}{uuid.uuid4().hex[:12]}-{_PROBE}"
+        probe.touch()
+        probe.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,22 @@ from bids_deepseg.errors import OutputError
 def test_the_output_is_created_with_those_above_and_left_empty(tmp_path):
     prepare_output(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_what_a_run_leaves_that_is_killed_while_it_tries_the_folder_goes_with_the_next(tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def die(_path, **_options):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(KilledError):
+            prepare_output(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    prepare_output(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_below_a_file_is_refused_with_the_remedy(tmp_path):
