@@ -34,7 +34,7 @@ def write_cord(bids_dir: Path, participant: str) -> None:
     image = make_phantom(np.random.default_rng(0), contrast="t2", shape=(96, 96, 24), zooms=(1.0, 1.0, 3.0)).image
     path = bids_dir / f"sub-{participant}" / "anat" / f"sub-{participant}_T2w.nii.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.Nifti1Image((image.data * 500).astype(np.int16), image.grid.affine).to_filename(path)
+    nib.Nifti1Image(image.data.astype(np.int16), image.grid.affine).to_filename(path)
 
 
 def measure(bids_dir: Path, output_dir: Path, participant: str, *words: str) -> dict[str, float]:
