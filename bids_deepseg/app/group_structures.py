@@ -64,7 +64,9 @@ def _row(result: SavedResult, task: Task) -> dict[str, str]:
     """Return the row of one image; what cannot be read of a sidecar that was changed by hand is missing."""
     sidecar = result.structure_sidecar
     measures, judged = (part if isinstance(part, dict) else {} for part in (sidecar.get("Measures"), sidecar.get("QC")))
-    told = [str(one.get("Message")) for one in judged.get("Reasons", ()) if one.get("Severity") != "info"]
+    reasons = judged.get("Reasons")
+    listed = [one for one in reasons if isinstance(one, dict)] if isinstance(reasons, list) else []
+    told = [str(one.get("Message")) for one in listed if one.get("Severity") != "info"]
     table = result.structure_morph()
     area, fraction = (table.get(name, np.empty(0)) for name in ("area_mm2", "cord_fraction"))
     present = np.isfinite(area) & (area > 0)

@@ -56,7 +56,7 @@ def test_missing_weights_are_named(folder):
         check_weights(read_spec("tiny", folder))
 
 
-@pytest.mark.parametrize(("key", "value"), [("threshold", 1.0), ("sha256", "abc")])
+@pytest.mark.parametrize(("key", "value"), [("threshold", 1.0), ("sha256", "abc"), ("odds_exponent", 0.0)])
 def test_impossible_values_are_refused(folder, key, value):
     card = json.loads((folder / "tiny.json").read_text()) | {key: value}
     (folder / "tiny.json").write_text(json.dumps(card))
