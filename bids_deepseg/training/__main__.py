@@ -34,6 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
     score = commands.add_parser("evaluate", help="score on the people held out")
     cross = commands.add_parser("crossvalidate", help="train once for each person, who is left out and scored")
     cross.add_argument("--people", nargs="+", help="leave out these people only, one at a time (default: everyone)")
+    cross.add_argument(
+        "--start-runs",
+        type=Path,
+        help="run folder of the cross-validation of the network that this one starts from",
+    )
     for command in (fit, cross):
         command.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
     write = commands.add_parser("export", help="write weights and their description")
@@ -60,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         evaluate(config, args.run_dir, args.data)
     elif args.command == "crossvalidate":
         people = tuple(args.people) if args.people else None
-        cross_validate(config, args.run_dir, args.data, steps=args.steps, people=people)
+        cross_validate(config, args.run_dir, args.data, steps=args.steps, people=people, start_runs=args.start_runs)
     else:
         export(config, args.run_dir, args.output)
     return 0

@@ -46,8 +46,9 @@ class Optimisation:
 class TrainingConfig:
     """All settings of one training.
 
-    ``start_from`` names the network of the package whose weights are the first. ``odds_exponent`` is written into the
-    card, see :class:`bids_deepseg.networks.specs.ModelSpec`; it is chosen after the training.
+    ``start_from`` names the network whose weights are the first: those of the package, or of its training in the folder
+    ``start_run``. ``odds_exponent`` is written into the card, see :class:`bids_deepseg.networks.specs.ModelSpec`; it is
+    chosen after the training.
     """
 
     name: str
@@ -57,6 +58,7 @@ class TrainingConfig:
     samples: SampleSettings
     optimisation: Optimisation
     start_from: str | None = None
+    start_run: Path | None = None
     odds_exponent: float = 1.0
 
 

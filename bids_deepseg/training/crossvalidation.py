@@ -28,6 +28,7 @@ def cross_validate(
     *,
     steps: int | None = None,
     people: tuple[str, ...] | None = None,
+    start_runs: Path | None = None,
 ) -> Path:
     """Train and score once for each person, and write the table of all folds that the run folder holds.
 
@@ -46,6 +47,8 @@ def cross_validate(
         Steps of each training instead of the configured ones.
     people : tuple of str, optional
         People to leave out, one at a time; everyone with a manual mask by default.
+    start_runs : Path, optional
+        Run folder of the cross-validation of the network that this one starts from: each fold starts from its fold.
 
     Returns
     -------
@@ -57,10 +60,10 @@ def cross_validate(
     UsageError
         If the training starts from a network of the package, which saw the people that are to be left out.
     """
-    if config.start_from is not None:
+    if config.start_from is not None and start_runs is None:
         raise UsageError(
-            f"{config.name} starts from the weights of {config.start_from}, which saw everyone. Only a training from "
-            "scratch can be cross-validated: take start_from out of a copy of its configuration."
+            f"{config.name} starts from the weights of {config.start_from}, which saw everyone. Cross-validate "
+            f"{config.start_from} first, and name its run folder with --start-runs."
         )
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
@@ -68,8 +71,9 @@ def cross_validate(
         fold = run_dir / person
         if saved_progress(fold).step < config.optimisation.steps or not (fold / FIGURES_NAME).is_file():
             logger.info("Leaving %s out", person)
-            fit_from_data(config, fold, data_dir, held_out=(person,))
-            evaluate(config, fold, data_dir, held_out=(person,))
+            own = config if start_runs is None else replace(config, start_run=start_runs / person)
+            fit_from_data(own, fold, data_dir, held_out=(person,))
+            evaluate(own, fold, data_dir, held_out=(person,))
     return write_table(run_dir)
 
 
