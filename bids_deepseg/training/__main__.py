@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from bids_deepseg.training.configuration import read_config
@@ -30,6 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train, or continue a training")
     fit.add_argument(
         "--everyone", action="store_true", help="show the people held out too: for the last steps, after evaluate"
+    )
+    fit.add_argument(
+        "--start-run",
+        type=Path,
+        help="run folder of the network that this one starts from (default: that network of the package)",
     )
     score = commands.add_parser("evaluate", help="score on the people held out")
     cross = commands.add_parser("crossvalidate", help="train once for each person, who is left out and scored")
@@ -59,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         save_sheet(args.output, load_stream(config, args.data), first=args.first)
     elif args.command == "fit":
         held_out = () if args.everyone else None
+        config = replace(config, start_run=args.start_run)
         fit_from_data(config, args.run_dir, args.data, steps=args.steps, held_out=held_out)
         save_curve(args.run_dir)
     elif args.command == "evaluate":

@@ -61,6 +61,14 @@ class TrainingConfig:
     start_run: Path | None = None
     odds_exponent: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse a run to start from where the configuration names no network for it."""
+        if self.start_run is not None and self.start_from is None:
+            raise UsageError(
+                f"{self.name} is to start from the run {self.start_run}, but its configuration names no network to "
+                "start from. Leave the option out, or add start_from to a copy of the configuration."
+            )
+
 
 def read_config(name_or_path: str) -> TrainingConfig:
     """Read a configuration by the name of a network ("segmentation") or by the path of a TOML file."""

@@ -112,3 +112,8 @@ def test_a_fold_without_its_first_network_is_told(chained, data_dir, tmp_path):
     _slices, stacks = chained
     with pytest.raises(UsageError, match="holds no checkpoint"):
         cross_validate(stacks, tmp_path / "second", data_dir, start_runs=tmp_path / "nothing")
+
+
+def test_a_run_to_start_from_needs_a_network_to_start_from(config, data_dir, tmp_path):
+    with pytest.raises(UsageError, match="names no network"):
+        cross_validate(config, tmp_path / "second", data_dir, start_runs=tmp_path)
