@@ -96,7 +96,6 @@ def test_a_flipped_image_gives_the_flipped_cord(straight, axis):
     assert np.abs(result.coverage.data - other).max() < 0.5
 
 
-@pytest.mark.xfail(strict=True, reason="the tube overshoots an abrupt end by 9 slices: docs/propseg.md, known limits")
 def test_the_tube_ends_where_the_cord_does():
     image, cord = phantom(ends=(12, 47))
     result = segment_propseg(image, bright_fluid=True)

@@ -23,10 +23,13 @@ class RingContrast:
         Fluid minus cord on the scale from 0 to 1000, mean of the rays; NaN for a ring beyond the image.
     agreement : (R,) array
         Share of the rays on which the fluid is the brighter one; NaN likewise.
+    rise : (R,) array
+        Brightness behind the border minus that inside, mean of the rays, with its sign; NaN likewise.
     """
 
     contrast: Array
     agreement: Array
+    rise: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +55,9 @@ def measure_rings(field: Field, points: Array) -> RingContrast:
     """Measure contrast and agreement of each ring of a tube (R, M, 3).
 
     Contrast [5.4]: along each ray from the ring's centre, sampled every millimetre up to 2.5 radii, split at the
-    largest rise; the largest value outside minus the smallest inside. Agreement (added): whether the mean close behind
-    the border, where the fluid is even if it is thin, exceeds the mean up to 0.7 radii.
+    largest rise; the largest value outside minus the smallest inside. Rise (added): the mean close behind the border,
+    where the fluid is even if it is thin, minus the mean up to 0.7 radii; in noise, which has contrast, it is small.
+    Agreement (added): whether that is positive.
     """
     centres = ring_centres(points)[:, None]
     rays = points - centres
@@ -66,9 +70,11 @@ def measure_rings(field: Field, points: Array) -> RingContrast:
     contrast = _largest_step(values, allowed)
     inner = field.values(centres[:, :, None] + rays[:, :, None] * np.array([0.1, 0.3, 0.5, 0.7])[:, None])
     outer = field.values(centres[:, :, None] + rays[:, :, None] * np.array([1.05, 1.2, 1.35])[:, None])
-    agrees = (outer.mean(axis=-1) > inner.mean(axis=-1)).astype(float)
+    rise = outer.mean(axis=-1) - inner.mean(axis=-1)
     seen = field.inside(points)
-    return RingContrast(_mean_where(contrast, seen), _mean_where(agrees, seen))
+    return RingContrast(
+        _mean_where(contrast, seen), _mean_where((rise > 0).astype(float), seen), _mean_where(rise, seen)
+    )
 
 
 def _largest_step(values: Array, allowed: NDArray[np.bool_]) -> Array:
