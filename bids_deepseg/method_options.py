@@ -50,7 +50,8 @@ def _steps() -> tuple[Option, ...]:
         Option(
             ("--centerline-file",),
             "method",
-            "folder in which the centerline of each image is looked up by its name",
+            "centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a data "
+            "set a folder, in which that of each image is looked up by its name",
             settings={"metavar": "PATH", "type": Path},
         ),
         choice(

@@ -91,6 +91,7 @@ def chained(config, tmp_path):
     return read_config(str(path)), replace(stacks, start_from=str(path))
 
 
+@pytest.mark.slow
 def test_each_fold_starts_from_its_own_fold_of_the_network_before(chained, data_dir, tmp_path):
     slices, stacks = chained
     first, second = tmp_path / "first", tmp_path / "second"
