@@ -92,11 +92,20 @@ def chained(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_each_fold_starts_from_its_own_fold_of_the_network_before(chained, data_dir, tmp_path):
+def test_each_fold_starts_from_its_own_fold_of_the_network_before(chained, data_dir, tmp_path, monkeypatch):
     slices, stacks = chained
     first, second = tmp_path / "first", tmp_path / "second"
     cross_validate(slices, first, data_dir)
+    started = {}
+    fit = crossvalidation.fit_from_data
+
+    def watched(config, run_dir, data_dir, *, held_out):
+        started[held_out] = config.start_run
+        return fit(config, run_dir, data_dir, held_out=held_out)
+
+    monkeypatch.setattr(crossvalidation, "fit_from_data", watched)
     cross_validate(stacks, second, data_dir, start_runs=first)
+    assert started == {("train01",): first / "train01", ("train03",): first / "train03"}
     for person in ("train01", "train03"):
         fold = build_model(slices)
         load_checkpoint(first / person, fold)

@@ -52,7 +52,7 @@ class Targets:
 
 
 def measure_rings(field: Field, points: Array) -> RingContrast:
-    """Measure contrast and agreement of each ring of a tube (R, M, 3).
+    """Measure contrast, rise and agreement of each ring of a tube (R, M, 3).
 
     Contrast [5.4]: along each ray from the ring's centre, sampled every millimetre up to 2.5 radii, split at the
     largest rise; the largest value outside minus the smallest inside. Rise (added): the mean close behind the border,

@@ -34,7 +34,8 @@ _BEND_PRICE = 3.0
 #: below a quarter in any case: a step may begin inside of the cord and end behind it.
 _LOST_PART, _LOST_AGREEMENT, _LOST_ALONE = 0.6, 0.65, 0.25
 #: A single ring has lost the cord below this part of the mean rise so far: in the three T2w volumes of the training
-#: data all rings within the image keep 0.44 of it, behind the end of a phantom's cord it falls to 0.3 and less.
+#: data no ring within the image has less than 0.44 of the median before it, the first one behind the end of a phantom's
+#: cord has 0.3 and less.
 _LOST_RISE = 0.35
 #: A band is judged by its rings if at least this part of its points lies in the image.
 _JUDGED_PART = 0.7
