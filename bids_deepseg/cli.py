@@ -235,8 +235,8 @@ def _write_example(words: Sequence[str]) -> int:
     if len(words) != 1 or words[0].startswith("-"):
         complain("ERROR: One folder is expected. Usage: bids_deepseg example DIR")
         return 64
-    from bids_deepseg.bids.files import output_errors  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.example import write_example  # noqa: PLC0415
+    from bids_deepseg.files.atomic import output_errors  # noqa: PLC0415 - not needed for --help
 
     folder = Path(words[0])
     try:

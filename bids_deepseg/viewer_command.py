@@ -76,8 +76,8 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     parser.add_argument("--points", type=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask")
     found = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
-    from bids_deepseg.bids.files import make_folder, write_files  # noqa: PLC0415
     from bids_deepseg.bids.given_centerline import read_centerline  # noqa: PLC0415
+    from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
     image = _read(found.image)

@@ -152,7 +152,7 @@ def _line(file: "FoundFile") -> str:
 
 def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None, say: Callable[[str], None]) -> int:
     """Fetch what is missing; each file gets its name only after it was found to be the published one."""
-    from bids_deepseg.bids.files import make_folder, write_files  # noqa: PLC0415 - not needed for --help
+    from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.networks.download import RELEASE_ADDRESS, address_of, fetch  # noqa: PLC0415
     from bids_deepseg.networks.published import PUBLISHED, RELEASE, find_file  # noqa: PLC0415
 

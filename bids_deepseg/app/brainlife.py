@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_deepseg import cli
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.errors import BidsDeepsegError, UsageError
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.options import CONTRASTS
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_deepseg.bids.failures import read_failures
-from bids_deepseg.bids.files import write_if_different
 from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage, Selection, find_images
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import SavedResult, read_saved
 from bids_deepseg.bids.tables import format_json
 from bids_deepseg.errors import BidsDeepsegError
+from bids_deepseg.files.atomic import write_if_different
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.figures import window_of

@@ -15,10 +15,10 @@ from bids_deepseg.app.group_statistics import (
 )
 from bids_deepseg.app.group_structures import structure_tables, table_name
 from bids_deepseg.app.group_table import level_table, morph_table, reasons_of, repetition_table
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.review_lists import LISTS, format_list
 from bids_deepseg.errors import DatasetError
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.report.group import (
     Absence,
     GroupImage,

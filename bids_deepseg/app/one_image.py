@@ -11,7 +11,6 @@ from bids_deepseg import __version__
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.image_job import ImageResult, ImageWork
 from bids_deepseg.app.subject_report import segmented_image
-from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
 from bids_deepseg.bids.provenance import SOURCE_LINK
 from bids_deepseg.bids.query import BidsImage
@@ -19,6 +18,7 @@ from bids_deepseg.bids.saved import read_saved
 from bids_deepseg.bids.tables import format_json
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution import Job
+from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.report.participant import render_participant

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bids_deepseg import __version__
 from bids_deepseg.bids.failures import FailureRecord, read_failures
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.nifti import open_nifti
@@ -25,6 +24,7 @@ from bids_deepseg.bids.saved import SavedResult, read_saved, saved_volumes
 from bids_deepseg.bids.walk import find_files, name_parser
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution import Job
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant

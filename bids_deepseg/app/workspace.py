@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bids_deepseg.bids.files import check_writable, make_folder, output_errors
+from bids_deepseg.files.atomic import check_writable, make_folder, output_errors
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from bids_deepseg.bids.description import dataset_files, resolve_links
 from bids_deepseg.bids.failures import read_failures, record_failure
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.naming import ENTITIES, parse_name
 from bids_deepseg.bids.people import OWN_COLUMNS, People, read_people
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.bids.tables import format_json, format_number, format_table
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 
 __all__ = ["Failure", "resolve_links", "write_dataset_files"]
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.description import resolve_links
 from bids_deepseg.bids.failures import clear_failure
-from bids_deepseg.bids.files import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
@@ -33,6 +32,7 @@ from bids_deepseg.bids.saved import is_current
 from bids_deepseg.bids.structures import structure_sidecar
 from bids_deepseg.bids.tables import format_columns, format_json
 from bids_deepseg.bids.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, SliceLevels
+from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:

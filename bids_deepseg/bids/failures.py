@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.tables import format_json
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ The layout of a folder is kept in the folder: it is strict while ``docs/README.m
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from bids_deepseg.bids.files import make_folder, output_errors, write_if_different
+from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 
 DOCS = "docs"
 
