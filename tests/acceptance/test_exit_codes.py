@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bids_deepseg import cli
-from bids_deepseg.bids import files
+from bids_deepseg.files import atomic
 from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_a06_exit_74_the_disk_is_full_or_fails(app, tmp_path, monkeypatch, numbe
             raise OSError(number, os.strerror(number))
         fsync(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(atomic.os, "fsync", fail)
     err, summary = app(74)
     assert next(calls) > 0
     assert summary["failed"] == 2

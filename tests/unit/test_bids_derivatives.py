@@ -11,13 +11,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids import files
 from bids_deepseg.bids.failures import read_failures, record_failure
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
 from bids_deepseg.bids.provenance import RunStamp, mask_sidecar
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import find_saved, is_current, read_saved
 from bids_deepseg.errors import OutputError, OutputWriteError
+from bids_deepseg.files import atomic
 from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.stages.metrics import COLUMNS
 from tests.bids_trees import (
@@ -268,7 +268,7 @@ def test_a_run_that_dies_while_writing_leaves_no_complete_result_and_nothing_tha
     # A killed process does not clean up either.
     with monkeypatch.context() as patched:
         patched.setattr(path_class, "replace", die)
-        patched.setattr(files, "_remove_all", lambda _paths: None)
+        patched.setattr(atomic, "_remove_all", lambda _paths: None)
         with pytest.raises(Killed):
             write_result(image, out)
     assert read_saved(image, out) is None
@@ -306,7 +306,7 @@ def test_errors_of_the_disk_are_told_with_their_remedy(raw, out, number, error_c
     def fail(_descriptor):
         raise OSError(number, "reason")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(atomic.os, "fsync", fail)
     with pytest.raises(error_class) as caught:
         write_result(image_of(raw, T2W), out)
     assert type(caught.value) is error_class
