@@ -3,7 +3,7 @@
 
 import sys
 
-from bids_deepseg.cli import main
+from bids_deepseg.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Measure what segmenting one image costs, and fit the constants of ``bids_deepseg/app/cost.py``.
+"""Measure what segmenting one image costs, and fit the constants of ``bids_deepseg/app/participant/cost.py``.
 
 Phantoms of growing size are read, segmented and written by one process with one thread, as a worker does. Processor
 time is taken instead of wall time, so that a busy machine gives the same numbers; the peak memory only grows, so the
@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import nibabel as nib
 import numpy as np
 
-from bids_deepseg.app.engine import NetworkEngine
-from bids_deepseg.app.image_job import ImageWork
-from bids_deepseg.bids.query import Selection, find_images
+from bids_deepseg.app.participant.image_job import ImageWork
+from bids_deepseg.bids.source.query import Selection, find_images
+from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.execution import Job
 from bids_deepseg.logs import LogSettings

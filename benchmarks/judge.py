@@ -20,7 +20,7 @@ from suite.memo import remembering
 from suite.page import put_between
 from suite.sources import all_sources
 
-from bids_deepseg.methods.judge.rules import rules
+from bids_deepseg.judge.rules import rules
 
 #: Dice below which a mask must be flagged, and above which it must not.
 BAD, GOOD = 0.80, 0.92

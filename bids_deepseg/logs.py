@@ -130,7 +130,7 @@ class _TerminalHandler(logging.StreamHandler[TextIO]):
 
 def error_line(message: str) -> str:
     """Return the line of an error outside of all handlers as a JSON object, in the form of the others."""
-    record = logging.LogRecord("bids_deepseg.cli", logging.ERROR, "", 0, message, None, None)
+    record = logging.LogRecord("bids_deepseg.cli.main", logging.ERROR, "", 0, message, None, None)
     return _JsonFormatter().format(record)
 
 

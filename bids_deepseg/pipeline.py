@@ -8,18 +8,17 @@ import numpy as np
 
 from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
-from bids_deepseg.methods.judge import Evidence, judge_evidence
-from bids_deepseg.methods.rescue.ensemble import with_ensemble
-from bids_deepseg.methods.rescue.search import Try
-from bids_deepseg.methods.rescue.view import with_view
-from bids_deepseg.methods.structures import find_structure
-from bids_deepseg.methods.svm_optic import svm_centerline
+from bids_deepseg.judge import Evidence, judge_evidence
+from bids_deepseg.judge.coverage import judge_uncertain_ends
+from bids_deepseg.methods.optic.centerline import svm_centerline
+from bids_deepseg.networks.ensemble import with_ensemble
 from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.specs import ModelIdentity
-from bids_deepseg.settings import Guide, MethodSettings
+from bids_deepseg.networks.view import with_view
+from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.rescue.search import Try
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline
-from bids_deepseg.stages.coverage import judge_uncertain_ends
 from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.heatmap import Heatmap, detect_cord
@@ -29,6 +28,7 @@ from bids_deepseg.stages.metrics import CordMetrics, measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
 from bids_deepseg.stages.structure import Structure
+from bids_deepseg.structures.find import find_structure
 
 _DEFAULT = MethodSettings()
 _UNGUIDED = Guide()
@@ -250,7 +250,7 @@ def add_structure(
     model : StructureModel
         Network of the task.
     task : str
-        Key of :data:`bids_deepseg.tasks.TASKS`.
+        Key of :data:`bids_deepseg.structures.tasks.TASKS`.
     observer : callable, optional
         Called as for :func:`segment`.
 

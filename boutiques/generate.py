@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg import __version__
-from bids_deepseg.arguments import arrange, build_parser
-from bids_deepseg.option_table import Option, option_table
-from bids_deepseg.options import LEVELS
+from bids_deepseg.options.parsing import arrange, build_parser
+from bids_deepseg.options.run import LEVELS
+from bids_deepseg.options.table import Option, option_table
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTOR = HERE / "descriptor.json"

@@ -7,10 +7,10 @@ from types import MappingProxyType
 import nibabel as nib
 import numpy as np
 
-from bids_deepseg.bids.derivatives import ImageProducts, write_products
-from bids_deepseg.bids.provenance import RunStamp
-from bids_deepseg.bids.query import BidsImage, Selection, find_images
-from bids_deepseg.bids.reader import read_image
+from bids_deepseg.bids.derivatives.provenance import RunStamp
+from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
+from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
+from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import ModelSpec
 from bids_deepseg.pipeline import Segmentation

@@ -2,7 +2,7 @@
 
 import sys
 
-from bids_deepseg.app.brainlife import main
+from bids_deepseg.cli.brainlife import main
 from tests.fake_engine import FakeEngine
 
 if __name__ == "__main__":

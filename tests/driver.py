@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from tests.fake_engine import FakeEngine
 
 

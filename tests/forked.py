@@ -38,7 +38,7 @@ def _watch(folder: str, kill_at: int | None, report: Path) -> None:
 
 def _run(step: dict, report: Path) -> int:
     """Run one command line; only called in a forked process."""
-    from bids_deepseg import cli  # noqa: PLC0415
+    from bids_deepseg.cli import main as cli  # noqa: PLC0415
     from tests.fake_engine import FakeEngine  # noqa: PLC0415
 
     log = os.open(report.with_suffix(".log"), os.O_WRONLY | os.O_CREAT)
@@ -104,7 +104,7 @@ def main() -> None:
     """Load the program once, then run what is asked for."""
     from bids.layout import Config  # noqa: PLC0415
 
-    import bids_deepseg.app.levels  # noqa: F401, PLC0415
+    import bids_deepseg.app.run  # noqa: F401, PLC0415
     import tests.fake_engine  # noqa: F401, PLC0415
 
     Config.load("bids")

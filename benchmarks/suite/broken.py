@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.methods.judge.evidence import distance_mm
+from bids_deepseg.judge.evidence import distance_mm
 
 Mask = NDArray[np.bool_]
 Zooms = tuple[float, float, float]

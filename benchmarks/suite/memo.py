@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.app.alternatives import LoadedMethod, deepseg
-from bids_deepseg.app.engine import NetworkEngine
+from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.svm_model import read_own_model
+from bids_deepseg.methods.alternatives import LoadedMethod, deepseg
+from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import ModelSpec, read_spec
+from bids_deepseg.options.settings import Guide, MethodSettings
 from bids_deepseg.pipeline import Segmentation
-from bids_deepseg.settings import Guide, MethodSettings
 
 
 class NotRememberedError(Exception):

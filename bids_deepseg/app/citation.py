@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bids_deepseg.app.versions import software_versions
-from bids_deepseg.bids.failures import FailureRecord, read_failures
+from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
+from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
 from bids_deepseg.bids.naming import parse_name
-from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.options.settings import default_facts
 from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
-from bids_deepseg.settings import default_facts
 
 #: Rounds of looking again while other processes write; each round but the last saw a change.
 _MAX_ROUNDS = 20

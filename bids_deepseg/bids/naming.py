@@ -21,10 +21,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bids_deepseg.errors import ImageError
-from bids_deepseg.tasks import TASKS, Task
+from bids_deepseg.structures.tasks import TASKS, Task
 
 if TYPE_CHECKING:
-    from bids_deepseg.bids.query import BidsImage
+    from bids_deepseg.bids.source.query import BidsImage
 
 #: Short key and long name of each entity, in the order of BIDS file names.
 ENTITIES: Mapping[str, str] = MappingProxyType(

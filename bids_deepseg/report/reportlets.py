@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL
-from bids_deepseg.report.flags import slices_to_look_at
+from bids_deepseg.judge.flags import slices_to_look_at
 from bids_deepseg.report.plots import Curve, Plot, Tick, plot_along, row_ticks
 from bids_deepseg.report.views import (
     CordImage,

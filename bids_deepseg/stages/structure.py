@@ -40,7 +40,7 @@ class Structure:
     Attributes
     ----------
     task : str
-        Key of :data:`bids_deepseg.tasks.TASKS`.
+        Key of :data:`bids_deepseg.structures.tasks.TASKS`.
     probability : Volume
         float32 probability in [0, 1], 0 outside of the cord.
     mask : Volume

@@ -27,7 +27,7 @@ from bids_deepseg.stages.probability import predict_probability, sharpen
 from bids_deepseg.training.checkpoint import load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.fit import build_model
-from bids_deepseg.training.grey_evaluate import score_people
+from bids_deepseg.training.grey.evaluate import score_people
 from bids_deepseg.training.sources import find_labelled, read_sources
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.specs import read_spec
 from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint, saved_progress
 from bids_deepseg.training.configuration import Optimisation, TrainingConfig, read_config
-from bids_deepseg.training.grey_samples import GreyStream
-from bids_deepseg.training.grey_sources import load_grey_images, load_grey_shapes
+from bids_deepseg.training.grey.samples import GreyStream
+from bids_deepseg.training.grey.sources import load_grey_images, load_grey_shapes
 from bids_deepseg.training.losses import detection_loss, segmentation_loss
 from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
 from bids_deepseg.training.samples import SampleStream

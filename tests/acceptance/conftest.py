@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.validation import find_validator
+from bids_deepseg.bids.source.validation import find_validator
+from bids_deepseg.cli import main as cli
 from tests.fake_engine import FakeEngine, summary_of
 
 QUIET = ("--skip-bids-validation", "-q", "--n-cpus", "1")

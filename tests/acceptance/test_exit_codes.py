@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from bids_deepseg.files import atomic
 from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.tables import read_rows
+from bids_deepseg.files.tables import read_rows
 from tests.fake_engine import cord, files_of, write_dataset, write_nifti
 from tests.phantoms import grid_of
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from tests.fake_engine import FakeEngine, cord, write_dataset, write_nifti
 
 MOST_BYTES = 3_000_000

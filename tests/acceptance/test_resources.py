@@ -62,7 +62,7 @@ def test_a07_nothing_heavy_is_loaded_and_no_socket_opened_before_a_run(words, tm
     code = (
         "import sys, socket; socket.socket = None\n"
         "sys.dont_write_bytecode = True\n"
-        "from bids_deepseg.cli import main\n"
+        "from bids_deepseg.cli.main import main\n"
         f"main({words!r})\n"
         "heavy = {'tensorflow', 'keras', 'pandas', 'bids', 'nibabel', 'scipy', 'numpy', 'matplotlib', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -104,7 +104,7 @@ def real_run(tmp_path_factory):
     data = write_dataset(folder / "in")
     write_large_image(data / "sub-01" / "anat" / "sub-01_T2w.nii.gz")
     words = [data, folder / "out", "participant", "--skip-bids-validation", "--n-cpus", "1", "--mem", "2G"]
-    code = NO_SOCKETS + f"sys.argv = ['run.py', *{list(map(str, words))!r}]\nfrom bids_deepseg.cli import main\n"
+    code = NO_SOCKETS + f"sys.argv = ['run.py', *{list(map(str, words))!r}]\nfrom bids_deepseg.cli.main import main\n"
     command = [*without_network(), sys.executable, "-c", code + "sys.exit(main())"]
     with (folder / "text.out").open("w") as out, (folder / "text.err").open("w") as err:
         begin = time.monotonic()

@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES, Selection, find_images
+from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES, Selection, find_images
+from bids_deepseg.cli import main as cli
 from tests.fake_engine import FakeEngine, cord, summary_of
 from tests.phantoms import grid_of
 

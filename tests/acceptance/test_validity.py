@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, find_collisions, parse_name, sidecar_path
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES
-from bids_deepseg.bids.walk import name_parser
+from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES
+from bids_deepseg.bids.source.walk import name_parser
 from tests.fake_engine import cord, write_dataset, write_nifti
 from tests.strategies import RAW_ENTITIES, build_image
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg.arguments import parse_arguments
-from bids_deepseg.option_table import option_table
+from bids_deepseg.options.parsing import parse_arguments
+from bids_deepseg.options.table import option_table
 
 FOLDER = Path(__file__).parents[2] / "boutiques"
 DESCRIPTOR, INVOCATION = FOLDER / "descriptor.json", FOLDER / "invocation.json"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli, example
-from bids_deepseg.app import levels
-from bids_deepseg.bids.validation import ValidationReport
+from bids_deepseg import example
+from bids_deepseg.app import run as levels
+from bids_deepseg.bids.source.validation import ValidationReport
+from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import OutputError
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, summary_of, write_dataset

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.plan import measure
 from benchmarks.plan import write_dataset as write_many
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 

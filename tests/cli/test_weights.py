@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
+from bids_deepseg.cli.weights import is_weights_command
 from bids_deepseg.errors import UsageError
-from bids_deepseg.networks import download, published
-from bids_deepseg.networks.download import RELEASE_ADDRESS, address_of
-from bids_deepseg.networks.published import git_blob_id, published_spec
-from bids_deepseg.weights_command import is_weights_command
+from bids_deepseg.networks.published import download
+from bids_deepseg.networks.published import specs as published
+from bids_deepseg.networks.published.download import RELEASE_ADDRESS, address_of
+from bids_deepseg.networks.published.specs import git_blob_id, published_spec
 
 CONTENT = {"t2_sc": b"published t2", "t1_sc": b"published t1", "gm_large": b"published grey matter"}
 
@@ -209,7 +210,7 @@ def test_the_release_is_asked_for_by_the_ids_of_its_files():
 
 
 def test_only_this_command_can_open_a_connection():
-    root = Path(cli.__file__).parent
+    root = Path(cli.__file__).parents[1]
     network = {"urllib.request", "http", "http.client", "http.server", "socket", "ssl", "ftplib", "requests"}
     opens, uses = set(), set()
     for path in root.rglob("*.py"):
@@ -219,10 +220,10 @@ def test_only_this_command_can_open_a_connection():
                 names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
             if network & set(names):
                 opens.add(path.relative_to(root).as_posix())
-            if "bids_deepseg.networks.download" in names:
+            if "bids_deepseg.networks.published.download" in names:
                 uses.add(path.relative_to(root).as_posix())
-    assert "networks/download.py" in opens
+    assert "networks/published/download.py" in opens
     assert not {name for name in opens if name.startswith(("app/", "stages/", "geometry/", "bids/", "networks/"))} - {
-        "networks/download.py"
+        "networks/published/download.py"
     }
-    assert uses == {"weights_command.py"}
+    assert uses == {"cli/weights.py"}

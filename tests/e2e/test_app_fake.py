@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.app import subject_report
+from bids_deepseg.app.participant import report as subject_report
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 

@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.tables import read_columns, read_rows
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
+from bids_deepseg.files.tables import read_columns, read_rows
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 from tests.phantoms import grid_of, tube
 

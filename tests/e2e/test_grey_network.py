@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_deepseg.app.structure_models import load_structure_model
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.structures import find_structure
-from bids_deepseg.settings import MethodSettings
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.metrics import measure_cord
-from bids_deepseg.training.grey_evaluate import score_people
+from bids_deepseg.structures.find import find_structure
+from bids_deepseg.structures.models import load_structure_model
+from bids_deepseg.training.grey.evaluate import score_people
 from tests.phantoms import grid_of
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.tables import read_rows
+from bids_deepseg.cli import main as cli
+from bids_deepseg.files.tables import read_rows
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 RADII = {"01": 5.0, "02": 5.2, "03": 4.6, "04": 4.8, "05": 5.4, "06": 6.6}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import device, resources
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 

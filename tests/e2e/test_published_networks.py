@@ -6,7 +6,7 @@ import pytest
 from nibabel import orientations
 from scipy import ndimage
 
-from bids_deepseg.networks.published_predictor import load_published
+from bids_deepseg.networks.published.predictor import load_published
 
 pytestmark = pytest.mark.slow
 

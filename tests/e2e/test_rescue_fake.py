@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, summary_of, write_dataset, write_nifti
 from tests.phantoms import grid_of, tube

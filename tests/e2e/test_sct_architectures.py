@@ -13,10 +13,10 @@ import pytest
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
-from bids_deepseg.networks.legacy_build import build_legacy
-from bids_deepseg.networks.legacy_h5 import read_legacy
-from bids_deepseg.networks.published import published_spec
-from bids_deepseg.networks.published_predictor import PublishedPredictor
+from bids_deepseg.networks.legacy.build import build_legacy
+from bids_deepseg.networks.legacy.h5 import read_legacy
+from bids_deepseg.networks.published.predictor import PublishedPredictor
+from bids_deepseg.networks.published.specs import published_spec
 from tests.legacy_files import cord_2d, random_weights, to_bytes, volume_net
 from tests.phantoms import grid_of
 from tests.unit.test_sct_profile import image, line_of

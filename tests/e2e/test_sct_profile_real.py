@@ -17,7 +17,7 @@ from bids_deepseg.methods.sct.networks import SctNetworks, load_optic
 from bids_deepseg.methods.sct.resolution import resample, working_grid
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
-from bids_deepseg.networks.published_predictor import load_published
+from bids_deepseg.networks.published.predictor import load_published
 from bids_deepseg.stages.canonical import to_canonical
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
+from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from tests.fake_engine import FakeEngine, cord, summary_of, write_nifti
 

@@ -8,13 +8,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS, derivative_names, parse_name
-from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.tables import read_columns, read_rows
-from bids_deepseg.options import RunOptions
-from bids_deepseg.settings import MethodSettings
-from bids_deepseg.tasks import TASK_NAMES, TASKS, task_of
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.cli import main as cli
+from bids_deepseg.files.tables import read_columns, read_rows
+from bids_deepseg.options.run import RunOptions
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.structures.tasks import TASK_NAMES, TASKS, task_of
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.tables import read_rows
-from bids_deepseg.bids.validation import find_validator
+from bids_deepseg.bids.source.validation import find_validator
+from bids_deepseg.cli import main as cli
+from bids_deepseg.files.tables import read_rows
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 SERIES = "sub-01/anat/sub-01_T2w.nii.gz"

@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.bids.given_centerline import read_centerline
+from bids_deepseg.bids.source.given_centerline import read_centerline
+from bids_deepseg.cli import main as cli
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.viewer import MOST_SLICES, render_viewer

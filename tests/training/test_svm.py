@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.hog import N_FEATURES, score_map
-from bids_deepseg.methods.svm_model import CONTRASTS, SvmModel, read_own_model
+from bids_deepseg.methods.optic.hog import N_FEATURES, score_map
+from bids_deepseg.methods.optic.model import CONTRASTS, SvmModel, read_own_model
 from bids_deepseg.training.sources import RealImage
-from bids_deepseg.training.svm import (
+from bids_deepseg.training.svm.evaluate import centerline_errors_mm, evaluate_contrast
+from bids_deepseg.training.svm.fit import (
     MODELS_DIR,
     SvmSettings,
     distance_to_centre,
@@ -20,8 +21,7 @@ from bids_deepseg.training.svm import (
     train_detector,
     write_model,
 )
-from bids_deepseg.training.svm_evaluate import centerline_errors_mm, evaluate_contrast
-from bids_deepseg.training.svm_slices import SOURCES, cut_slices, painted_slices, whole_slices
+from bids_deepseg.training.svm.slices import SOURCES, cut_slices, painted_slices, whole_slices
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 from tests.phantoms import grid_of, tube
 

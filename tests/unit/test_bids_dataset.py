@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bids_deepseg.bids.dataset import Failure, resolve_links, write_dataset_files
-from bids_deepseg.bids.description import describe_dataset
-from bids_deepseg.bids.failures import read_failures
-from bids_deepseg.bids.saved import find_saved
-from bids_deepseg.bids.tables import read_rows
-from bids_deepseg.bids.validation import find_validator
+from bids_deepseg.bids.derivatives.dataset import Failure, resolve_links, write_dataset_files
+from bids_deepseg.bids.derivatives.description import describe_dataset
+from bids_deepseg.bids.derivatives.failures import read_failures
+from bids_deepseg.bids.derivatives.saved import find_saved
+from bids_deepseg.bids.source.validation import find_validator
+from bids_deepseg.files.tables import read_rows
 from bids_deepseg.stages.findings import Finding
 from tests.bids_trees import WARNING, all_images, contents, image_of, make_dataset, write_result
 

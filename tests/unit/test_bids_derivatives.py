@@ -11,11 +11,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.failures import read_failures, record_failure
+from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
+from bids_deepseg.bids.derivatives.provenance import RunStamp, mask_sidecar
+from bids_deepseg.bids.derivatives.saved import find_saved, is_current, read_saved
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
-from bids_deepseg.bids.provenance import RunStamp, mask_sidecar
-from bids_deepseg.bids.reader import read_image
-from bids_deepseg.bids.saved import find_saved, is_current, read_saved
+from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import OutputError, OutputWriteError
 from bids_deepseg.files import atomic
 from bids_deepseg.networks.specs import KnownModel

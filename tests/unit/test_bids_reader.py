@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.reader import fingerprint, read_image
+from bids_deepseg.bids.source.reader import fingerprint, read_image
 from bids_deepseg.errors import ImageError, NotFetchedError
 from tests.bids_trees import AFFINE, image_of, write_image
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from bids_deepseg.bids import validation
-from bids_deepseg.bids.validation import find_validator, link_subset, validate_dataset
+from bids_deepseg.bids.source import validation
+from bids_deepseg.bids.source.validation import find_validator, link_subset, validate_dataset
 from tests.bids_trees import make_dataset
 
 needs_validator = pytest.mark.skipif(find_validator() is None, reason="bids-validator-deno is not installed")

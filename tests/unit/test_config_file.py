@@ -4,12 +4,12 @@ import tomllib
 
 import pytest
 
-from bids_deepseg.arguments import parse_arguments
-from bids_deepseg.config_file import _FIELDS, write_config
 from bids_deepseg.errors import UsageError
-from bids_deepseg.method_options import config_values
-from bids_deepseg.option_table import option_table
-from bids_deepseg.settings import MethodSettings
+from bids_deepseg.options.config_file import _FIELDS, write_config
+from bids_deepseg.options.method import config_values
+from bids_deepseg.options.parsing import parse_arguments
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.table import option_table
 
 #: Options that are written by another name, or that say nothing of a run.
 NOT_WRITTEN = {"config_file", "notrack", "skip_bids_validation", "mem_gb"}

@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.app.corrected import result_of_mask
-from bids_deepseg.bids.corrections import MASK_SUFFIXES, find_correction, read_corrected_mask, unused_files
+from bids_deepseg.bids.source.corrections import MASK_SUFFIXES, find_correction, read_corrected_mask, unused_files
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.methods.manual import result_of_mask
 from tests.bids_trees import image_of
 from tests.fake_engine import write_dataset
 from tests.phantoms import ALL_AXCODES, grid_of, tube

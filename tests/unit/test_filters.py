@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bids_deepseg.bids.filters import check_labels, read_filters
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES, Selection, find_images
+from bids_deepseg.bids.source.filters import check_labels, read_filters
+from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES, Selection, find_images
 from bids_deepseg.errors import SelectionError, UsageError
 from tests.bids_trees import make_dataset
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.derivatives import ImageProducts, write_products
-from bids_deepseg.bids.given_centerline import read_centerline
+from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.reader import read_image
+from bids_deepseg.bids.source.given_centerline import read_centerline
+from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg.app.group_statistics import (
+from bids_deepseg.app.group.statistics import (
     find_references,
     find_repetitions,
     is_outlier,
     within_variation,
 )
-from bids_deepseg.bids.saved import SavedResult
+from bids_deepseg.bids.derivatives.saved import SavedResult
 
 
 def result(area, name="sub-01_space-orig_label-SC_desc-T2w_mask", verdict="pass"):

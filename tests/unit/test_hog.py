@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bids_deepseg.methods.hog import N_FEATURES, block_descriptors, describe_windows, score_map
+from bids_deepseg.methods.optic.hog import N_FEATURES, block_descriptors, describe_windows, score_map
 
 
 def mirrored(index, n):

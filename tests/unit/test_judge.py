@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from benchmarks.suite.broken import BREAKS
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.judge import Evidence, certainty, contrast, judge_evidence, judge_kernels, shape
-from bids_deepseg.methods.judge.evidence import Surroundings, distance_mm, look_around
-from bids_deepseg.methods.judge.judging import MANY_DOUBTS
+from bids_deepseg.judge import Evidence, certainty, contrast, judge_evidence, judge_kernels, shape
+from bids_deepseg.judge.evidence import Surroundings, distance_mm, look_around
+from bids_deepseg.judge.judging import MANY_DOUBTS
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.mask import CordMask

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.layout import adopt_layout, layout_of, located, place
+from bids_deepseg.bids.derivatives.layout import adopt_layout, layout_of, located, place
 from bids_deepseg.report.linked import link_figures
 from tests.bids_trees import contents
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.networks.legacy_gm import plan_grey_matter
-from bids_deepseg.networks.legacy_h5 import read_legacy
-from bids_deepseg.networks.legacy_lambda import check_identity
-from bids_deepseg.networks.legacy_layers import plan_of_json
+from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.h5 import read_legacy
+from bids_deepseg.networks.legacy.lambdas import check_identity
+from bids_deepseg.networks.legacy.layers import plan_of_json
 from tests.legacy_files import (
     FIRST,
     LAST,

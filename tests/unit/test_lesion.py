@@ -5,8 +5,8 @@ import pytest
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.lesion import LANDMARKS, contrast_of_lesion_network, find_lesions, lesion_landmarks
-from bids_deepseg.networks.published import PUBLISHED
+from bids_deepseg.networks.published.specs import PUBLISHED
+from bids_deepseg.structures.lesion import LANDMARKS, contrast_of_lesion_network, find_lesions, lesion_landmarks
 from tests.phantoms import grid_of, tube
 from tests.scaled_predictors import ScaledFake
 

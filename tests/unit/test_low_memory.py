@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bids_deepseg.cli.process import environment, variables
 from bids_deepseg.execution.resources import Allocation, allocate
 from bids_deepseg.geometry.volume import Volume, slice_range
 from bids_deepseg.networks.batches import SMALL_BATCHES, predict_in_batches
-from bids_deepseg.process import environment, variables
 from tests.phantoms import grid_of
 
 

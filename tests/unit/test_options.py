@@ -2,12 +2,12 @@
 
 import pytest
 
-from bids_deepseg.arguments import arrange, parse_arguments
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES
+from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES
 from bids_deepseg.errors import AnalysisLevelError, UsageError
-from bids_deepseg.option_table import option_table
-from bids_deepseg.option_values import read_labels
-from bids_deepseg.options import RunOptions
+from bids_deepseg.options.parsing import arrange, parse_arguments
+from bids_deepseg.options.run import RunOptions
+from bids_deepseg.options.table import option_table
+from bids_deepseg.options.values import read_labels
 
 
 def parse(*words):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bids_deepseg.bids.people import read_people
+from bids_deepseg.bids.source.participants import read_people
 
 TABLE = (
     "participant_id\tage\tsex\tdate_of_scan\tacq_time\tvisit\tgroup\ttime_since_injury\tqc\n"

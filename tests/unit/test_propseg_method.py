@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bids_deepseg.app.propseg_method import run_propseg
 from bids_deepseg.errors import UsageError
-from bids_deepseg.settings import Guide, MethodSettings
+from bids_deepseg.methods.propseg.method import run_propseg
+from bids_deepseg.options.settings import Guide, MethodSettings
 from tests.phantoms import FakePredictor
 from tests.unit.test_alternatives import CORD, dice, phantom
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError, UsageError
-from bids_deepseg.networks.legacy_build import build_legacy
-from bids_deepseg.networks.legacy_gm import plan_grey_matter
-from bids_deepseg.networks.legacy_h5 import LegacyNetwork, read_legacy
+from bids_deepseg.networks.legacy.build import build_legacy
+from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
 from bids_deepseg.networks.predictor import Predictor
-from bids_deepseg.networks.published import PUBLISHED, find_file, find_files, git_blob_id, published_spec
-from bids_deepseg.networks.published_predictor import PublishedPredictor, load_published, read_published
+from bids_deepseg.networks.published.predictor import PublishedPredictor, load_published, read_published
+from bids_deepseg.networks.published.specs import PUBLISHED, find_file, find_files, git_blob_id, published_spec
 from tests.legacy_files import (
     FIRST,
     LAST,

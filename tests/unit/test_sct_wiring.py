@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg import cli
-from bids_deepseg.app import alternatives
+from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import NetworkError, UsageError
+from bids_deepseg.methods import alternatives
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.pipeline import Guide, Segmentation
-from bids_deepseg.settings import MethodSettings
 from tests.fake_engine import write_dataset
 from tests.phantoms import grid_of
 from tests.scaled_predictors import ScaledFake

@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.methods.lesion import LESION_THRESHOLD
-from bids_deepseg.methods.structures import (
+from bids_deepseg.networks.loading import StructureModel
+from bids_deepseg.stages.metrics import measure_cord
+from bids_deepseg.stages.structure import COLUMNS, confine, judge_grey, measure_structure, middle_of_cord
+from bids_deepseg.structures.find import (
     FINDERS,
     JUDGES,
     find_structure,
     standardise_by_volume,
 )
-from bids_deepseg.networks.loading import StructureModel
-from bids_deepseg.stages.metrics import measure_cord
-from bids_deepseg.stages.structure import COLUMNS, confine, judge_grey, measure_structure, middle_of_cord
-from bids_deepseg.tasks import TASKS
+from bids_deepseg.structures.lesion import LESION_THRESHOLD
+from bids_deepseg.structures.tasks import TASKS
 from tests.phantoms import ALL_AXCODES, FakePredictor, grid_of, tube
 from tests.scaled_predictors import ScaledFake
 

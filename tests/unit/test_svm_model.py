@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.methods.svm_model import (
+from bids_deepseg.methods.optic.model import (
     CONTRASTS,
     SvmModel,
     read_own_model,

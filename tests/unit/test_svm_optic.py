@@ -7,8 +7,8 @@ import pytest
 from bids_deepseg.errors import CordNotFoundError, UsageError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.methods.svm_model import SvmModel, read_own_model, read_published_model
-from bids_deepseg.methods.svm_optic import svm_centerline, svm_scores, to_detector_pixels, to_eight_bit
+from bids_deepseg.methods.optic.centerline import svm_centerline, svm_scores, to_detector_pixels, to_eight_bit
+from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_published_model
 from tests.phantoms import grid_of, tube
 
 

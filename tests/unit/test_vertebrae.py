@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.vertebrae import (
+from bids_deepseg.bids.source.vertebrae import (
     LEVEL_NAMES,
     LevelFile,
     find_level_file,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.header import read_size
 from bids_deepseg.bids.naming import derivative_path, find_collisions, parse_name
-from bids_deepseg.bids.reader import read_image
-from bids_deepseg.bids.volumes import expand_each, is_series, volume_rule
+from bids_deepseg.bids.source.header import read_size
+from bids_deepseg.bids.source.reader import read_image
+from bids_deepseg.bids.source.volumes import expand_each, is_series, volume_rule
 from bids_deepseg.errors import ImageError
 from tests.bids_trees import image_of, write_image
 

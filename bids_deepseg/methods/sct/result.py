@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.volume import Volume, reorient_onto
-from bids_deepseg.methods.judge import Evidence, judge_evidence
+from bids_deepseg.judge import Evidence, judge_evidence
+from bids_deepseg.judge.coverage import judge_uncertain_ends
 from bids_deepseg.methods.sct.postprocess import Cleaned
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, SctSettings
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
-from bids_deepseg.stages.coverage import judge_uncertain_ends
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask
 from bids_deepseg.stages.metrics import CordMetrics

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.judge import Evidence
+from bids_deepseg.judge import Evidence
 from bids_deepseg.methods.sct.centerlines import (
     FoundCourse,
     course_by_scan,

@@ -1,0 +1,1 @@
+"""The group level: one table and one page of all results."""

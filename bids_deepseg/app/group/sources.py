@@ -1,0 +1,197 @@
+"""Find what the group level tells, in the output folder alone: results, failures, what is missing, and the people."""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
+from bids_deepseg.bids.derivatives.review_lists import image_name, read_review
+from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
+from bids_deepseg.bids.naming import ENTITIES, description_label, parse_name
+from bids_deepseg.bids.source.participants import OWN_COLUMNS
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.files.tables import read_rows
+
+#: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
+PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
+
+#: Else the columns that the participant level took over from the source.
+_OWN_TABLE = "participants.tsv"
+
+#: Where a person puts the lists of images that were marked while looking at the results.
+REVIEW_PLACE = "sourcedata"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingImage:
+    """An image that might be expected and is not there.
+
+    Attributes
+    ----------
+    subject : str
+        Label without ``sub-``.
+    session : str or None
+        Label without ``ses-``.
+    kind : str
+        Value of ``desc``; empty for all images.
+    reason : str
+        Why it is expected, or what was found instead.
+    """
+
+    subject: str
+    session: str | None
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSources:
+    """All that stands in the output folder.
+
+    Attributes
+    ----------
+    results : tuple of SavedResult
+        Complete results, sorted by path.
+    failures : tuple of FailureRecord
+        Images without result.
+    missing : tuple of MissingImage
+        Images that are not in the data set.
+    people : mapping of str to mapping of str to str
+        Rows of the source's ``participants.tsv`` by ``participant_id``, without that column; empty if it is not there.
+    people_columns : tuple of str
+        Names of its columns; empty if it is not there.
+    review : mapping of str to str
+        How a person marked images, ``fail`` or ``artifact``, by their names without folder and extension.
+    """
+
+    results: tuple[SavedResult, ...]
+    failures: tuple[FailureRecord, ...]
+    missing: tuple[MissingImage, ...]
+    people: Mapping[str, Mapping[str, str]]
+    people_columns: tuple[str, ...]
+    review: Mapping[str, str] = field(default_factory=dict)
+
+    def mark_of(self, source: str) -> str:
+        """Return how a person marked an image, an empty text if not at all."""
+        return self.review.get(image_name(source), "")
+
+
+def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> GroupSources:
+    """Read everything that the group level needs.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set, the only folder that is read.
+    without_images : mapping of str to str
+        Participants without usable image that no log tells of yet, and what was found in them.
+
+    Raises
+    ------
+    UsageError
+        If a list of a person's review cannot be read.
+    """
+    results = tuple(find_saved(output_dir))
+    done = {result.source for result in results}
+    failures = tuple(failure for failure in read_failures(output_dir) if failure.source not in done)
+    found = [(result.subject, result.session, result.description) for result in results]
+    found += [_place_of(failure) for failure in failures]
+    known = {subject for subject, _, _ in found}
+    told = _told_in_logs(output_dir) | dict(without_images)
+    missing = [
+        MissingImage(subject, None, "", f"no usable image in the data set: {reason}")
+        for subject, reason in told.items()
+        if subject not in known
+    ]
+    missing += _rarely_missing(found)
+    people, columns = _read_people(output_dir)
+    review = read_review(output_dir / REVIEW_PLACE)
+    sources = [*(result.source for result in results), *(failure.source for failure in failures)]
+    unknown = sorted(set(review) - {image_name(source) for source in sources})
+    if unknown:
+        logger.warning("Listed in the review and not among the results: %s.", ", ".join(unknown))
+    return GroupSources(results, failures, tuple(sorted(missing, key=_order)), people, columns, review)
+
+
+def session_of(failure: FailureRecord) -> str | None:
+    """Return the session label of an image without result."""
+    name = parse_name(failure.source.rpartition("/")[2])
+    return name.entities.get("ses") if name else None
+
+
+def kind_of(failure: FailureRecord) -> str:
+    """Return the value of ``desc`` that the result would have; empty if the name is none of BIDS."""
+    source, _, volume = failure.source.partition("#")
+    path = PurePosixPath(source)
+    name = parse_name(path.name)
+    if name is None or path.parent.name not in ("anat", "dwi") or "sub" not in name.entities:
+        return ""
+    entities = {ENTITIES.get(key, key): value for key, value in name.entities.items()}
+    number = int(volume) if volume.isdecimal() else None
+    return description_label(BidsImage(Path(path), Path(), entities, name.suffix, path.parent.name, number))
+
+
+def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:
+    """Return participant, session and kind of an image without result."""
+    return failure.subject, session_of(failure), kind_of(failure)
+
+
+def _told_in_logs(output_dir: Path) -> dict[str, str]:
+    """Return the participants in whom a run found no usable image; the last run that looked counts."""
+    told: dict[str, str] = {}
+    for path in sorted((output_dir / "logs").glob("*/summary.json")):
+        try:
+            reasons = json.loads(path.read_text(encoding="utf-8")).get("without_input", {})
+            told |= {str(subject): str(reason) for subject, reason in reasons.items()}
+        except (OSError, ValueError, AttributeError):
+            # A run that was killed, or the file of another program.
+            continue
+    return told
+
+
+def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[MissingImage]:
+    """Yield what a participant lacks and at least half of the others have: a session, or a kind of a session.
+
+    Parameters
+    ----------
+    found : sequence of (str, str or None, str)
+        Participant, session and kind of all images, with or without result.
+    """
+    people = {subject for subject, _, _ in found}
+    by_session: dict[str | None, set[str]] = defaultdict(set)
+    by_kind: dict[tuple[str | None, str], set[str]] = defaultdict(set)
+    for subject, session, kind in found:
+        by_session[session].add(subject)
+        by_kind[session, kind].add(subject)
+    for session, having in by_session.items():
+        if session is not None and 2 * len(having) >= len(people):
+            reason = f"{len(having)} of {len(people)} participants have an image of this session"
+            yield from (MissingImage(subject, session, "", reason) for subject in people - having)
+    for (session, kind), having in by_kind.items():
+        others = by_session[session]
+        if kind and 2 * len(having) >= len(others):
+            reason = f"{len(having)} of {len(others)} participants have one"
+            yield from (MissingImage(subject, session, kind, reason) for subject in others - having)
+
+
+def _order(missing: MissingImage) -> tuple[str, str, str]:
+    """Return the key by which missing images are sorted."""
+    return missing.subject, missing.session or "", missing.kind
+
+
+def _read_people(output_dir: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """Read the source's ``participants.tsv`` if a copy of it stands in the output folder."""
+    rows = next(filter(None, (read_rows(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))), [])
+    people = {row["participant_id"].strip(): row for row in rows if row.get("participant_id")}
+    columns = _unique(name for row in rows[:1] if "participant_id" in row for name in row if name not in OWN_COLUMNS)
+    return people, columns
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that are not empty, each once."""
+    return tuple(dict.fromkeys(name for name in names if name.strip()))

@@ -1,0 +1,153 @@
+"""Compare the mean areas of images: outliers within a kind of image, and differences between repeated images.
+
+Terms: a *kind* is a value of the entity ``desc``. Results with the verdict ``fail`` are compared with the others, but
+count neither as reference nor as repetition.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, groupby
+
+import numpy as np
+
+from bids_deepseg.bids.derivatives.saved import SavedResult
+
+#: Robust z-score from which an image is an outlier (Iglewicz and Hoaglin 1993, "How to detect and handle outliers").
+OUTLIER_SCORE = 3.5
+
+#: Fewer images say nothing about what is usual.
+LEAST_IMAGES = 5
+
+#: Median and mean absolute deviation of a normal distribution of standard deviation 1.
+_MEDIAN_DEVIATION = 0.6745
+_MEAN_DEVIATION = 0.7979
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What is usual among the images of one kind.
+
+    Attributes
+    ----------
+    n_images : int
+        Images that are used.
+    median_mm2 : float
+        Median of their mean areas, NaN without image.
+    spread_mm2 : float
+        Robust estimate of the standard deviation, NaN if there are too few images, or if all are the same.
+    """
+
+    n_images: int
+    median_mm2: float
+    spread_mm2: float
+
+    def score(self, area_mm2: float) -> float:
+        """Return the robust z-score of a mean area, NaN if it is not known."""
+        return (area_mm2 - self.median_mm2) / self.spread_mm2
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Two images of one participant that should show the same.
+
+    Attributes
+    ----------
+    first, second : SavedResult
+        Their results, in the order of sessions or runs.
+    between : {"run", "session"}
+        The one entity in which they differ.
+    """
+
+    first: SavedResult
+    second: SavedResult
+    between: str
+
+    @property
+    def percent(self) -> float:
+        """Difference of the second from the first in percent of their mean."""
+        one, two = self.first.csa_mean, self.second.csa_mean
+        return 200.0 * (two - one) / (one + two)
+
+
+def find_references(results: Sequence[SavedResult]) -> dict[str, Reference]:
+    """Find for each kind of image what is usual.
+
+    Parameters
+    ----------
+    results : sequence of SavedResult
+        All results.
+
+    Returns
+    -------
+    dict of str to Reference
+        Sorted by kind.
+    """
+    kinds = sorted({result.description for result in results})
+    return {
+        kind: _reference([result.csa_mean for result in results if result.description == kind and _is_usable(result)])
+        for kind in kinds
+    }
+
+
+def is_outlier(score: float) -> bool:
+    """Tell whether a robust z-score is that of an outlier; an unknown one is not."""
+    return abs(score) >= OUTLIER_SCORE
+
+
+def find_repetitions(results: Sequence[SavedResult]) -> list[Repetition]:
+    """Find all pairs of results whose names differ in the run alone, or in the session alone.
+
+    Parameters
+    ----------
+    results : sequence of SavedResult
+        All results.
+    """
+    usable = sorted((result for result in results if _is_usable(result)), key=lambda r: (_family(r), _position(r)))
+    return [pair for _, family in groupby(usable, _family) for pair in _pairs(list(family))]
+
+
+def within_variation(pairs: Sequence[Repetition]) -> float:
+    """Return the coefficient of variation within participants in percent, NaN without pairs.
+
+    Two measurements of a quantity with the standard deviation s differ by s * sqrt(2) on average (root mean square).
+    """
+    if not pairs:
+        return math.nan
+    return float(np.sqrt(np.mean([pair.percent**2 / 2 for pair in pairs])))
+
+
+def _reference(areas: Sequence[float]) -> Reference:
+    """Return median and spread; where more than half of the values are the same, the mean deviation is the spread."""
+    if not areas:
+        return Reference(0, math.nan, math.nan)
+    median = float(np.median(areas))
+    deviations = np.abs(np.asarray(areas) - median)
+    spread = float(np.median(deviations)) / _MEDIAN_DEVIATION or float(deviations.mean()) / _MEAN_DEVIATION
+    enough = len(areas) >= LEAST_IMAGES and spread > 0
+    return Reference(len(areas), median, spread if enough else math.nan)
+
+
+def _is_usable(result: SavedResult) -> bool:
+    """Tell whether a result says something about the cord."""
+    return result.verdict != "fail" and math.isfinite(result.csa_mean) and result.csa_mean > 0
+
+
+def _family(result: SavedResult) -> tuple[tuple[str, str], ...]:
+    """Return everything in the name but session and run."""
+    return tuple(sorted((key, value) for key, value in result.entities.items() if key not in ("ses", "run")))
+
+
+def _position(result: SavedResult) -> tuple[str, int, str]:
+    """Return the key that brings sessions and runs in order, numbers by value."""
+    run = result.entities.get("run", "")
+    return result.session or "", int(run) if run.isdecimal() else 0, run
+
+
+def _pairs(family: Sequence[SavedResult]) -> Iterator[Repetition]:
+    """Yield the pairs of one family that differ in one entity."""
+    for first, second in combinations(family, 2):
+        same_session = first.session == second.session
+        same_run = first.entities.get("run") == second.entities.get("run")
+        if same_session != same_run:
+            yield Repetition(first, second, "run" if same_session else "session")

@@ -1,0 +1,268 @@
+"""Make the tables of the group level: one row per image, and one per pair of repeated images.
+
+Mean, median and standard deviation (of the sample) are those over the slices with a mask.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.app.group.sources import GroupSources, kind_of, session_of
+from bids_deepseg.app.group.statistics import (
+    LEAST_IMAGES,
+    OUTLIER_SCORE,
+    Reference,
+    Repetition,
+    find_references,
+    is_outlier,
+)
+from bids_deepseg.bids.derivatives.failures import FailureRecord
+from bids_deepseg.bids.derivatives.saved import SavedResult
+from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, LEVEL_NAMES
+from bids_deepseg.files.tables import MISSING, format_json, format_number, format_table
+
+_MEASURES = {
+    "area_mm2": "cross-sectional area of the cord, perpendicular to its course",
+    "diameter_ap_mm": "anterior-posterior diameter of the cord",
+    "diameter_rl_mm": "right-left diameter of the cord",
+}
+
+_STATISTICS = {"mean": "Mean", "median": "Median", "sd": "Standard deviation of the sample"}
+
+#: Columns that begin every table of images, with their descriptions.
+FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
+    "participant_id": {"Description": "Participant"},
+    "session": {"Description": "Session; n/a if there is none"},
+    "image": {"Description": "Source image relative to its data set"},
+    "desc": {"Description": "Kind of image: value of the entity desc in the name of the result"},
+    "verdict": {
+        "Description": "Judgement of the result",
+        "Levels": {
+            "pass": "Nothing calls for a look",
+            "warn": "To be looked at",
+            "fail": "Not to be used without correction",
+            "n/a": "There is no result",
+        },
+    },
+    "reasons": {"Description": "What speaks against the result, or why there is none"},
+    "n_slices": {"Description": "Number of slices with a mask"},
+    "manual": {"Description": "Whether a person drew the mask", "Levels": {"yes": "A person", "no": "The app"}},
+    "review": {
+        "Description": "How a person marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
+        "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
+    },
+}
+
+#: Columns that say which image a row of another table is about.
+PLACE_COLUMNS = ("participant_id", "session", "image", "desc", "verdict")
+
+_LAST_COLUMNS: Mapping[str, Mapping[str, object]] = {
+    "area_z_robust": {
+        "Description": "Robust z-score of the mean area within images of the same desc: difference from the median, "
+        "divided by the median absolute deviation / 0.6745 (where that is 0, by the mean absolute deviation / 0.7979). "
+        f"Results with the verdict fail do not count for the median; n/a for fewer than {LEAST_IMAGES} images"
+    },
+    "area_outlier": {
+        "Description": "Whether the mean area is an outlier",
+        "Levels": {
+            "yes": f"The robust z-score is {OUTLIER_SCORE} or more, or {-OUTLIER_SCORE} or less",
+            "no": "The robust z-score lies between",
+            "n/a": "There is no robust z-score",
+        },
+    },
+}
+
+_PAIR_COLUMNS: Mapping[str, Mapping[str, object]] = {
+    "participant_id": {"Description": "Participant"},
+    "desc": {"Description": "Kind of image: value of the entity desc in the name of the results"},
+    "between": {"Description": "What differs", "Levels": {"run": "Run of one session", "session": "Session"}},
+    "image_1": {"Description": "First source image relative to its data set"},
+    "image_2": {"Description": "Second source image relative to its data set"},
+    "area_1_mm2": {"Description": "Mean area in the first image", "Units": "mm^2"},
+    "area_2_mm2": {"Description": "Mean area in the second image", "Units": "mm^2"},
+    "difference_percent": {
+        "Description": "Difference of the second area from the first, in percent of their mean",
+        "Units": "percent",
+    },
+}
+
+
+def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
+    """Return the table of all images and its description.
+
+    Parameters
+    ----------
+    sources : GroupSources
+        What stands in the output folder.
+    """
+    references = find_references(sources.results)
+    rows = [_row_of_result(result, references[result.description]) for result in sources.results]
+    rows += [_row_of_failure(failure) for failure in sources.failures]
+    own = _columns()
+    joined = {name: name if name not in own else f"source_{name}" for name in sources.people_columns}
+    for row in rows:
+        row["review"] = sources.mark_of(row["image"]) or MISSING
+        person = sources.people.get(row["participant_id"], {})
+        row |= {joined[name]: person.get(name, MISSING) for name in sources.people_columns}
+    columns: dict[str, Mapping[str, object]] = own | {
+        column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
+    }
+    table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
+    sidecar = {"Description": "Shape of the spinal cord in every image, one row per image"} | columns
+    return format_table(list(columns), table), format_json(sidecar)
+
+
+def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
+    """Return the table of the measures per vertebral level and its description; None if no image has levels.
+
+    Parameters
+    ----------
+    results : sequence of SavedResult
+        All results.
+    """
+    columns: dict[str, Mapping[str, object]] = {
+        **{name: FIRST_COLUMNS[name] for name in PLACE_COLUMNS},
+        LEVEL_COLUMN: {"Description": LEVEL_DESCRIPTION["Description"], "Levels": LEVEL_DESCRIPTION["Levels"]},
+        "level_name": {"Description": "Name of the level"},
+        "n_slices": {"Description": "Number of slices of the level with a mask"},
+        **_measure_columns(),
+    }
+    rows = [row for result in results for row in _rows_of_levels(result)]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (*position(row), int(row[LEVEL_COLUMN])))
+    title = "Shape of the spinal cord per vertebral level, one row per image and level"
+    table = [[row.get(name, MISSING) for name in columns] for row in rows]
+    return format_table(list(columns), table), format_json({"Description": title, **columns})
+
+
+def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
+    """Return the table of repeated images and its description.
+
+    Parameters
+    ----------
+    pairs : sequence of Repetition
+        Pairs in their order.
+    """
+    rows = [
+        (
+            f"sub-{pair.first.subject}",
+            pair.first.description,
+            pair.between,
+            pair.first.source,
+            pair.second.source,
+            format_number(pair.first.csa_mean, 4),
+            format_number(pair.second.csa_mean, 4),
+            format_number(pair.percent, 2),
+        )
+        for pair in pairs
+    ]
+    title = "Mean areas in repeated images, one row per pair of runs or sessions"
+    sidecar: dict[str, object] = {"Description": title, **_PAIR_COLUMNS}
+    return format_table(list(_PAIR_COLUMNS), rows), format_json(sidecar)
+
+
+def reasons_of(result: SavedResult) -> str:
+    """Return what speaks against a result, in one line."""
+    # That a result is another method's belongs into the table, whatever its severity.
+    told = (one for one in result.reasons if one["Severity"] != "info" or one["Code"] == "rescued")
+    return " ".join(one["Message"] for one in told)
+
+
+def _columns() -> dict[str, Mapping[str, object]]:
+    """Return the columns in their order, with their descriptions."""
+    return {**FIRST_COLUMNS, **_measure_columns(), **_LAST_COLUMNS}
+
+
+def _measure_columns() -> dict[str, Mapping[str, object]]:
+    """Return the columns of the measures."""
+    return {
+        _column_name(measure, statistic): {"Description": f"{word} of the {text}", "Units": _unit(measure)}
+        for measure, text in _MEASURES.items()
+        for statistic, word in _STATISTICS.items()
+    }
+
+
+def _column_name(measure: str, statistic: str) -> str:
+    """Put the statistic in front of the unit: ``area_mean_mm2``."""
+    name, _, unit = measure.rpartition("_")
+    return f"{name}_{statistic}_{unit}"
+
+
+def _unit(measure: str) -> str:
+    """Return the unit of a measure as BIDS writes it."""
+    return {"mm2": "mm^2"}.get(measure.rpartition("_")[2], "mm")
+
+
+def position(row: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key by which rows are sorted."""
+    return row["participant_id"], row["image"]
+
+
+def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
+    """Return the row of an image with a mask."""
+    score = reference.score(result.csa_mean)
+    row = place_of(result) | {
+        "reasons": reasons_of(result),
+        "n_slices": str(result.n_slices),
+        "manual": "yes" if result.sidecar.get("Manual") is True else "no",
+        "area_mean_mm2": format_number(result.csa_mean, 4),
+        "area_z_robust": format_number(score, 2),
+        "area_outlier": ("yes" if is_outlier(score) else "no") if math.isfinite(score) else MISSING,
+    }
+    return row | _statistics(result.morph())
+
+
+def _rows_of_levels(result: SavedResult) -> list[dict[str, str]]:
+    """Return a row for each vertebral level of which an image has slices with a mask."""
+    table = result.morph()
+    levels = table.get(LEVEL_COLUMN, np.empty(0))
+    with_mask = np.isfinite(table.get("area_mm2", np.empty(0)))
+    rows = []
+    for level in np.unique(levels[np.isfinite(levels)]).astype(int):
+        chosen = (levels == level) & with_mask
+        if chosen.any():
+            row = {name: text for name, text in place_of(result).items() if name in PLACE_COLUMNS}
+            row |= {LEVEL_COLUMN: str(level), "level_name": LEVEL_NAMES[level - 1], "n_slices": str(chosen.sum())}
+            rows.append(row | _statistics({name: values[chosen] for name, values in table.items()}))
+    return rows
+
+
+def place_of(result: SavedResult) -> dict[str, str]:
+    """Return which image a row is about, and its verdict."""
+    return {
+        "participant_id": f"sub-{result.subject}",
+        "session": f"ses-{result.session}" if result.session else MISSING,
+        "image": result.source,
+        "desc": result.description,
+        "verdict": result.verdict,
+    }
+
+
+def _statistics(table: Mapping[str, NDArray[np.float64]]) -> dict[str, str]:
+    """Return mean, median and standard deviation of each measure over some slices."""
+    row: dict[str, str] = {}
+    for measure in _MEASURES:
+        values = table.get(measure, np.empty(0))
+        values = values[np.isfinite(values)]
+        if len(values):
+            row[_column_name(measure, "mean")] = format_number(float(values.mean()), 4)
+            row[_column_name(measure, "median")] = format_number(float(np.median(values)), 4)
+        if len(values) > 1:
+            row[_column_name(measure, "sd")] = format_number(float(values.std(ddof=1)), 4)
+    return row
+
+
+def _row_of_failure(failure: FailureRecord) -> dict[str, str]:
+    """Return the row of an image without result."""
+    session = session_of(failure)
+    return {
+        "participant_id": f"sub-{failure.subject}",
+        "session": f"ses-{session}" if session else MISSING,
+        "image": failure.source,
+        "desc": kind_of(failure) or MISSING,
+        "reasons": f"{failure.status}: {failure.message}",
+        "n_slices": "0",
+    }

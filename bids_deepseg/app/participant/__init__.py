@@ -1,0 +1,1 @@
+"""The participant level: find, plan, segment, write and report."""

@@ -1,0 +1,68 @@
+"""Expect what the segmentation of an image takes, from its header.
+
+The time grows with the slices, with the area that the detection network scans at 1 mm and with the voxels; the memory
+with the voxels. The constants below are the only ones. They were fitted by ``benchmarks/cost.py`` to eight phantoms
+of 8 to 320 slices and 0.07 to 27 million voxels, segmented on one thread of a server processor (x86-64 with AVX2): time
+within 25 % of the measurement, memory within 10 %. Another processor may take half or twice as long.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bids_deepseg.bids.source.header import ImageSize
+
+#: Seconds of one processor until the first image begins: TensorFlow, the networks and their graphs.
+START_S = 7.0
+
+#: Seconds of one processor an image, a slice, a million pixels of 1 mm, and a million voxels.
+_IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
+
+#: Memory of a process with the networks, and of a million voxels, in MB.
+_BASE_MB, _MVOXEL_MB = 843.0, 19.1
+
+#: Share of the time that is left when a second thread works on an image; 0.82 to 1.0 was measured on two processors
+#: that did other work as well.
+_TWO_THREADS = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an image is expected to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Time, the start of the process not included.
+    megabytes : float
+        Peak memory of the process that segments it.
+    """
+
+    seconds: float
+    megabytes: float
+
+
+def expect_cost(size: ImageSize, *, n_threads: int = 1) -> Cost:
+    """Expect time and memory of one image.
+
+    Parameters
+    ----------
+    size : ImageSize
+        From its header.
+    n_threads : int, optional
+        Threads for one image.
+    """
+    mpixels, mvoxels = size.n_slices * size.slice_mm2 / 1e6, size.n_voxels / 1e6
+    seconds = _IMAGE_S + _SLICE_S * size.n_slices + _MPIXEL_S * mpixels + _MVOXEL_S * mvoxels
+    megabytes = _BASE_MB + _MVOXEL_MB * mvoxels
+    return Cost(seconds * (_TWO_THREADS if n_threads > 1 else 1.0), megabytes)
+
+
+def expect_total(costs: Iterable[Cost], *, n_workers: int) -> Cost:
+    """Expect time and memory of all images of a run; ``n_workers`` of them at the same time."""
+    every = list(costs)
+    if not every:
+        return Cost(0.0, 0.0)
+    largest = sorted((cost.megabytes for cost in every), reverse=True)[:n_workers]
+    n_workers = min(n_workers, len(every))
+    seconds = max(sum(cost.seconds for cost in every) / n_workers, *(cost.seconds for cost in every))
+    return Cost(START_S + seconds, sum(largest))

@@ -1,0 +1,234 @@
+"""Tell what a run would do, image by image, and write nothing.
+
+Only names, headers and sidecars are read; an image that has a result already is read once, to compare its checksum.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bids_deepseg import __version__
+from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
+from bids_deepseg.app.participant.planning import plan_images, recorded_contrast, refuse_too_large, wanted_products
+from bids_deepseg.app.participant.progress import duration
+from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.derivatives.layout import layout_of, located
+from bids_deepseg.bids.naming import derivative_names, find_collisions, sidecar_name
+from bids_deepseg.bids.source.corrections import find_correction
+from bids_deepseg.bids.source.header import read_size
+from bids_deepseg.bids.source.query import BidsImage, QueryResult
+from bids_deepseg.engine import Engine
+from bids_deepseg.errors import ImageError
+from bids_deepseg.execution.plan import Plan
+from bids_deepseg.execution.resources import Allocation
+from bids_deepseg.networks.specs import ModelIdentity
+from bids_deepseg.options.run import RunOptions
+
+_STATES = {"missing": "no result", "failed": "failed before", "changed": "result of an earlier state"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """What would be done with one image.
+
+    Attributes
+    ----------
+    image : BidsImage
+        The image.
+    action : {"segment", "keep", "leave out", "refuse"}
+        What would be done.
+    reason : str
+        Why.
+    contrast : str
+        Contrast that would be recorded.
+    outputs : tuple of str
+        Files relative to the output folder, the mask and its sidecar last; empty unless segmented.
+    cost : Cost or None
+        Expectation; None unless segmented.
+    """
+
+    image: BidsImage
+    action: str
+    reason: str
+    contrast: str
+    outputs: tuple[str, ...] = ()
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What a run would do.
+
+    Attributes
+    ----------
+    options : RunOptions
+        What the user asked for.
+    allocation : Allocation
+        Processors and workers.
+    specs : tuple of ModelIdentity
+        Networks.
+    images : tuple of PlannedImage
+        Sorted by path.
+    found : QueryResult
+        What was not selected.
+    """
+
+    options: RunOptions
+    allocation: Allocation
+    specs: tuple[ModelIdentity, ...]
+    images: tuple[PlannedImage, ...]
+    found: QueryResult
+
+    @property
+    def total(self) -> Cost:
+        """Time and memory of the whole run."""
+        costs = [planned.cost for planned in self.images if planned.cost]
+        return expect_total(costs, n_workers=self.allocation.n_workers)
+
+    @property
+    def filters(self) -> list[str]:
+        """Filters in words."""
+        return [str(each) for each in make_selection(self.options).filters]
+
+
+def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, record: RunRecord) -> Preview:
+    """Plan a run as it would be.
+
+    Parameters
+    ----------
+    options, allocation
+        As in :class:`Preview`.
+    engine : Engine
+        Segmentation method.
+    record : RunRecord
+        Gets the participants without a usable image.
+    """
+    found = find_selected(options, record)
+    tell_selection(options, found)
+    collisions = find_collisions(found.images)
+    usable = [image for image in found.images if image not in collisions]
+    plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
+    refused = {image: str(error) for image, error in collisions.items()}
+    refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
+    images = [_refused(options, image, reason) for image, reason in refused.items()]
+    images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
+    for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
+        images += [_unchanged(options, plan, job.payload, action) for job in jobs]
+    ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
+    contrasts = dict.fromkeys(recorded_contrast(options.contrast, image) for image in usable)
+    specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
+    return Preview(options, allocation, tuple(specs.values()), ordered, found)
+
+
+def _contrast(options: RunOptions, image: BidsImage) -> str:
+    """Return the contrast that would be recorded."""
+    return str(recorded_contrast(options.contrast, image))
+
+
+def _refused(options: RunOptions, image: BidsImage, reason: str) -> PlannedImage:
+    """Return an image that would fail at once."""
+    return PlannedImage(image, "refuse", reason, _contrast(options, image))
+
+
+def _unchanged(options: RunOptions, plan: Plan, image: BidsImage, action: str) -> PlannedImage:
+    """Return an image that would not be touched."""
+    reason = "up to date" if action == "keep" else _words(plan, image)
+    return PlannedImage(image, action, reason, _contrast(options, image))
+
+
+def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) -> PlannedImage:
+    """Return an image that would be segmented, or would fail because its header cannot be read."""
+    try:
+        cost = expect_cost(read_size(image.path), n_threads=n_threads)
+    except ImageError as error:
+        return _refused(options, image, str(error))
+    folder, reason = options.settings.corrections, _words(plan, image)
+    correction = None if folder is None else find_correction(image, folder)
+    if correction is not None:
+        reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
+    drawn = correction is not None and correction.kind == "mask"
+    products = [name for name in wanted_products(options) if not (drawn and name == "probseg")]
+    names = derivative_names(image, products)
+    layout = options.layout or layout_of(options.output_dir)
+    outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
+    if layout != "bids":
+        # Making 40,000 paths takes seconds.
+        outputs = tuple(str(located(path, layout)) for path in outputs)
+    return PlannedImage(image, "segment", reason, _contrast(options, image), outputs=outputs, cost=cost)
+
+
+def _words(plan: Plan, image: BidsImage) -> str:
+    """Say in which state an image is."""
+    states = plan.states[image.key]
+    return ", ".join(text for state, text in _STATES.items() if state in states) or "up to date, repeated"
+
+
+def describe_preview(preview: Preview) -> dict[str, Any]:
+    """Return a preview as a JSON object."""
+    options, total = preview.options, preview.total
+    return {
+        "version": __version__,
+        "bids_dir": str(options.bids_dir),
+        "output_dir": str(options.output_dir),
+        "networks": [{"name": spec.name, "contrast": spec.contrast, "sha256": spec.sha256} for spec in preview.specs],
+        "device": options.device,
+        "at_the_same_time": preview.allocation.n_workers,
+        "threads": preview.allocation.omp_nthreads,
+        "filters": preview.filters,
+        "n_filtered": preview.found.n_filtered,
+        "counts": Counter(planned.action for planned in preview.images),
+        "seconds": round(total.seconds),
+        "megabytes": round(total.megabytes),
+        "images": [_describe_image(planned) for planned in preview.images],
+        "without_input": dict(preview.found.without_images),
+        "skipped": [
+            {"path": skipped.path.relative_to(options.bids_dir).as_posix(), "reason": skipped.reason}
+            for skipped in preview.found.skipped
+        ],
+    }
+
+
+def _describe_image(planned: PlannedImage) -> dict[str, Any]:
+    """Return one image as a JSON object."""
+    return {
+        "image": planned.image.key,
+        "subject": planned.image.subject,
+        "session": planned.image.session,
+        "contrast": planned.contrast,
+        "action": planned.action,
+        "reason": planned.reason,
+        "outputs": list(planned.outputs),
+        "seconds": round(planned.cost.seconds, 1) if planned.cost else None,
+        "megabytes": round(planned.cost.megabytes) if planned.cost else None,
+    }
+
+
+def tell_preview(preview: Preview) -> Iterator[str]:
+    """Yield the lines of a preview for people."""
+    for planned in preview.images:
+        facts = [planned.contrast, planned.reason]
+        if planned.cost:
+            facts.append(f"about {duration(planned.cost.seconds)}, {planned.cost.megabytes / 1e3:.1f} GB")
+        yield f"{planned.action:9} {planned.image.key} ({'; '.join(facts)})"
+        if planned.outputs:
+            yield f"{'':9} -> {_shorten(planned.outputs)}"
+    yield f"Networks: {', '.join(f'{spec.name} ({spec.sha256[:8]})' for spec in preview.specs)}"
+    for text in preview.filters:
+        yield f"Filter {text}"
+    counts = Counter(planned.action for planned in preview.images)
+    yield f"Images: {', '.join(f'{n} to {action}' for action, n in sorted(counts.items()))}"
+    if counts["segment"]:
+        total, allocation = preview.total, preview.allocation
+        yield (
+            f"Expected: {duration(total.seconds)}, {total.megabytes / 1e3:.1f} GB. Images at the same time: "
+            f"{min(allocation.n_workers, counts['segment'])}; threads for each: {allocation.omp_nthreads}."
+        )
+
+
+def _shorten(outputs: Sequence[str]) -> str:
+    """Return the mask with its folder, and the endings of the other files."""
+    images = [path for path in outputs if not path.endswith(".json")]
+    others = ", ".join("_label-" + path.partition("_label-")[2] for path in images[:-1])
+    return f"{images[-1]} and {others}, each with .json"

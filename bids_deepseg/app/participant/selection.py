@@ -1,0 +1,113 @@
+"""Find the images that the options select, and tell what was asked for and is not there."""
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.source.corrections import find_correction, unused_files
+from bids_deepseg.bids.source.database import FileIndex, has_index, read_index
+from bids_deepseg.bids.source.filters import check_labels, read_filters
+from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES, BidsImage, QueryResult, Selection, find_images
+from bids_deepseg.bids.source.volumes import expand_each
+from bids_deepseg.bids.source.walk import list_participants
+from bids_deepseg.errors import DatasetError, SelectionError
+from bids_deepseg.options.run import RunOptions
+
+logger = logging.getLogger(__name__)
+
+#: Files that one warning names.
+_MOST_NAMED = 5
+
+
+def make_selection(options: RunOptions) -> Selection:
+    """Turn options into a selection.
+
+    Raises
+    ------
+    UsageError
+        If the filter file is wrong or contradicts other options.
+    SelectionError
+        If all participants are left out.
+    """
+    suffixes = options.suffixes or DEFAULT_SUFFIXES
+    filters = read_filters(options.filter_file, suffixes) if options.filter_file else ()
+    check_labels(filters, {"subject": options.participants, "session": options.sessions, "suffix": options.suffixes})
+    participants = frozenset(options.participants) or None
+    if options.exclude_participants:
+        existing = frozenset(list_participants(options.bids_dir))
+        for label in sorted(set(options.exclude_participants) - existing):
+            logger.warning("The participant %s, which is to be left out, does not exist.", label)
+        participants = (participants or existing) - frozenset(options.exclude_participants)
+        if not participants:
+            raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
+    return Selection(participants, frozenset(options.sessions) or None, frozenset(suffixes), filters)
+
+
+def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
+    """Find the images.
+
+    Parameters
+    ----------
+    options : RunOptions
+        What the user asked for.
+    record : RunRecord
+        Gets the participants without a usable image.
+
+    Raises
+    ------
+    SelectionError
+        If the labels select nothing, or one is unknown and that was declared an error.
+    DatasetError
+        If no participant has a usable image.
+    """
+    found = find_images(options.bids_dir, make_selection(options), _index(options))
+    if options.volume == "each":
+        found = replace(found, images=expand_each(found.images))
+    unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
+    if unknown and options.on_missing == "error":
+        raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")
+    if unknown:
+        logger.warning("These participants do not exist: %s.", ", ".join(unknown))
+    record.without_input.update(found.without_images)
+    if not found.images:
+        reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
+        raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
+    return found
+
+
+def _index(options: RunOptions) -> FileIndex | None:
+    """Return the index that the options name; a dry run uses one that is there, and makes none."""
+    folder = options.database_dir
+    if folder is None or (options.dry_run and not has_index(folder)):
+        return None
+    return read_index(options.bids_dir, folder, reset=options.reset_database and not options.dry_run)
+
+
+def tell_selection(options: RunOptions, found: QueryResult) -> None:
+    """Say what was not selected, and why."""
+    for label, reason in found.without_images.items():
+        logger.warning("sub-%s has no usable image: %s.", label, reason)
+    for skipped in found.skipped:
+        logger.warning("%s is not segmented: %s", skipped.path.relative_to(options.bids_dir), skipped.reason)
+    if found.unsupported:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(found.unsupported.items()))
+        logger.info("Not selected: %s.", counts)
+    if options.filter_file:
+        logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
+    if options.sessions:
+        logger.info("Images that belong to no session are included.")
+    if options.settings.corrections is not None:
+        _tell_corrections(options.settings.corrections, found.images)
+
+
+def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
+    """Say how many corrections there are, and which files look like one and belong to no image."""
+    kinds = Counter(found.kind for found in (find_correction(image, folder) for image in images) if found)
+    logger.info("Corrected by hand: %d masks, %d centerlines.", kinds["mask"], kinds["centerline"])
+    unused = unused_files(images, folder)
+    if unused:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in unused[:_MOST_NAMED])
+        more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
+        logger.warning("Corrections that belong to no selected image, and are not used: %s%s.", names, more)

@@ -1,0 +1,248 @@
+"""Run the app on a data set: find the images, plan, segment, write, report.
+
+The participant level reads the input and writes the output; the group level reads the output only.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+from bids_deepseg import __version__
+from bids_deepseg.app.citation import write_citation, write_only_citation
+from bids_deepseg.app.group.level import write_group
+from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_report
+from bids_deepseg.app.participant.image_job import ImageWork
+from bids_deepseg.app.participant.planning import plan_images, refuse, refuse_too_large, wanted_products
+from bids_deepseg.app.participant.progress import Progress
+from bids_deepseg.app.participant.report import ReportWork
+from bids_deepseg.app.participant.selection import find_selected, tell_selection
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.derivatives.dataset import write_dataset_files
+from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
+from bids_deepseg.bids.derivatives.layout import adopt_layout
+from bids_deepseg.bids.derivatives.saved import find_saved
+from bids_deepseg.bids.naming import find_collisions
+from bids_deepseg.bids.source.validation import validate_dataset
+from bids_deepseg.engine import Engine
+from bids_deepseg.errors import DatasetError, InvalidDatasetError
+from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
+from bids_deepseg.logs import LogSettings
+from bids_deepseg.options.run import RunOptions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Everything that a run needs to know.
+
+    Attributes
+    ----------
+    options : RunOptions
+        What the user asked for.
+    allocation : Allocation
+        Processors and workers.
+    engine : Engine
+        Segmentation method.
+    record : RunRecord
+        Filled with what happens.
+    log_settings : LogSettings
+        How worker processes log.
+    """
+
+    options: RunOptions
+    allocation: Allocation
+    engine: Engine
+    record: RunRecord
+    log_settings: LogSettings
+
+
+def run_app(run: Run) -> int:
+    """Run the levels that were asked for.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if every selected image has a result.
+    """
+    options = run.options
+    if options.boilerplate_only:
+        write_only_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
+        return run.record.exit_code
+    adopt_layout(options.output_dir, options.layout)
+    if "participant" in options.levels and options.reports_only:
+        rebuild_reports(run)
+    elif "participant" in options.levels:
+        segment_participants(run)
+    if "group" in options.levels:
+        collect_group(run)
+    return run.record.exit_code
+
+
+def segment_participants(run: Run) -> None:
+    """Segment all selected images, write a report for each participant, and describe the data set."""
+    options = run.options
+    found = find_selected(options, run.record)
+    check_validity(run, found.subjects)
+    collisions = find_collisions(found.images)
+    refused = [refuse(image, error) for image, error in collisions.items()]
+    images = [image for image in found.images if image not in collisions]
+    plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
+    refused += too_large
+    tell_selection(options, found)
+    tell_plan(run, plan)
+    run.record.n_left_out = len(plan.left_out)
+    for outcome in refused:
+        conclude(options, run.record, outcome)
+    changed = keep_current(run, plan)
+    segment_images(run, plan)
+    write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
+    describe(options)
+
+
+def describe(options: RunOptions) -> None:
+    """Describe the data set, from what stands in it."""
+    write_dataset_files(options.output_dir, options.bids_dir, version=__version__, links=options.links)
+    write_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
+
+
+def rebuild_reports(run: Run) -> None:
+    """Write the pages of the selected participants and all tables again, from the results that are there.
+
+    Raises
+    ------
+    DatasetError
+        If no selected participant has a result or a recorded failure.
+    """
+    options = run.options
+    found = find_selected(options, run.record)
+    tell_selection(options, found)
+    known = {result.subject for result in find_saved(options.output_dir)}
+    known |= {failure.subject for failure in read_failures(options.output_dir)}
+    subjects = [subject for subject in found.subjects if subject in known]
+    if not subjects:
+        raise DatasetError(
+            f"{options.output_dir} holds no result of the selected participants. Run without --reports-only first."
+        )
+    write_reports(run, (), set(subjects))
+    describe(options)
+    logger.info("Pages written: %d.", len(subjects))
+
+
+def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
+    """Run the BIDS validator on the selected participants, and tell or raise what it finds.
+
+    Raises
+    ------
+    InvalidDatasetError
+        If the data set is not valid and ``--bids-validation error`` was given.
+    """
+    options = run.options
+    if options.validation == "off":
+        return
+    report = validate_dataset(options.bids_dir, subjects)
+    if run.record.log_folder is not None and report.details:
+        (run.record.log_folder / "validation.json").write_text(report.details, encoding="utf-8")
+    if report.available and not report.n_errors:
+        logger.info("%s", report.message)
+        return
+    errors = "".join(f"\n  {error}" for error in report.errors)
+    repeat = f"\n  Repeat with: {report.command}" if report.available else ""
+    if options.validation == "error":
+        raise InvalidDatasetError(f"{report.message}{errors}{repeat}")
+    logger.warning("%s%s%s", report.message, errors, repeat)
+
+
+def tell_plan(run: Run, plan: Plan) -> None:
+    """Say what will be done and what will not."""
+    if plan.current:
+        logger.info("Up to date: %d images (--rerun all repeats them).", len(plan.current))
+    if plan.left_out:
+        logger.warning(
+            "Left out by --rerun %s: %d images without a result, or with one of an earlier state.",
+            " ".join(run.options.rerun),
+            len(plan.left_out),
+        )
+    if plan.todo:
+        n_workers = min(run.allocation.n_workers, len(plan.todo))
+        logger.info(
+            "Images to segment: %d; at the same time: %d; threads for each: %d.",
+            len(plan.todo),
+            n_workers,
+            run.allocation.omp_nthreads,
+        )
+
+
+def keep_current(run: Run, plan: Plan) -> set[str]:
+    """Record the images that need not be segmented.
+
+    Returns
+    -------
+    set of str
+        Participants of whom an image counted as failed until now: it was damaged and is repaired.
+    """
+    failed = {failure.source for failure in read_failures(run.options.output_dir)}
+    for job in plan.current:
+        conclude_current(run.options, run.record, job.payload)
+        if job.name in failed:
+            clear_failure(job.payload, run.options.output_dir)
+    return {job.group for job in plan.current if job.name in failed}
+
+
+def segment_images(run: Run, plan: Plan) -> None:
+    """Segment the images of a plan; a participant's report is written after the last of its images."""
+    options, record = run.options, run.record
+    links = tuple(options.links.items())
+    work = ImageWork(
+        *(run.engine, options.output_dir, options.contrast, run.log_settings),
+        wanted_products(options),
+        links,
+        options.volume,
+        options.derivatives,
+    )
+    waiting = Counter(job.group for job in plan.todo)
+    progress = Progress(len(plan.todo)) if options.progress else None
+    record.n_not_run = len(plan.todo)
+
+    def stop(outcome: Outcome) -> bool:
+        return options.stop_on_first_crash and outcome.error is not None
+
+    with closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, stop=stop)) as outcomes:
+        for outcome in outcomes:
+            conclude(options, record, outcome, progress)
+            record.n_not_run -= 1
+            waiting[outcome.job.group] -= 1
+            if not waiting[outcome.job.group]:
+                write_report(run, outcome.job.group)
+    if record.n_not_run:
+        logger.warning("Not begun after the first failure: %d images.", record.n_not_run)
+
+
+def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
+    """Write the reports that are not there, or older than a result, and those of ``changed`` participants."""
+    work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
+    for subject in sorted({*subjects, *changed}):
+        if subject in changed or work.is_outdated(subject):
+            write_report(run, subject)
+
+
+def write_report(run: Run, subject: str) -> None:
+    """Write the report of one participant; that it cannot be drawn stops nothing else."""
+    work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
+    for outcome in run_jobs([Job(f"sub-{subject}.html", subject, subject)], work):
+        conclude_report(run.options, run.record, outcome)
+
+
+def collect_group(run: Run) -> None:
+    """Collect the measures of all results in the output folder."""
+    try:
+        n_rows = write_group(run.options.output_dir, run.record.without_input)
+    except DatasetError as error:
+        # After failures of the participant level, an empty group is no news.
+        if run.record.exit_code == 0:
+            raise
+        logger.warning("%s", error)
+    else:
+        logger.info("Rows in group_label-SC_morph.tsv: %d", n_rows)

@@ -1,0 +1,199 @@
+"""Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from bids_deepseg import __version__
+from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
+from bids_deepseg.app.participant.report import segmented_image
+from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
+from bids_deepseg.bids.derivatives.saved import read_saved
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.engine import Engine
+from bids_deepseg.errors import DatasetError, OutputError
+from bids_deepseg.execution import Job
+from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.files.tables import format_json
+from bids_deepseg.logs import LogSettings
+from bids_deepseg.networks.specs import contrast_of_suffix
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.report.participant import render_participant
+
+#: Suffix of an image whose name says nothing; it stands for no contrast.
+_NO_SUFFIX = "image"
+
+_REPORT = "_report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneImage:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    path : Path
+        Image, ``.nii`` or ``.nii.gz``.
+    output_dir : Path
+        Folder of the results.
+    settings : MethodSettings
+        How it is segmented.
+    contrast : str
+        t1, t2, t2s, dwi, or ``auto`` for that of a BIDS suffix at the end of the file's name.
+    volume : str
+        What is segmented of a series.
+    products : tuple of str
+        What is written beside the report.
+    report : bool
+        Whether the page is written.
+    force : bool
+        Whether an earlier result is replaced.
+    """
+
+    path: Path
+    output_dir: Path
+    settings: MethodSettings = field(default_factory=MethodSettings)
+    contrast: str = "auto"
+    volume: str = "auto"
+    products: tuple[str, ...] = tuple(PRODUCTS)
+    report: bool = True
+    force: bool = False
+
+    @property
+    def stem(self) -> str:
+        """Name of the image without ``.nii`` or ``.nii.gz``, which all results begin with."""
+        return self.path.name.removesuffix(".gz").removesuffix(".nii")
+
+    def as_bids(self) -> BidsImage:
+        """Return the image in the form in which the app knows images; its label appears in no result."""
+        name = parse_name(self.path.name)
+        known = name.suffix if name and contrast_of_suffix(name.suffix) else _NO_SUFFIX
+        suffix = "dwi" if self.contrast == "dwi" else known
+        # A diffusion series that is segmented as another contrast is read as any other series.
+        if suffix == "dwi" and self.contrast not in ("auto", "dwi"):
+            suffix = _NO_SUFFIX
+        datatype = "dwi" if suffix == "dwi" else "anat"
+        return BidsImage(self.path, self.path.parent, {"subject": "image"}, suffix, datatype)
+
+
+def check_place(asked: OneImage) -> None:
+    """Make sure that there is an image and room for its results, before networks are loaded.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file.
+    OutputError
+        If results are there already and were not to be replaced.
+    """
+    if not (asked.path.is_file() or asked.path.is_symlink()) or not asked.path.name.endswith((".nii", ".nii.gz")):
+        raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+    found = [path for path in _earlier(asked) if path.exists()]
+    if found and not asked.force:
+        raise OutputError(
+            f"{found[0]} is there already. Nothing is overwritten unless asked for: give --force, or another folder "
+            "with --output."
+        )
+
+
+def segment_one(asked: OneImage, engine: Engine, work_folder: Path, *, log_settings: LogSettings) -> ImageResult:
+    """Segment one image and write its results; they appear together, the sidecar of the mask last.
+
+    Parameters
+    ----------
+    asked : OneImage
+        What the user asked for, after :func:`check_place`.
+    engine : Engine
+        Segmentation method, with its settings.
+    work_folder : Path
+        Folder for temporary files.
+    log_settings : LogSettings
+        How the course is told.
+
+    Returns
+    -------
+    ImageResult
+        Verdict, findings and mean area.
+
+    Raises
+    ------
+    BidsDeepsegError
+        Whatever the image or the method raises; with ``force`` the earlier result is gone then, since it is not that
+        of these settings.
+    """
+    image, place = asked.as_bids(), work_folder / "one"
+    make_folder(asked.output_dir)
+    _remove(_earlier(asked))
+    work = ImageWork(engine, place, asked.contrast, log_settings, asked.products, volume=asked.volume)
+    result = work()(Job(image.key, image.subject, image))
+    # The mask comes last and its sidecar after it, as in a data set.
+    keys = sorted((key for key in ALL_PRODUCTS), key=lambda key: key == "mask")
+    sources = [place / name for name in _with_sidecars(derivative_names(image, keys))]
+    files: list[FileToWrite] = [
+        (asked.output_dir / _name_outside(path.name, asked.stem), _copier(path, asked.stem))
+        for path in sources
+        if path.is_file()
+    ]
+    if asked.report:
+        files.insert(0, (asked.output_dir / f"{asked.stem}{_REPORT}", partial(_write, _page(asked, image, place))))
+    write_files(files)
+    return result
+
+
+def _page(asked: OneImage, image: BidsImage, place: Path) -> bytes:
+    """Render the report of the image."""
+    saved = read_saved(image, place)
+    if saved is None:
+        raise ValueError(f"{image.name} has no result, though it was just written.")
+    shown = segmented_image(image, saved)
+    return render_participant(asked.stem, [shown], version=__version__, title=asked.path.name).encode()
+
+
+def _earlier(asked: OneImage) -> list[Path]:
+    """Return everything that may be there of an earlier result, the sidecar of the mask first."""
+    names = _with_sidecars(derivative_names(asked.as_bids(), [key for key in ALL_PRODUCTS if key != "mask"]))
+    names = [*reversed(_with_sidecars(derivative_names(asked.as_bids(), ["mask"]))), *names]
+    outside = [_name_outside(name.rpartition("/")[2], asked.stem) for name in names]
+    return [asked.output_dir / name for name in (*outside, f"{asked.stem}{_REPORT}")]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Remove the files that are there."""
+    for path in paths:
+        with output_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def _with_sidecars(names: Iterable[str]) -> list[str]:
+    """Return each name and that of its JSON sidecar after it."""
+    return [each for name in names for each in (name, sidecar_name(name))]
+
+
+def _name_outside(name: str, stem: str) -> str:
+    """Return the name of a result outside of a data set: ``<stem>_label-SC_mask.nii.gz``."""
+    label, _, rest = name.partition("_label-")[2].partition("_desc-")
+    return f"{stem}_label-{label}_{rest.partition('_')[2]}"
+
+
+def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
+    """Return a function that writes the content of a file; in a sidecar, sources are file names."""
+    if path.suffix != ".json":
+        return lambda stream: _write(path.read_bytes(), stream)
+    sidecar = json.loads(path.read_text(encoding="utf-8"))
+    sidecar["Sources"] = [
+        # Another result of the image stands beside this one under its own name.
+        _name_outside(source.rpartition("/")[2], stem)
+        if source.startswith("bids::")
+        else source.removeprefix(f"bids:{SOURCE_LINK}:")
+        for source in map(str, sidecar["Sources"])
+    ]
+    return partial(_write, format_json(sidecar))
+
+
+def _write(content: bytes, stream: BinaryIO) -> None:
+    """Write bytes; a file function for :func:`write_files`."""
+    stream.write(content)

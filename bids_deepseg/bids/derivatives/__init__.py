@@ -1,0 +1,1 @@
+"""What is written: results, their sidecars, and the data set that they make."""

@@ -1,0 +1,249 @@
+"""State where a result comes from: the contents of the JSON sidecars, and the stamp that decides on a second run.
+
+Nothing here names a person, a machine or a time, and no path is absolute.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
+from bids_deepseg.bids.source.inheritance import applicable_files, read_metadata
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.source.reader import LoadedImage, fingerprint
+
+if TYPE_CHECKING:
+    from bids_deepseg.networks.specs import ModelIdentity
+    from bids_deepseg.pipeline import Segmentation, Try
+    from bids_deepseg.stages.findings import Finding
+
+APP_NAME = "bids_deepseg"
+
+#: Name of the source data set in BIDS URIs.
+SOURCE_LINK = "raw"
+
+_DESCRIPTIONS = {
+    "mask": "Spinal cord",
+    "probseg": "Probability of spinal cord",
+    "centerline_mask": "Centerline of the spinal cord, one voxel per slice",
+    "centerline_tsv": "Centerline of the spinal cord, one point per slice, from inferior to superior",
+    "morph": "Shape of the spinal cord in each slice, measured in the plane perpendicular to the cord",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunStamp:
+    """Everything beside the image that decides on the result.
+
+    Attributes
+    ----------
+    version : str
+        Version of the app.
+    models : tuple of ModelIdentity
+        Networks in the order of their use; the last one is thresholded.
+    options : mapping of str to (str, int, float, bool or None)
+        Options that change results.
+    products : tuple of str
+        Products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`; always with ``mask``.
+    inputs : mapping of str to str
+        Checksums of what a person gave for this image beside the image, by what it is: ``Centerline``.
+    structure_models : tuple of ModelIdentity
+        Networks of the task beside the cord.
+    correction : mapping of str to str
+        What a person corrected in this image: ``Kind`` (mask or centerline), ``File``, ``SHA256``, and ``Author`` and
+        ``Date`` as far as they are stated. Empty if nothing.
+    """
+
+    version: str
+    models: tuple["ModelIdentity", ...]
+    options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    products: tuple[str, ...] = tuple(PRODUCTS)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    structure_models: tuple["ModelIdentity", ...] = ()
+    correction: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (
+            not (self.models or self.is_drawn)
+            or "mask" not in self.products
+            or not set(self.products) <= set(ALL_PRODUCTS)
+        ):
+            raise ValueError(f"{len(self.models)} models, products {self.products}: at least one model and the mask.")
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a person drew the mask."""
+        return self.correction.get("Kind") == "mask"
+
+    @property
+    def threshold(self) -> float | None:
+        """Probability from which a voxel counts as cord; None for a mask that a person drew."""
+        return None if self.is_drawn else self.threshold_of(self.models)
+
+    def threshold_of(self, models: tuple["ModelIdentity", ...]) -> float:
+        """Return the threshold that a result of these models has; without any, those of the stamp."""
+        given = self.options.get("threshold")
+        return given if isinstance(given, float) else (models or self.models)[-1].threshold
+
+    @property
+    def config_hash(self) -> str:
+        """Return the sha256 of version, checksums of the networks, threshold and options."""
+        facts = {
+            "version": self.version,
+            "models": [spec.sha256 for spec in self.models],
+            "threshold": self.threshold,
+            "options": dict(self.options),
+            **({"inputs": dict(self.inputs)} if self.inputs else {}),
+            **({"correction": dict(self.correction)} if self.correction else {}),
+            **({"structure": [spec.sha256 for spec in self.structure_models]} if self.structure_models else {}),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def source_reference(image: BidsImage, *, linked: bool) -> str:
+    """Return the BIDS URI of a source image, or its path in its data set where no link to that is stated.
+
+    BIDS demands an entry in ``DatasetLinks`` for every data set named in a URI, and there is none to give when the
+    source is neither around the results nor has a DOI.
+    """
+    return f"bids:{SOURCE_LINK}:{image.relative_path}" if linked else image.relative_path
+
+
+def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
+    """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
+    found = fingerprint(image.path)
+    for path in _b_values(image):
+        found["BvalSHA256"] = fingerprint(path)["SHA256"]
+    return found
+
+
+def source_size(image: BidsImage) -> int:
+    """Return the size of the image file in bytes, which is known without reading it."""
+    return image.path.stat().st_size
+
+
+def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
+    """Return what the sidecars of all products share: a description and the source.
+
+    Parameters
+    ----------
+    source : str
+        From :func:`source_reference`.
+    image : BidsImage
+        Source image.
+    product : str
+        Key of :data:`bids_deepseg.bids.naming.PRODUCTS`.
+    """
+    return {
+        "Description": f"{_DESCRIPTIONS[product]} in {image.name}",
+        "Sources": [source],
+    }
+
+
+def image_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
+    """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
+    kind: dict[str, Any] = {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
+    return table_sidecar(source, image, product) | space_of(image) | kind
+
+
+def space_of(image: BidsImage) -> dict[str, Any]:
+    """Return what BIDS asks of the sidecar of every derived image with the voxels of its source."""
+    sidecar = {"SpatialReference": "orig", "Manual": False}
+    # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
+    echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
+    return sidecar | ({"EchoTime": echo_time} if isinstance(echo_time, int | float) else {})
+
+
+def mask_sidecar(
+    source: str, image: BidsImage, loaded: LoadedImage, segmentation: "Segmentation", stamp: RunStamp
+) -> dict[str, Any]:
+    """Return the sidecar of the mask, the one place where everything about a result is told.
+
+    Parameters
+    ----------
+    source : str
+        From :func:`source_reference`.
+    image : BidsImage
+        Source image.
+    loaded : LoadedImage
+        How it was read.
+    segmentation : Segmentation
+        Result.
+    stamp : RunStamp
+        App, networks and options.
+    """
+    area = segmentation.metrics.columns()["area_mm2"]
+    present = np.isfinite(area)
+    mean = round(float(area[present].mean()), 4) if present.any() else None
+    return {
+        **image_sidecar(source, image, "mask"),
+        "Manual": stamp.is_drawn,
+        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}, *_by_hand(stamp)],
+        **({"Correction": dict(stamp.correction)} if stamp.correction else {}),
+        "Model": describe_models(segmentation.models or stamp.models),
+        **({} if stamp.threshold is None else {"Threshold": stamp.threshold_of(segmentation.models)}),
+        **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
+        **({} if image.volume is None else {"Volume": image.volume}),
+        "SourceFingerprint": source_fingerprint(image),
+        "Options": dict(stamp.options),
+        **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
+        "ConfigHash": stamp.config_hash,
+        "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation.findings)},
+        **({"Rescue": describe_tries(segmentation.tries)} if segmentation.tries else {}),
+        "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
+    }
+
+
+def _by_hand(stamp: RunStamp) -> list[dict[str, str]]:
+    """Return the entry of the person who drew the mask, as the manual-correction scripts of others write it."""
+    told = {key: stamp.correction[key] for key in ("Author", "Date") if key in stamp.correction}
+    return [{"Name": "Manual", **told}] if stamp.is_drawn else []
+
+
+def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
+    """Return what tells networks from all others."""
+    return [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in models]
+
+
+def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
+    """Return findings as they stand in a sidecar."""
+    return [_describe_finding(found) for found in findings]
+
+
+def _describe_finding(found: "Finding") -> dict[str, Any]:
+    """Return one finding; value and limit only where they are known."""
+    numbers = {"Value": found.value, "Limit": found.limit}
+    told = {name: round(float(number), 4) for name, number in numbers.items() if number is not None}
+    return {"Code": found.code, "Severity": found.severity, "Message": found.message, **told}
+
+
+def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
+    """Return the methods that were tried on an image, in their order, as they stand in a sidecar."""
+    return [
+        {
+            "Method": one.name,
+            "Verdict": one.verdict,
+            **({} if one.score is None else {"Score": one.score}),
+            "Reasons": list(one.reasons),
+            "Kept": one.kept,
+        }
+        for one in tries
+    ]
+
+
+def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[str, Any]]:
+    """Return the findings of the segmentation and the notes of the reader in one form."""
+    notes: list[dict[str, Any]] = [
+        {"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes
+    ]
+    return describe_findings(findings) + notes
+
+
+def _b_values(image: BidsImage) -> tuple[Path, ...]:
+    """Return the .bval file of a diffusion series, or nothing."""
+    return applicable_files(image, ".bval")[-1:] if image.suffix == "dwi" else ()

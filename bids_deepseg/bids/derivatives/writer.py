@@ -1,0 +1,212 @@
+"""Write the results of one image, all or nothing.
+
+Every file is written under a temporary name beside its place and then renamed; the JSON sidecar of the mask comes
+last, so that its presence says that all others are complete. The same results give the same bytes on every run.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.bids.derivatives.description import resolve_links
+from bids_deepseg.bids.derivatives.failures import clear_failure
+from bids_deepseg.bids.derivatives.layout import place
+from bids_deepseg.bids.derivatives.provenance import (
+    SOURCE_LINK,
+    RunStamp,
+    image_sidecar,
+    mask_sidecar,
+    source_reference,
+    table_sidecar,
+)
+from bids_deepseg.bids.derivatives.saved import is_current
+from bids_deepseg.bids.derivatives.structures import structure_sidecar
+from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
+from bids_deepseg.bids.nifti import write_nifti
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.source.reader import LoadedImage
+from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, SliceLevels
+from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.files.tables import format_columns, format_json
+from bids_deepseg.stages.metrics import COLUMNS
+
+if TYPE_CHECKING:
+    from bids_deepseg.pipeline import Segmentation
+
+#: Function that writes the content of a file, and its sidecar.
+Part = tuple[Callable[[BinaryIO], None], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageProducts:
+    """Everything to write for one image.
+
+    Attributes
+    ----------
+    image : BidsImage
+        Source.
+    loaded : LoadedImage
+        Source as it was read: header, shape and notes.
+    segmentation : Segmentation
+        Result on the native grid.
+    stamp : RunStamp
+        App, networks, options, and which products are wanted.
+    links : mapping of str to str
+        Links stated by the user (``--dataset-link``).
+    levels : SliceLevels or None
+        Vertebral level of each slice, if labels were given.
+    """
+
+    image: BidsImage
+    loaded: LoadedImage
+    segmentation: "Segmentation"
+    stamp: RunStamp
+    links: Mapping[str, str] = field(default_factory=dict)
+    levels: SliceLevels | None = None
+
+
+def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
+    """Write masks, probability, tables and sidecars of one image.
+
+    Parameters
+    ----------
+    products : ImageProducts
+        What to write.
+    output_dir : Path
+        Root of the derivative data set.
+
+    Returns
+    -------
+    tuple of Path
+        Files in the order of writing; the sidecar of the mask is the last.
+
+    Raises
+    ------
+    OutputError
+        If a folder or file cannot be created.
+    OutputWriteError
+        If the disk is full or fails.
+    """
+    links = resolve_links(output_dir, products.image.root, products.links)
+    source = source_reference(products.image, linked=SOURCE_LINK in links)
+    files: list[FileToWrite] = []
+    # The mask comes last and its sidecar after it.
+    for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
+        relative = derivative_path(products.image, product)
+        make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
+        write, sidecar = make(products, source)
+        files.append((place(output_dir, relative), write))
+        files.append((place(output_dir, sidecar_path(relative)), partial(_write_bytes, format_json(sidecar))))
+    commit_mark = files[-1][0]
+    for folder in {path.parent for path, _ in files}:
+        make_folder(folder)
+    with output_errors(commit_mark):
+        # From here until the end there is no complete result, even if an earlier one stands here.
+        commit_mark.unlink(missing_ok=True)
+        _remove_products(products.image, output_dir, set(ALL_PRODUCTS) - set(products.stamp.products))
+    write_files(files)
+    clear_failure(products.image, output_dir)
+    return tuple(path for path, _ in files)
+
+
+def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
+    """Remove the result of an image if it does not describe the image as it is now.
+
+    Called when an image fails, so that no mask of an earlier state of the image is taken for its result.
+
+    Returns
+    -------
+    bool
+        True if a result was removed.
+    """
+    commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
+    if not commit_mark.is_file() or is_current(image, output_dir, stamp):
+        return False
+    with output_errors(commit_mark):
+        commit_mark.unlink(missing_ok=True)
+        _remove_products(image, output_dir, ALL_PRODUCTS)
+    return True
+
+
+def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]) -> None:
+    """Remove files of an earlier result that is no more."""
+    for product in products:
+        path = derivative_path(image, product)
+        for name in (path, sidecar_path(path)):
+            place(output_dir, name).unlink(missing_ok=True)
+
+
+def _write_bytes(content: bytes, stream: BinaryIO) -> None:
+    stream.write(content)
+
+
+def _mask(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of the mask."""
+    sidecar = mask_sidecar(source, products.image, products.loaded, products.segmentation, products.stamp)
+    return _nifti_writer(products, products.segmentation.mask.data), sidecar
+
+
+def _probseg(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of the probability."""
+    sidecar = image_sidecar(source, products.image, "probseg")
+    return _nifti_writer(products, products.segmentation.probability.data), sidecar
+
+
+def _centerline_mask(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of the centerline as an image."""
+    given = products.stamp.correction.get("Kind") == "centerline"
+    sidecar = image_sidecar(source, products.image, "centerline_mask") | {"Manual": given}
+    return _nifti_writer(products, products.segmentation.centerline_mask.data), sidecar
+
+
+def _centerline_table(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of the centerline as points."""
+    names = {"x_mm": "right", "y_mm": "anterior", "z_mm": "superior"}
+    columns = dict(zip(names, products.segmentation.centerline.xyz.T, strict=True))
+    described = {name: {"Description": f"World coordinate towards {end}", "Units": "mm"} for name, end in names.items()}
+    sidecar = table_sidecar(source, products.image, "centerline_tsv") | described
+    return partial(_write_bytes, format_columns(columns, dict.fromkeys(names, 3))), sidecar
+
+
+def _morph(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of the table of measures."""
+    described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
+    sidecar = table_sidecar(source, products.image, "morph") | described
+    columns = products.segmentation.metrics.columns()
+    levels = products.levels
+    if levels is not None:
+        columns |= {LEVEL_COLUMN: levels.values}
+        sidecar[LEVEL_COLUMN] = dict(LEVEL_DESCRIPTION) | {"DataSet": levels.file.dataset, "File": levels.file.relative}
+    return partial(_write_bytes, format_columns(columns, {"slice": 0, LEVEL_COLUMN: 0})), sidecar
+
+
+def _structure(products: ImageProducts, source: str, product: str) -> Part:
+    """Return writer and sidecar of one product about a structure inside of the cord."""
+    structure = products.segmentation.structure
+    if structure is None:
+        raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")
+    sidecar = structure_sidecar(source, products.image, structure, product, products.stamp)
+    if product.endswith("_morph"):
+        return partial(_write_bytes, format_columns(structure.measures, {"slice": 0})), sidecar
+    volume = structure.mask if product.endswith("_mask") else structure.probability
+    return _nifti_writer(products, volume.data), sidecar
+
+
+def _nifti_writer(products: ImageProducts, data: NDArray[np.generic]) -> Callable[[BinaryIO], None]:
+    """Return a function that writes values in the space and the shape of the source."""
+    shaped = data.reshape(products.loaded.shape)
+    return lambda stream: write_nifti(stream, shaped, products.loaded.header)
+
+
+_PARTS = {
+    "mask": _mask,
+    "probseg": _probseg,
+    "centerline_mask": _centerline_mask,
+    "centerline_tsv": _centerline_table,
+    "morph": _morph,
+}

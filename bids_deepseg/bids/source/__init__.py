@@ -1,0 +1,1 @@
+"""What is read: the data set and what people put beside it."""

@@ -1,0 +1,167 @@
+"""Choose images by the entities of their names, with the filter files of fMRIPrep.
+
+A filter file is a JSON object. Each key is a suffix in lower case (``t2w``) or a folder (``anat``, ``dwi``), each value
+says which entities its images must have::
+
+    {"t2w": {"acquisition": "ax", "session": ["pre", "post"], "reconstruction": null, "run": "*"}}
+
+A text is the value, a list any of them, ``null`` means that the entity is absent, ``"*"`` that it has any value. Images
+to which no key applies are taken.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.bids.naming import ENTITIES
+from bids_deepseg.bids.source.walk import DATATYPES, FoundFile
+from bids_deepseg.errors import UsageError
+
+#: Any value; absent.
+_ANY, _NONE = "*", None
+
+#: Names beside the entities that filter files use.
+_PARTS = ("suffix", "datatype")
+
+#: Entities whose values are numbers: 1 and 01 are the same.
+_INDICES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
+
+Values = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """One key of a filter file.
+
+    Attributes
+    ----------
+    key : str
+        Suffix in lower case, or folder.
+    conditions : tuple of (str, tuple of (str or None))
+        Entities by the long names of pybids, and the values of which one is needed.
+    """
+
+    key: str
+    conditions: tuple[tuple[str, Values], ...]
+
+    def applies_to(self, file: FoundFile) -> bool:
+        """Tell whether the filter is about a file."""
+        return self.key in (file.suffix.lower(), file.datatype)
+
+    def accepts(self, file: FoundFile) -> bool:
+        """Tell whether a file meets all conditions, or is none of the filter's business."""
+        if not self.applies_to(file):
+            return True
+        facts = {**file.entities, "suffix": file.suffix, "datatype": file.datatype}
+        return all(_matches(name, facts.get(name), values) for name, values in self.conditions)
+
+    def __str__(self) -> str:
+        words = {_ANY: "any", _NONE: "absent"}
+        return f"{self.key}: " + "; ".join(
+            f"{name} {' or '.join(words.get(value, str(value)) for value in values)}"
+            for name, values in self.conditions
+        )
+
+
+def read_filters(path: Path, suffixes: Iterable[str]) -> tuple[ImageFilter, ...]:
+    """Read a filter file.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+    suffixes : iterable of str
+        Suffixes that are selected; a key that none of them has is an error.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, has an unknown key or entity, or contradicts ``suffixes``.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The filter file {path} cannot be read: {error}. A JSON object is expected.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"The filter file {path} holds a {type(content).__name__}. A JSON object is expected.")
+    known = [suffix.lower() for suffix in suffixes] + list(DATATYPES)
+    filters = []
+    for key, entities in content.items():
+        if key not in known:
+            raise UsageError(
+                f"The filter file {path} has the key {key!r}, which no selected image has{_nearest(key, known)}. "
+                f"Choose from: {', '.join(dict.fromkeys(known))}."
+            )
+        if not isinstance(entities, dict):
+            raise UsageError(f'The filter file {path} has {entities!r} for {key!r}. {{"entity": value}} is expected.')
+        filters.append(ImageFilter(key, tuple(_condition(path, key, item) for item in entities.items())))
+    return tuple(filters)
+
+
+def check_labels(filters: Iterable[ImageFilter], labels: Mapping[str, Iterable[str]]) -> None:
+    """Refuse a filter that excludes everything that an option asks for.
+
+    Parameters
+    ----------
+    filters : iterable of ImageFilter
+        From :func:`read_filters`.
+    labels : mapping of str to iterable of str
+        Labels that options ask for, by entity; none for all.
+
+    Raises
+    ------
+    UsageError
+        If an entity has no value in common with the option.
+    """
+    for each in filters:
+        for name, values in each.conditions:
+            wanted = set(labels.get(name, ()))
+            if wanted and not wanted & set(values) and not {_ANY, _NONE} & set(values):
+                raise UsageError(
+                    f"The filter {each} contradicts the options, which select the {name} {', '.join(sorted(wanted))}. "
+                    "Change one of them."
+                )
+
+
+def _condition(path: Path, key: str, item: tuple[str, Any]) -> tuple[str, Values]:
+    """Read one entity of a filter and its values."""
+    name, value = item
+    known = [*ENTITIES.values(), *_PARTS]
+    if name not in known:
+        near = ENTITIES.get(name)
+        hint = f"; did you mean {near!r}?" if near else _nearest(name, known)
+        raise UsageError(
+            f"The filter file {path} has the entity {name!r} for {key!r}, which does not exist{hint}. "
+            "The long names of pybids are expected, for example acquisition."
+        )
+    values = value if isinstance(value, list) else [value]
+    if not values or any(isinstance(v, bool) or not isinstance(v, str | int | None) for v in values):
+        raise UsageError(
+            f'The filter file {path} has {value!r} for {name!r} of {key!r}. A text, a list of texts, null or "*" is '
+            "expected."
+        )
+    prefix = {"subject": "sub-", "session": "ses-"}.get(name, "")
+    return name, tuple(v if v is None else str(v).removeprefix(prefix) for v in values)
+
+
+def _matches(name: str, found: str | None, values: Values) -> bool:
+    """Tell whether the value of an entity is one of those that are accepted."""
+    if found is None:
+        return _NONE in values
+    return any(value is not None and (value == _ANY or _same(name, found, value)) for value in values)
+
+
+def _same(name: str, one: str, other: str) -> bool:
+    """Compare two values, indices as numbers."""
+    if name in _INDICES and one.isdigit() and other.isdigit():
+        return int(one) == int(other)
+    return one == other
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Say what may have been meant."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,71 @@
+"""Choose what is segmented of an anatomical file with several volumes, a *series*.
+
+A *rule* is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume is an image of its own
+whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and ``echo`` or ``chunk`` would
+say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bids_deepseg.bids.source.header import read_size
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.errors import ImageError
+
+#: Suffixes whose volumes are the echoes of one acquisition: they show the same place, and their mean has less noise.
+#: Of others it is unknown what the volumes are; the first one is at least an image as it was measured.
+_ECHO_SUFFIXES = frozenset({"T2starw", "T2star", "MEGRE"})
+
+
+def volume_rule(image: BidsImage, asked: str = "auto") -> str:
+    """Return the rule for the series of an image.
+
+    Parameters
+    ----------
+    image : BidsImage
+        An anatomical image, whether it is a series or not.
+    asked : {"auto", "mean", "first", "each"} or str
+        As given by the user: also the number of a volume from 0.
+
+    Returns
+    -------
+    str
+        ``mean`` or the number of a volume; for a volume of its own its number, whatever was asked.
+    """
+    if image.volume is not None:
+        return str(image.volume)
+    if asked in ("auto", "each"):
+        return "mean" if image.suffix in _ECHO_SUFFIXES else "0"
+    return "0" if asked == "first" else asked
+
+
+def is_series(image: BidsImage) -> bool:
+    """Tell whether an anatomical file holds several volumes, by its header; one that cannot be read holds none."""
+    return _count_volumes(image) > 1
+
+
+def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
+    """Replace each anatomical series by its volumes, as images of their own.
+
+    Parameters
+    ----------
+    images : iterable of BidsImage
+        Whole files.
+    """
+    return tuple(one for image in images for one in _volumes_of(image))
+
+
+def _volumes_of(image: BidsImage) -> list[BidsImage]:
+    """Return the volumes of a series, or the image itself."""
+    n_volumes = _count_volumes(image)
+    return [replace(image, volume=number) for number in range(n_volumes)] if n_volumes > 1 else [image]
+
+
+def _count_volumes(image: BidsImage) -> int:
+    """Return the number of volumes of an anatomical file; diffusion series have a rule of their own."""
+    if image.datatype != "anat":
+        return 1
+    try:
+        return read_size(image.path).n_volumes
+    except ImageError:
+        return 1

@@ -1,0 +1,1 @@
+"""Commands: words of the command line in, exit code out."""

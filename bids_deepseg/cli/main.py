@@ -1,0 +1,261 @@
+"""Run the command line: read it, prepare the process, run the app, and tell how it ended by text and exit code.
+
+Everything slow is imported inside of functions: ``--help`` needs none of it.
+"""
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_deepseg import __version__
+from bids_deepseg.app.record import RunRecord
+from bids_deepseg.cli.process import Interrupted, environment, signals_raise, variables
+from bids_deepseg.cli.segment import is_segment_command, run_segment
+from bids_deepseg.cli.viewer import is_viewer_command, run_viewer
+from bids_deepseg.cli.weights import is_weights_command, run_weights
+from bids_deepseg.errors import BidsDeepsegError, DatasetError
+from bids_deepseg.logs import error_line
+from bids_deepseg.options.config_file import write_config
+from bids_deepseg.options.parsing import parse_arguments
+from bids_deepseg.options.run import RunOptions
+from bids_deepseg.terminal import complain, say
+
+if TYPE_CHECKING:
+    from bids_deepseg.engine import Engine
+    from bids_deepseg.execution import Allocation
+
+_UNEXPECTED_CODE = 70
+
+
+def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -> int:
+    """Run the app.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words of the command line, without the name of the program; those of the process by default.
+    engine : Engine, optional
+        Segmentation method; the package's networks by default.
+
+    Returns
+    -------
+    int
+        Exit code of the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    record = RunRecord()
+    try:
+        # The name of a subcommand may be that of a data set as well; a run has more words.
+        if words[:1] == ["example"] and len(words) <= 2:
+            return _write_example(words[1:])
+        for is_command, run_command in ((is_weights_command, run_weights), (is_viewer_command, run_viewer)):
+            if is_command(words):
+                return _run_command(run_command, words[1:])
+        if is_segment_command(words):
+            return run_segment(words[1:], say=say, complain=complain, engine=engine)
+        options = parse_arguments(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BidsDeepsegError as error:
+        return _finish(record, error.exit_code, str(error))
+    return _run_and_tell(options, record, engine)
+
+
+def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
+    """Run the app, and turn whatever ends it into an exit code and the last line."""
+    try:
+        with signals_raise():
+            code = _run(options, record, engine)
+    except BidsDeepsegError as error:
+        if options.debug:
+            traceback.print_exc()
+        return _finish(record, error.exit_code, str(error), options)
+    except Interrupted as end:
+        name = signal.Signals(end.number).name
+        text = f"Interrupted by {name}. Finished images are kept; the same command goes on with the others."
+        return _finish(record, 128 + end.number, text, options)
+    except Exception as error:
+        if options.debug or record.log_folder is None:
+            traceback.print_exc()
+        return _finish(record, _UNEXPECTED_CODE, _unexpected(error, record), options)
+    return _finish(record, code, options=options)
+
+
+def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
+    """Prepare folders, logs and environment, then run the app."""
+    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
+    from bids_deepseg.app.workspace import (  # noqa: PLC0415
+        clean_leftovers,
+        create_log_folder,
+        prepare_output,
+        temporary_folder,
+    )
+    from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
+
+    _check_input(options)
+    if options.dry_run:
+        return _preview(options, record, engine)
+    device = choose_device(options.device) if "participant" in options.levels else "cpu"
+    prepare_output(options.output_dir)
+    record.log_folder = create_log_folder(options.output_dir)
+    settings = logs.LogSettings(record.log_folder, options.verbosity, options.log_format == "json")
+    with ExitStack() as stack:
+        stack.callback(logs.close)
+        logs.configure(settings)
+        tell_device(options.device, device)
+        allocation = _allocate(options)
+        if options.clean_work:
+            clean_leftovers(options.work_dir, options.output_dir)
+        keep = options.keep_work or options.debug
+        folder = stack.enter_context(temporary_folder(options.work_dir, options.output_dir, keep=keep))
+        stack.enter_context(environment(variables(allocation, folder, device, low_memory=options.low_memory)))
+        _write_config(options, allocation, record.log_folder)
+
+        from bids_deepseg.app.run import Run, run_app  # noqa: PLC0415 - loads numpy, which reads the environment
+        from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
+
+        configured = (engine or NetworkEngine()).configured(options.settings)
+        return run_app(Run(options, allocation, configured, record, settings))
+
+
+def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
+    """Tell what a run would do; nothing is written."""
+    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
+    from bids_deepseg.app.participant.dry_run import describe_preview, preview_run, tell_preview  # noqa: PLC0415
+    from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
+
+    as_json = options.log_format == "json"
+    try:
+        logs.configure(logs.LogSettings(None, options.verbosity, as_json))
+        configured = (engine or NetworkEngine()).configured(options.settings)
+        preview = preview_run(options, _allocate(options), configured, record)
+    finally:
+        logs.close()
+    text = json.dumps(describe_preview(preview), ensure_ascii=False) if as_json else "\n".join(tell_preview(preview))
+    say(text)
+    return 0
+
+
+def _allocate(options: RunOptions) -> "Allocation":
+    """Divide processors and memory."""
+    from bids_deepseg.execution import resources  # noqa: PLC0415 - not needed for --help
+
+    return resources.allocate(
+        n_cpus=options.n_cpus,
+        omp_nthreads=options.omp_nthreads,
+        cpus=resources.available_cpus(),
+        memory=resources.usable_memory(options.memory, resources.available_memory()),
+        most_workers=1 if options.low_memory else None,
+    )
+
+
+def _check_input(options: RunOptions) -> None:
+    """Make sure that there is an input, before anything is created.
+
+    Raises
+    ------
+    DatasetError
+        If the folder that the first level reads is missing or no data set.
+    """
+    if "participant" in options.levels and not options.boilerplate_only:
+        from bids_deepseg.bids.source.walk import list_participants  # noqa: PLC0415 - not needed for --help
+
+        list_participants(options.bids_dir)
+        if options.filter_file:
+            from bids_deepseg.app.participant.selection import make_selection  # noqa: PLC0415
+
+            make_selection(options)
+    elif not options.output_dir.is_dir():
+        raise DatasetError(
+            f"The folder {options.output_dir} does not exist. The output of the participant level is expected there. "
+            "Run that first."
+        )
+
+
+def _write_config(options: RunOptions, allocation: "Allocation", folder: Path) -> None:
+    """Write ``config.toml``, what was asked for, and ``config.json``, with what it is run."""
+    write_config(options, folder / "config.toml")
+    content = {
+        "version": __version__,
+        "python": sys.version,
+        "command": sys.argv,
+        "allocation": asdict(allocation),
+    }
+    text = json.dumps(content, indent=2, default=str, ensure_ascii=False)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _unexpected(error: Exception, record: RunRecord) -> str:
+    """Describe an error that nobody foresaw, and keep its traceback in the logs."""
+    text = f"Unexpected {type(error).__name__}: {error}. This is a fault of the program; please report it"
+    if record.log_folder is None:
+        return f"{text} with the lines above."
+    path = record.log_folder / "crash.txt"
+    try:
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return f"{text}. Use --debug to see where it happened."
+    return f"{text} with {path}."
+
+
+def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions | None = None) -> int:
+    """Tell how the run ended; the last line is for programs."""
+    as_json = options is not None and options.log_format == "json"
+    try:
+        record.write(code, message)
+    except OSError as error:
+        _tell_error(f"The summary could not be written: {error}", as_json=as_json)
+    if message:
+        _tell_error(message, as_json=as_json)
+    elif code:
+        text = f"bids_deepseg ended with code {code}: {record.n_failed} of {len(record.images)} images failed."
+        complain(error_line(text)) if as_json else complain(text)
+    elif not as_json and options is not None and options.verbosity >= 0:
+        say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")
+    say("bids_deepseg-summary " + json.dumps(record.summary(code), ensure_ascii=False))
+    return code
+
+
+def _tell_error(message: str, *, as_json: bool) -> None:
+    """Write an error to the terminal."""
+    complain(error_line(message) if as_json else f"ERROR: {message}")
+
+
+def _write_example(words: Sequence[str]) -> int:
+    """Write the example data set: ``bids_deepseg example DIR``."""
+    if words in (["-h"], ["--help"]):
+        say("usage: bids_deepseg example DIR\n\nWrite a small BIDS data set with synthetic images into DIR.")
+        return 0
+    if len(words) != 1 or words[0].startswith("-"):
+        complain("ERROR: One folder is expected. Usage: bids_deepseg example DIR")
+        return 64
+    from bids_deepseg.example import write_example  # noqa: PLC0415
+    from bids_deepseg.files.atomic import output_errors  # noqa: PLC0415 - not needed for --help
+
+    folder = Path(words[0])
+    try:
+        with output_errors(folder):
+            write_example(folder)
+    except BidsDeepsegError as error:
+        complain(f"ERROR: {error}")
+        return error.exit_code
+    output = folder / "derivatives" / "bids_deepseg"
+    say(f"Wrote an example data set to {folder}. Segment it with:\n  bids_deepseg {folder} {output} participant group")
+    return 0
+
+
+def _run_command(command: Callable[..., int], words: Sequence[str]) -> int:
+    """Run a subcommand: ``bids_deepseg weights ...`` or ``bids_deepseg viewer ...``."""
+    try:
+        return command(words, say=say)
+    except BidsDeepsegError as error:
+        complain(f"ERROR: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

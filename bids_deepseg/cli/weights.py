@@ -1,0 +1,184 @@
+"""Serve ``bids_deepseg weights``: list, check and install the published networks of a folder.
+
+A run of the app imports none of this.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from bids_deepseg.errors import NetworkError, UsageError
+
+if TYPE_CHECKING:
+    from bids_deepseg.networks.published.specs import FoundFile, PublishedSpec
+
+#: Words after ``weights``.
+ACTIONS = ("list", "check", "install")
+
+#: A run names one of these.
+_LEVELS = frozenset({"participant", "group"})
+
+_DESCRIPTION = """\
+Manage networks that other groups published. The package neither contains nor needs them.
+
+  list [DIR]             show all that are known, and which are in DIR
+  check DIR [NAME ...]   compare the files in DIR with the published ones (git blob ids)
+  install DIR [NAME ...] fetch those of the release r20180610 into DIR; needs a connection
+
+The authors state no licence for these files. Ask them before you pass the files on."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises instead of ending the process with code 2, which BIDS Apps reserve."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message as :class:`UsageError`."""
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {self.usage}; --help explains it.")
+
+
+def is_weights_command(words: Sequence[str]) -> bool:
+    """Tell ``weights list`` and the like from a run on a data set in a folder called ``weights``."""
+    if words[:1] != ["weights"] or not _LEVELS.isdisjoint(words[2:]):
+        return False
+    return len(words) == 1 or words[1] in {*ACTIONS, "-h", "--help"}
+
+
+def run_weights(words: Sequence[str], *, say: Callable[[str], None]) -> int:
+    """Run one of the actions.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words after ``weights``.
+    say : callable
+        Writes one line for the user.
+
+    Returns
+    -------
+    int
+        0 if all is well, 78 if a checked file is missing or is not the published one.
+
+    Raises
+    ------
+    UsageError
+        If the words make no sense.
+    NetworkError
+        If a file cannot be read or fetched.
+    OutputError
+        If a file cannot be written.
+    SystemExit
+        With code 0 after ``--help``.
+    """
+    found = _parse(words)
+    from bids_deepseg.networks.published.specs import PUBLISHED, published_spec  # noqa: PLC0415 - not needed for --help
+
+    specs = tuple(published_spec(name) for name in found.names)
+    if found.action == "list":
+        return _list(found.folder, PUBLISHED, say)
+    if found.action == "check":
+        return _check(found.folder, specs, say)
+    return _install(found.folder, specs, found.address, say)
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the words."""
+    parser = _Parser(
+        "bids_deepseg weights",
+        usage="bids_deepseg weights {list,check,install} DIR [NAME ...] [--from ADDRESS]",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", choices=ACTIONS, help=argparse.SUPPRESS)
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="folder of network files")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks, by the names that 'list' shows")
+    parser.add_argument(
+        "--from",
+        dest="address",
+        metavar="ADDRESS",
+        help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced "
+        "(default: the release on GitHub)",
+    )
+    found = parser.parse_args(list(words))
+    if found.folder is None and found.action != "list":
+        parser.error("a folder is expected")
+    if found.action == "list" and found.names:
+        parser.error("list takes one folder at most")
+    if found.action != "install" and found.address:
+        parser.error("--from belongs to install")
+    return found
+
+
+def _list(folder: Path | None, specs: Sequence["PublishedSpec"], say: Callable[[str], None]) -> int:
+    """Show the table of networks."""
+    from bids_deepseg.networks.published.specs import FoundFile, find_files  # noqa: PLC0415 - not needed for --help
+
+    files = [FoundFile(spec, "missing") for spec in specs] if folder is None else find_files(folder, specs)
+    rows = [("name", "shows", "contrast", "patch", "parameters", "licence", "in DIR" if folder else "")]
+    for file in files:
+        spec = file.spec
+        patch = "x".join(str(size) for size in spec.patch_shape)
+        state = file.state if folder else ""
+        rows.append((spec.name, spec.task, spec.contrast, patch, str(spec.n_parameters), spec.licence, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        say("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _check(folder: Path, specs: Sequence["PublishedSpec"], say: Callable[[str], None]) -> int:
+    """Compare files; those that are named must be there, otherwise one at least."""
+    from bids_deepseg.networks.published.specs import PUBLISHED, find_files  # noqa: PLC0415 - not needed for --help
+
+    files = find_files(folder, specs or PUBLISHED)
+    for file in files:
+        say(_line(file))
+    n_present = sum(file.state == "present" for file in files)
+    n_changed = sum(file.state == "changed" for file in files)
+    say(f"{n_present} of {len(files)} are the published files, {n_changed} differ.")
+    wrong = n_changed or n_present == 0 or (specs and n_present < len(files))
+    return NetworkError.exit_code if wrong else 0
+
+
+def _line(file: "FoundFile") -> str:
+    """Tell the state of one file."""
+    if file.path is None:
+        return f"missing  {file.spec.name}: {' or '.join(file.spec.filenames)}"
+    if file.state == "present":
+        return f"ok       {file.spec.name}: {file.path}"
+    return f"DIFFERS  {file.spec.name}: {file.path} is {file.reason} (blob {file.blob}, expected {file.spec.blob})"
+
+
+def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None, say: Callable[[str], None]) -> int:
+    """Fetch what is missing; each file gets its name only after it was found to be the published one."""
+    from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415 - not needed for --help
+    from bids_deepseg.networks.published.download import RELEASE_ADDRESS, address_of, fetch  # noqa: PLC0415
+    from bids_deepseg.networks.published.specs import PUBLISHED, RELEASE, find_file  # noqa: PLC0415
+
+    outside = [spec.name for spec in specs if not spec.in_release]
+    if outside and address is None:
+        names = ", ".join(outside)
+        raise UsageError(f"Not in the release {RELEASE[1]}: {names}. Say where they are with --from.")
+    wanted = [
+        (spec, address_of(spec, address or RELEASE_ADDRESS))
+        for spec in specs or [spec for spec in PUBLISHED if spec.in_release]
+    ]
+    make_folder(folder)
+    for spec, source in wanted:
+        file = find_file(folder, spec)
+        if file.state == "changed":
+            raise NetworkError(
+                f"{file.path} is {file.reason}, not the published network {spec.name}. It was left as it is; move it "
+                "away and install again."
+            )
+        if file.state == "present":
+            say(_line(file))
+            continue
+        say(f"fetching {spec.name} from {source}")
+        content = fetch(spec, source)
+        path = folder / spec.filenames[0]
+        write_files([(path, lambda stream, content=content: stream.write(content))])  # type: ignore[misc]
+        say(f"ok       {spec.name}: {path} ({len(content)} bytes)")
+    say("The authors state no licence for these files. Ask them before you pass the files on.")
+    return 0

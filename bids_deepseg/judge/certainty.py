@@ -1,0 +1,128 @@
+"""Measure how sure the networks are, and whether the mask is what they see.
+
+The *expected Dice* of a mask M under a probability p is ``2 sum of p in M / (size of M + sum of p)``: the soft Dice
+(Milletari et al. 2016, V-Net, eq. of the Dice loss with sums in place of squares) between the mask and the probability.
+It is near to 1 only where the mask is all that the networks see and they are sure of it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.judge.evidence import Evidence, Surroundings
+from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.heatmap import Heatmap
+
+#: Probability below which a voxel of the mask is one that the network denies, and above which it misses one.
+_DENIED, _SURE = 0.2, 0.8
+
+#: Heat is a rival of the path's when it is farther away than a wide cord's diameter.
+_RIVAL_MM = 15.0
+
+
+def whole_expected_dice(around: Surroundings) -> float:
+    """Return the expected Dice of the whole mask."""
+    total = float(around.mask.sum() + around.probability.sum(dtype=np.float64))
+    return 2 * float((around.probability * around.mask).sum(dtype=np.float64)) / total if total > 0 else 0.0
+
+
+def certainty(around: Surroundings, threshold: float = 0.5) -> float:
+    """Return the expected Dice of the network's own mask: how sure it is, whatever mask is judged."""
+    own = around.probability >= threshold
+    total = float(own.sum() + around.probability.sum(dtype=np.float64))
+    return 2 * float(around.probability[own].sum(dtype=np.float64)) / total if total > 0 else 0.0
+
+
+def agreement(around: Surroundings, threshold: float = 0.5) -> float:
+    """Return the Dice of the mask and the network's own."""
+    return dice(around.mask, around.probability >= threshold)
+
+
+def slice_agreement(around: Surroundings, threshold: float = 0.5) -> NDArray[np.float64]:
+    """Return the Dice of the mask and the network's own in each slice; NaN where both have little to compare.
+
+    A slice with less of both than a small cord's area (15 mm²) has nothing to agree about.
+    """
+    own = around.probability >= threshold
+    least = 15.0 / (around.zooms[0] * around.zooms[1])
+    both, size = (around.mask & own).sum((0, 1)), around.mask.sum((0, 1)) + own.sum((0, 1))
+    return np.where(size >= least, 2 * both / np.maximum(size, 1), np.nan)
+
+
+def slice_certainty(around: Surroundings, threshold: float = 0.5) -> NDArray[np.float64]:
+    """Return the expected Dice of the network's own mask in each slice that has one; NaN in the others."""
+    own = around.probability >= threshold
+    mass = (around.probability * own).sum((0, 1), dtype=np.float64)
+    total = own.sum((0, 1)) + around.probability.sum((0, 1), dtype=np.float64)
+    return np.where(own.any((0, 1)), 2 * mass / np.maximum(total, 1e-9), np.nan)
+
+
+def denied_share(around: Surroundings) -> float:
+    """Return the share of the mask that the network sees as something else."""
+    return float((around.probability[around.mask] < _DENIED).mean()) if around.mask.any() else 1.0
+
+
+def missed_share(around: Surroundings) -> float:
+    """Return the voxels that the network is sure of and that the mask lacks, relative to the mask's."""
+    missed = float(((around.probability > _SURE) & ~around.mask).sum())
+    return missed / max(1.0, float(around.mask.sum()))
+
+
+def border_probability(around: Surroundings) -> tuple[float, float]:
+    """Return the mean probability of the mask's outermost voxels, and of the voxels next to them."""
+    step = max(around.zooms[:2])
+    inner = around.probability[(around.distance_mm <= 0) & (around.distance_mm > -step)]
+    outer = around.probability[(around.distance_mm > 0) & (around.distance_mm <= step)]
+    return tuple(float(part.mean()) if part.size else float("nan") for part in (inner, outer))  # type: ignore[return-value]
+
+
+def disagreement(evidence: Evidence) -> float:
+    """Return the difference between the answers to patches and to their mirror images, relative to their sum."""
+    if evidence.spread is None:
+        return float("nan")
+    mass = float(evidence.probability.data.sum(dtype=np.float64))
+    return float(evidence.spread.data.sum(dtype=np.float64)) / mass if mass > 0 else float("nan")
+
+
+def other_dice(evidence: Evidence, threshold: float = 0.5) -> float:
+    """Return the Dice of the mask with that of another network."""
+    if evidence.other is None:
+        return float("nan")
+    return dice(evidence.mask.volume.data > 0, evidence.other.data >= threshold)
+
+
+def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Return the Dice of two masks, 1 when both are empty."""
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0
+
+
+def rival_heat(heatmap: Heatmap, centerline: Centerline) -> float:
+    """Return the largest heat far from the path relative to that at the path; median of the slices."""
+    volume: Volume = heatmap.volume
+    points = volume.grid.world_to_voxel(centerline.xyz)
+    zi, zj, _ = volume.grid.zooms
+    i, j = (np.arange(n) for n in volume.data.shape[:2])
+    shares = []
+    for point, heat in zip(points, centerline.heat, strict=True):
+        k = round(float(point[2]))
+        if not 0 <= k < volume.data.shape[2]:
+            continue
+        far = ((i - point[0]) * zi)[:, None] ** 2 + ((j - point[1]) * zj)[None] ** 2 > _RIVAL_MM**2
+        rival = float(volume.data[..., k][far].max()) if far.any() else 0.0
+        shares.append(rival / max(float(heat), 0.05))
+    return float(np.median(shares)) if shares else float("nan")
+
+
+def roughness(around: Surroundings) -> float:
+    """Return how much neighbouring slices of the mask differ, their centres aligned: the mean of 1 - Dice."""
+    present = np.flatnonzero(around.mask.any((0, 1)))
+    centres = {int(k): ndimage.center_of_mass(around.mask[..., k]) for k in present}
+    values = []
+    for k in present[:-1]:
+        if k + 1 not in centres:
+            continue
+        move = np.rint(np.subtract(centres[int(k)], centres[int(k) + 1])).astype(int)
+        values.append(1 - dice(around.mask[..., k], np.roll(around.mask[..., k + 1], move, (0, 1))))
+    return float(np.mean(values)) if values else float("nan")

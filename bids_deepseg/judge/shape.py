@@ -1,0 +1,103 @@
+"""Measure the shape of a mask and its place in the image."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bids_deepseg.judge.evidence import Evidence, Surroundings
+
+
+def n_objects(around: Surroundings) -> NDArray[np.float64]:
+    """Return the number of separate objects in each slice."""
+    eight = np.ones((3, 3))
+    return np.array([ndimage.label(around.mask[..., k], eight)[1] for k in range(around.mask.shape[2])], float)
+
+
+def hole_share(around: Surroundings) -> float:
+    """Return the area of holes in the slices relative to the mask's."""
+    filled = np.stack([ndimage.binary_fill_holes(around.mask[..., k]) for k in range(around.mask.shape[2])], axis=2)
+    return float((filled & ~around.mask).sum()) / max(1.0, float(around.mask.sum()))
+
+
+def asymmetry(around: Surroundings) -> NDArray[np.float64]:
+    """Return 1 - Dice of each slice with its mirror image, left for right, about its centre of mass.
+
+    The axis of the mirror is that of the image: a cord turned by a few degrees stays close to its mirror image.
+    """
+    values = []
+    for k in np.flatnonzero(around.mask.any((0, 1))):
+        inside = around.mask[..., k]
+        i, j = np.nonzero(inside)
+        mirrored = np.rint(2 * i.mean() - i).astype(int)
+        within = (mirrored >= 0) & (mirrored < len(inside))
+        values.append(1 - inside[mirrored[within], j[within]].sum() / len(i))
+    return np.array(values)
+
+
+def centre_steps_mm(evidence: Evidence) -> NDArray[np.float64]:
+    """Return how far each slice's centre lies from the line through its neighbours', in mm in plane.
+
+    The distance is reduced by what a smooth course may bend over thick slices: 1 mm for each 10 mm between slices.
+    """
+    centres, present = mask_centres_mm(evidence)
+    if len(present) < 3:
+        return np.zeros(0)
+    neighbours = (present[2:] - present[:-2]) == 2
+    bend = np.linalg.norm(centres[1:-1] - (centres[2:] + centres[:-2]) / 2, axis=1)
+    return np.asarray(np.maximum(0.0, bend - 0.1 * evidence.image.grid.zooms[2])[neighbours])
+
+
+def apart_mm(evidence: Evidence) -> NDArray[np.float64]:
+    """Return the distance in plane between the mask's centre and the centerline in each slice that has both."""
+    centres, present = mask_centres_mm(evidence)
+    points = evidence.image.grid.world_to_voxel(evidence.centerline.xyz)
+    known = {round(float(k)): (i, j) for i, j, k in points}
+    zooms = np.array(evidence.image.grid.zooms[:2])
+    found = [
+        np.linalg.norm(c - np.array(known[int(k)]) * zooms) for c, k in zip(centres, present, strict=True) if k in known
+    ]
+    return np.array(found, float)
+
+
+def mask_centres_mm(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the centre of each slice of the mask in mm from the image's first voxel, and the slices."""
+    mask = evidence.mask.volume
+    present = np.flatnonzero(mask.data.any((0, 1)))
+    centres = [ndimage.center_of_mass(mask.data[..., k]) for k in present]
+    return np.array(centres, float).reshape(-1, 2) * np.array(mask.grid.zooms[:2]), present
+
+
+def border_share(evidence: Evidence) -> float:
+    """Return the share of the slices with mask in which it touches the border of the field of view in plane."""
+    mask = evidence.mask.volume.data > 0
+    touching = np.asarray(mask[[0, -1]].any((0, 1)) | mask[:, [0, -1]].any((0, 1)))
+    present = np.asarray(mask.any((0, 1)))
+    return float(touching[present].mean()) if present.any() else 0.0
+
+
+def reach_mm(evidence: Evidence) -> float:
+    """Return how far the mask reaches from the centerline in plane: the 98th percentile of its voxels, in mm."""
+    points = evidence.image.grid.world_to_voxel(evidence.centerline.xyz)
+    zi, zj, _ = evidence.image.grid.zooms
+    reaches = []
+    for i0, j0, k0 in points:
+        k = round(float(k0))
+        if 0 <= k < evidence.image.data.shape[2]:
+            i, j = np.nonzero(evidence.mask.volume.data[..., k])
+            if len(i):
+                reaches.append(float(np.maximum(np.abs(i - i0) * zi, np.abs(j - j0) * zj).max()))
+    return float(np.max(reaches)) if reaches else float("nan")
+
+
+def growth_upward(area: NDArray[np.float64], z_mm: NDArray[np.float64]) -> float:
+    """Return the median area of the uppermost 10 mm of the cord relative to that of the 30 mm below it.
+
+    The cord has about the same size from C1 to C3; the medulla widens above the foramen magnum.
+    """
+    known = np.isfinite(area)
+    area, z = area[known], z_mm[known]
+    if not len(z):
+        return float("nan")
+    depth = z.max() - z
+    upper, lower = area[depth <= 10], area[(depth > 10) & (depth <= 40)]
+    return float(np.median(upper) / np.median(lower)) if len(upper) and len(lower) >= 2 else float("nan")

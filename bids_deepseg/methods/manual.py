@@ -1,0 +1,59 @@
+"""Make the result of an image from a mask that a person drew: measured and judged, never changed."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from bids_deepseg.errors import error_context
+from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.pipeline import Segmentation
+from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.centerline import centerline_mask
+from bids_deepseg.stages.findings import Finding, judge
+from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.mask import raw_mask
+from bids_deepseg.stages.metrics import CordMetrics, measure_cord
+
+
+def result_of_mask(mask: Volume, facts: dict[str, str]) -> Segmentation:
+    """Measure and judge a mask that was drawn by hand.
+
+    The centerline runs through the centres of mass of the slices. There is no probability: the column
+    ``probability_mean`` is empty, and the probability of the result is that of the mask, 0 or 1. What the judge finds
+    is told, but the verdict is ``warn`` at worst, since a person has corrected the mask already.
+
+    Parameters
+    ----------
+    mask : Volume
+        uint8 mask on the native grid of the image.
+    facts : dict of str to str
+        From :meth:`bids_deepseg.bids.source.corrections.Correction.facts`.
+    """
+    canonical = to_canonical(mask)
+    certain = Volume(canonical.data.astype(np.float32), canonical.grid)
+    with error_context(stage="mask"):
+        cord = raw_mask(certain, threshold=0.5)
+        present = np.flatnonzero(canonical.data.any((0, 1)))
+        centres = [[*np.argwhere(canonical.data[..., k]).mean(0), k] for k in present]
+        course = centerline_from_points(canonical.grid.voxel_to_world(centres), canonical.grid)
+    with error_context(stage="metrics"):
+        measured = measure_cord(cord.volume, certain, mask.grid).columns()
+        unknown = np.full(len(measured["slice"]), np.nan)
+        metrics = CordMetrics(MappingProxyType(measured | {"probability_mean": unknown}))
+    found = (replace(one, severity="warn") if one.severity == "fail" else one for one in judge(course, cord, metrics))
+    return Segmentation(
+        probability=reorient_onto(certain, mask.grid),
+        mask=reorient_onto(cord.volume, mask.grid),
+        centerline=course,
+        centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), mask.grid),
+        metrics=metrics,
+        findings=(Finding("manual", "info", _who(facts)), *found),
+    )
+
+
+def _who(facts: dict[str, str]) -> str:
+    """Tell who drew the mask and when, as far as it is known."""
+    author = f" by {facts['Author']}" if "Author" in facts else ""
+    date = f" ({facts['Date']})" if "Date" in facts else ""
+    return f"The mask was corrected by hand{author}{date}: {facts['File']}."

@@ -1,0 +1,1 @@
+"""The centerline without networks: gradients, a linear detector and OptiC."""

@@ -1,0 +1,1 @@
+"""Old network files, read without running anything that they hold."""

@@ -1,0 +1,122 @@
+"""Build a Keras network from a plan and give it its weights."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.legacy.h5 import LegacyNetwork
+from bids_deepseg.networks.legacy.plan import PlannedLayer
+
+
+def build_legacy(legacy: LegacyNetwork) -> Any:
+    """Build the network of a file with layers of Keras 3 and copy its weights into it.
+
+    Parameters
+    ----------
+    legacy : LegacyNetwork
+        Layers and weights.
+
+    Returns
+    -------
+    keras.Model
+        float32 ``(N, *patch_shape, 1)`` to float32 ``(N, *patch_shape, 1)`` in [0, 1], channels last.
+
+    Raises
+    ------
+    NetworkError
+        If Keras infers other shapes than the plan.
+    """
+    import keras  # noqa: PLC0415 - importing this package must not load a network library
+
+    outputs: dict[str, Any] = {}
+    for planned in legacy.plan.layers:
+        if planned.kind == "input":
+            outputs[planned.name] = keras.Input(planned.shape, dtype="float32", name=planned.name)
+            continue
+        sources = [outputs[name] for name in planned.inputs]
+        features = sources if len(sources) > 1 else sources[0]
+        if planned.kind == "mean":
+            features = keras.layers.GlobalAveragePooling2D(
+                data_format="channels_last", keepdims=True, name=f"{planned.name}_mean"
+            )(features)
+        layer = _MAKERS[planned.kind](keras.layers, planned)
+        output = outputs[planned.name] = layer(features)
+        if tuple(output.shape[1:]) != planned.shape:
+            raise NetworkError(f"Layer {planned.name}: Keras makes {output.shape}, planned {planned.shape}.")
+        arrays = legacy.weights.get(planned.name, ())
+        if [tuple(weight.shape) for weight in layer.weights] != [array.shape for array in arrays]:
+            raise NetworkError(f"Layer {planned.name}: Keras expects other weights than the file has.")
+        layer.set_weights(list(arrays))
+    first, last = legacy.plan.layers[0].name, legacy.plan.layers[-1].name
+    network = keras.Model(outputs[first], outputs[last], name="published")
+    if network.count_params() != legacy.plan.n_parameters:
+        raise NetworkError(f"{network.count_params()} weights were built, {legacy.plan.n_parameters} planned.")
+    network.trainable = False
+    return network
+
+
+def _convolution(layers: Any, planned: PlannedLayer) -> Any:
+    settings = planned.settings
+    make = layers.Conv2D if len(planned.shape) == 3 else layers.Conv3D
+    return make(
+        planned.shape[-1],
+        settings["kernel"],
+        padding="same",
+        dilation_rate=settings["dilation"],
+        activation=settings["activation"],
+        data_format="channels_last",
+        name=planned.name,
+    )
+
+
+def _transposed(layers: Any, planned: PlannedLayer) -> Any:
+    settings = planned.settings
+    return layers.Conv2DTranspose(
+        planned.shape[-1],
+        settings["kernel"],
+        strides=settings["kernel"],
+        padding="valid",
+        activation=settings["activation"],
+        data_format="channels_last",
+        name=planned.name,
+    )
+
+
+def _normalisation(layers: Any, planned: PlannedLayer) -> Any:
+    return layers.BatchNormalization(axis=-1, epsilon=planned.settings["epsilon"], name=planned.name)
+
+
+def _activation(layers: Any, planned: PlannedLayer) -> Any:
+    return layers.Activation(planned.settings["activation"], name=planned.name)
+
+
+def _pooling(layers: Any, planned: PlannedLayer) -> Any:
+    make = layers.MaxPooling2D if len(planned.shape) == 3 else layers.MaxPooling3D
+    return make(planned.settings["size"], padding="valid", data_format="channels_last", name=planned.name)
+
+
+def _upsampling(layers: Any, planned: PlannedLayer) -> Any:
+    return layers.UpSampling3D(planned.settings["size"], data_format="channels_last", name=planned.name)
+
+
+def _concatenation(layers: Any, planned: PlannedLayer) -> Any:
+    return layers.Concatenate(axis=-1, name=planned.name)
+
+
+def _repetition(layers: Any, planned: PlannedLayer) -> Any:
+    return layers.UpSampling2D(planned.shape[:-1], data_format="channels_last", name=planned.name)
+
+
+_MAKERS: Mapping[str, Callable[[Any, PlannedLayer], Any]] = MappingProxyType(
+    {
+        "convolution": _convolution,
+        "transposed": _transposed,
+        "normalisation": _normalisation,
+        "activation": _activation,
+        "pooling": _pooling,
+        "upsampling": _upsampling,
+        "concatenation": _concatenation,
+        "mean": _repetition,
+    }
+)

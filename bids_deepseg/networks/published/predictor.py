@@ -1,0 +1,135 @@
+"""Load a published network and run it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.batches import predict_in_batches
+from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
+from bids_deepseg.networks.published.specs import PublishedSpec, git_blob_id, published_spec, read_bounded
+
+#: Voxels in one batch, or one patch if it is larger.
+_BATCH_VOXELS = 2**17
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PublishedPredictor:
+    """A published network, ready to run; a 2D one is a :class:`bids_deepseg.networks.predictor.Predictor`.
+
+    Attributes
+    ----------
+    spec : PublishedSpec
+        Description of the network.
+    network : keras.Model
+        float32 ``(N, *patch_shape, 1)`` to float32 of the same shape in [0, 1], channels last.
+    """
+
+    spec: PublishedSpec
+    network: Any
+
+    @property
+    def patch_shape(self) -> Any:
+        """Voxels of a patch along each axis: two numbers, three for a 3D network."""
+        return self.spec.patch_shape
+
+    @property
+    def zoom_mm(self) -> float:
+        """Pixel size of a patch in mm."""
+        return self.spec.zoom_mm
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which the published method keeps a voxel."""
+        return self.spec.threshold
+
+    def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Bring values to the scale on which this network was trained.
+
+        Parameters
+        ----------
+        values : float array
+            Intensities as :attr:`PublishedSpec.mean` says: 0..255 for the cord networks; for grey matter the whole
+            volume, whose own mean and std are used.
+
+        Returns
+        -------
+        float32 array
+            ``(values - mean) / std``, of the same shape.
+        """
+        spec = self.spec
+        mean = float(values.mean()) if spec.mean is None else spec.mean
+        std = float(values.std()) if spec.std is None else spec.std
+        return ((values - mean) / (std or 1.0)).astype(np.float32)
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches ``(N, *patch_shape)`` to probabilities of the same shape."""
+        if patches.shape[1:] != self.patch_shape:
+            raise ValueError(
+                f"Patches of {self.patch_shape} are expected by {self.spec.name}, not {patches.shape[1:]}."
+            )
+        # No larger than what there is: a search along the cord asks for one patch at a time.
+        return predict_in_batches(self.network, patches, most_voxels=min(_BATCH_VOXELS, patches.size))
+
+
+def read_published(path: Path, spec: PublishedSpec) -> LegacyNetwork:
+    """Read the file of a published network, after its bytes were compared with the published ones.
+
+    Raises
+    ------
+    NetworkError
+        If the file cannot be read, is another one, or does not hold the network that ``spec`` describes.
+    """
+    content = read_bounded(path)
+    blob = git_blob_id(content)
+    if blob != spec.blob:
+        raise NetworkError(
+            f"{path} is not the published network {spec.name}: git blob id {blob}, expected {spec.blob}. "
+            "See 'bids_deepseg weights check'."
+        )
+    plan = None if spec.n_features is None else plan_grey_matter(spec.n_features)
+    legacy = read_legacy(content, plan=plan)
+    found = (legacy.plan.patch_shape, legacy.plan.n_parameters)
+    if found != (spec.patch_shape, spec.n_parameters):
+        raise NetworkError(
+            f"{path} holds a network with the patch and parameters {found}, expected "
+            f"{(spec.patch_shape, spec.n_parameters)}. Please report it: the table of networks is wrong."
+        )
+    return legacy
+
+
+def load_published(folder: Path, name: str) -> PublishedPredictor:
+    """Load a published network from a folder; imports TensorFlow.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that the user filled; the package holds none of these files.
+    name : str
+        Name in :data:`bids_deepseg.networks.published.specs.PUBLISHED`.
+
+    Raises
+    ------
+    NetworkError
+        If the file is missing, is another one, or cannot be loaded.
+    UsageError
+        If no network has this name.
+    """
+    spec = published_spec(name)
+    path = next((folder / file for file in spec.filenames if (folder / file).is_file()), None)
+    if path is None:
+        raise NetworkError(
+            f"The published network {name} is not in {folder}: {' or '.join(spec.filenames)} is expected. "
+            "See 'bids_deepseg weights install'."
+        )
+    legacy = read_published(path, spec)
+    from bids_deepseg.networks.keras_predictor import tensorflow_silenced  # noqa: PLC0415 - only if all is well
+
+    with tensorflow_silenced():
+        from bids_deepseg.networks.legacy.build import build_legacy  # noqa: PLC0415 - loads Keras, slow
+
+        return PublishedPredictor(spec, build_legacy(legacy))

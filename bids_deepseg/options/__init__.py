@@ -1,0 +1,1 @@
+"""Every option: its name, its values, its help, and what it is checked for."""
