@@ -95,16 +95,13 @@ def _read(path: Path) -> "Volume":
     """Read an image as it is; of a series, the mean of its volumes."""
     import numpy as np  # noqa: PLC0415 - not needed for --help
 
-    from bids_deepseg.bids.nifti import open_nifti  # noqa: PLC0415
-    from bids_deepseg.errors import ImageError  # noqa: PLC0415
+    from bids_deepseg.bids.nifti import read_numbers  # noqa: PLC0415
     from bids_deepseg.geometry.grid import Grid  # noqa: PLC0415
     from bids_deepseg.geometry.volume import Volume  # noqa: PLC0415
 
-    with open_nifti(path) as nifti:
-        if nifti.get_data_dtype().kind not in "iuf":
-            raise ImageError(f"{path.name} holds no real numbers. A magnitude image is expected. Convert it.")
-        values = np.nan_to_num(np.asarray(nifti.dataobj, np.float32), posinf=0.0, neginf=0.0)
-        affine = nifti.affine
+    values, header = read_numbers(path, "The image")
+    affine = header.affine
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     values = values.reshape((*values.shape, 1, 1)[:3] if values.ndim < 3 else (*values.shape[:3], -1))
     values = values.mean(3) if values.ndim == 4 else values
     n_i, n_j, n_k = values.shape

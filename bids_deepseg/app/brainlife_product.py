@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_deepseg.bids.failures import read_failures
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage, Selection, find_images
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import SavedResult, read_saved
@@ -143,8 +143,8 @@ def _plot(saved: SavedResult) -> dict[str, Any]:
 def _thumbnail(image: BidsImage, saved: SavedResult, side: int) -> str:
     """Return a sagittal slice through the mask as PNG in base64: superior on top, anterior on the left."""
     volume = read_image(image).volume
-    with open_nifti(saved.mask) as nifti:
-        mask = Volume(np.asarray(nifti.dataobj, np.uint8).reshape(volume.grid.shape), volume.grid)
+    values, _ = read_numbers(saved.mask, "The mask")
+    mask = Volume(values.astype(np.uint8).reshape(volume.grid.shape), volume.grid)
     seen, inside = (reorient(each, CANONICAL_AXCODES) for each in (volume, mask))
     columns = np.flatnonzero(inside.data.any((1, 2)))
     middle = int(np.median(columns)) if len(columns) else seen.grid.shape[0] // 2

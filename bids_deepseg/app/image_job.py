@@ -26,15 +26,20 @@ from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, read_image
 from bids_deepseg.bids.saved import SavedResult
 from bids_deepseg.bids.vertebrae import levels_for
-from bids_deepseg.errors import error_context
+from bids_deepseg.errors import ImageError, error_context
 from bids_deepseg.execution import Job
 from bids_deepseg.settings import Guide, MethodSettings
+from bids_deepseg.stages.surroundings import share_without_numbers
+from bids_deepseg.stages.wording import Measured
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.pipeline import Segmentation
 
 logger = logging.getLogger(__name__)
+
+#: Share of the cord's surroundings without numbers up to which a result is kept.
+_MOST_REPLACED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,9 @@ class ImageWork:
                 loaded = read_image(image, self.volume)
             clock.observe("read", None)
             segmentation = self._segment(image, loaded, stamper, (load, others), clock)
+            check_surroundings(loaded, segmentation)
+            # What is doubtful about the file is doubtful about its result, whoever made that.
+            segmentation = replace(segmentation, findings=(*segmentation.findings, *loaded.doubts))
             structure = structure_of(stamper.contrast_of(image))
             if structure is not None:
                 segmentation = self._with_structure(segmentation, loaded, structure, clock)
@@ -205,6 +213,25 @@ class ImageWork:
             if withdraw_stale(image, self.output_dir, stamp):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
+
+
+def check_surroundings(loaded: LoadedImage, segmentation: "Segmentation") -> None:
+    """Refuse a result in a part of the image that holds hardly any numbers.
+
+    Raises
+    ------
+    ImageError
+        If more than half of the surroundings of the cord were NaN or infinite.
+    """
+    if loaded.replaced is None:
+        return
+    points = segmentation.centerline.xyz
+    share = Measured(share_without_numbers(points, loaded.replaced, loaded.volume.grid), _MOST_REPLACED)
+    if share > _MOST_REPLACED:
+        raise ImageError(
+            f"{share:.0%} of the voxels around the cord that was found are NaN or infinite. Numbers are expected in at "
+            f"least {1 - _MOST_REPLACED:.0%} of them. Look at the file."
+        )
 
 
 def _load_once(engine: Engine, others: dict[MethodSettings, Any]) -> Any:

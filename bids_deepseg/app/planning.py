@@ -29,6 +29,7 @@ from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.networks.specs import ModelIdentity, contrast_of_suffix
 from bids_deepseg.options import RunOptions
 from bids_deepseg.settings import MethodSettings
+from bids_deepseg.stages.wording import Measured
 from bids_deepseg.tasks import task_of
 
 logger = logging.getLogger(__name__)
@@ -189,9 +190,10 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
         except ImageError:
             continue
         if megabytes * 1e6 > options.memory:
+            allowed = round(options.memory / 1e9, 1)
             refused[job] = MemoryBudgetError(
-                f"{job.payload.path.name} is expected to need {megabytes / 1e3:.1f} GB of memory, --mem allows "
-                f"{options.memory / 1e9:.1f} GB. Allow more."
+                f"{job.payload.path.name} is expected to need {Measured(megabytes / 1e3, allowed):.1f} GB of memory, "
+                f"--mem allows {allowed} GB. Allow more."
             )
     todo = tuple(job for job in plan.todo if job not in refused)
     return replace(plan, todo=todo), [refuse(job.payload, error) for job, error in refused.items()]

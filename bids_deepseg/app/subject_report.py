@@ -4,6 +4,7 @@ The report shows every image of the participant that has a result or a recorded 
 that the same files always give the same page.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bids_deepseg import __version__
 from bids_deepseg.bids.failures import FailureRecord, read_failures
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import place
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import SavedResult, read_saved, saved_volumes
@@ -176,6 +176,8 @@ def _structure_facts(task: Task, sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
     """Read a derivative that has the voxels of ``volume``."""
-    with open_nifti(path) as nifti:
-        data: NDArray[Any] = np.asarray(nifti.dataobj, dtype)
-    return Volume(data.reshape(volume.grid.shape), volume.grid)
+    values, header = read_numbers(path, "The derivative")
+    if math.prod(header.shape) != math.prod(volume.grid.shape):
+        sizes = "x".join(map(str, header.shape))
+        raise ImageError(f"{path.name} has other voxels ({sizes}) than its image. Segment the image again.")
+    return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)

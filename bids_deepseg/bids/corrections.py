@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.given_files import centerline_names, find_centerline_file
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import fingerprint
 from bids_deepseg.errors import ImageError
@@ -135,14 +135,12 @@ def read_corrected_mask(correction: Correction, grid: Grid) -> Volume:
         If the file cannot be read, is empty, is no mask, or does not have the voxels of the image.
     """
     path = correction.path
-    with open_nifti(path) as nifti:
-        shape = tuple(int(n) for n in nifti.shape)
-        if len(shape) < 2 or set(shape[3:]) - {1}:
-            raise ImageError(f"The corrected mask {path.name} has {len(shape)} dimensions. Three are expected.")
-        values = np.asarray(nifti.dataobj, np.float64).reshape((*shape, 1)[:3])
-        affine = nifti.affine
-    n_i, n_j, n_k = values.shape
-    given = Volume(_binary(path, values), Grid((n_i, n_j, n_k), affine))
+    values, header = read_numbers(path, "The corrected mask")
+    shape = header.shape
+    if len(shape) < 2 or set(shape[3:]) - {1}:
+        raise ImageError(f"The corrected mask {path.name} has {len(shape)} dimensions. Three are expected.")
+    n_i, n_j, n_k = (*shape, 1)[:3]
+    given = Volume(_binary(path, values.reshape(n_i, n_j, n_k)), Grid((n_i, n_j, n_k), header.affine))
     canonical = reorient(given, CANONICAL_AXCODES)
     wanted = reorient(Volume(np.zeros(grid.shape, np.uint8), grid), CANONICAL_AXCODES).grid
     if canonical.grid.shape != wanted.shape or _largest_shift(canonical.grid, wanted) > _SAME_GRID_VOXELS:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.nifti import check_fetched, open_nifti
+from bids_deepseg.bids.nifti import check_fetched, read_numbers
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid, orientation_between
 from bids_deepseg.geometry.volume import Volume, reorient
@@ -61,16 +61,15 @@ def read_centerline(path: Path, grid: Grid) -> NDArray[np.float64]:
 
 def _points_of_image(path: Path) -> NDArray[np.float64]:
     """Return the centroid of the mask in each of its slices, from inferior to superior."""
-    with open_nifti(path) as nifti:
-        shape = tuple(int(n) for n in nifti.shape)
-        if not 2 <= len(shape) <= 3 and set(shape[3:]) != {1}:
-            raise ImageError(
-                f"The centerline {path.name} has {len(shape)} dimensions. A mask with three is expected. Give one."
-            )
-        values = np.asarray(nifti.dataobj, np.float64).reshape((*shape, 1, 1)[:3])
-        affine = nifti.affine
-    n_i, n_j, n_k = values.shape
-    canonical = reorient(Volume(_weights(path, values), Grid((n_i, n_j, n_k), affine)), CANONICAL_AXCODES)
+    values, header = read_numbers(path, "The centerline")
+    shape = header.shape
+    if len(shape) < 2 or set(shape[3:]) - {1}:
+        raise ImageError(
+            f"The centerline {path.name} has {len(shape)} dimensions. A mask with three is expected. Give one."
+        )
+    n_i, n_j, n_k = (*shape, 1)[:3]
+    weights = _weights(path, values.reshape(n_i, n_j, n_k))
+    canonical = reorient(Volume(weights, Grid((n_i, n_j, n_k), header.affine)), CANONICAL_AXCODES)
     weights = canonical.data.astype(np.float64)
     i, j, k = np.ix_(*map(np.arange, weights.shape))
     total = weights.sum((0, 1))

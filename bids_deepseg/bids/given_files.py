@@ -1,11 +1,11 @@
 """Find the centerline that a person gives for an image, in a folder of derivatives or beside it."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.reader import fingerprint
 from bids_deepseg.errors import ImageError
 
 #: Names by which others call a centerline: what follows the name of the image. ``bids_deepseg viewer`` saves under the
@@ -60,7 +60,7 @@ def centerline_sha256(image: BidsImage, place: Path) -> str:
     """Return the checksum of the centerline of an image, an empty text where there is none or it cannot be read."""
     path = find_centerline_file(image, place)
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+        return str(fingerprint(path)["SHA256"]) if path else ""
     except OSError:
         return ""
 

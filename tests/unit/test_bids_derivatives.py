@@ -165,7 +165,7 @@ def test_tables_have_fixed_formats_and_described_columns(raw, out):
     assert described["area_mm2"] == {"Description": COLUMNS["area_mm2"].description, "Units": "mm^2"}
     points = (out / MASK.replace("_mask", "_centerline.tsv")).read_text().splitlines()
     assert points[0] == "x_mm\ty_mm\tz_mm"
-    assert points[1] == "-9.875\t19.625\t-31.250"
+    assert points[1] == "-8.000\t19.625\t-31.875"
 
 
 def test_saved_results_read_back(raw, out):

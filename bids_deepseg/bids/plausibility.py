@@ -1,0 +1,105 @@
+"""Tell voxel sizes, extents and places of an image of a cord from those of a wrong header.
+
+Detection resamples each slice to pixels of 1 mm over its whole field of view, so that a wrong size takes memory that
+the number of voxels does not tell. These limits are generous to microscopy and whole-body images.
+"""
+
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.errors import ImageError
+
+Matrix = NDArray[np.float64]
+
+#: Voxel sizes in mm. Microscopy of a cord has 0.01 mm; the widest gaps of localizers are below 50 mm.
+VOXEL_MM = (0.01, 50.0)
+
+#: Longest field of view in mm: the table of a whole-body scanner moves 2 m.
+EXTENT_MM = 2500.0
+
+#: Largest pixel in mm² across the cord, whose own area is about 80 mm².
+PIXEL_MM2 = 100.0
+
+#: Largest distance in mm of the first voxel from the origin, which lies in the scanner or in the brain.
+DISTANCE_MM = 10_000.0
+
+#: Relative rounding of the numbers of a header, less than what is shown of them in messages.
+_ROUNDING = 1e-5
+
+#: Volume of the unit voxel along the axes below which a matrix is singular, as in :class:`Grid`.
+_LEAST_VOLUME = 1e-4
+
+
+def is_singular(matrix: Matrix) -> bool:
+    """Tell whether a matrix is not finite or gives voxels without volume."""
+    if not np.isfinite(matrix).all():
+        return True
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    return not lengths.all() or abs(np.linalg.det(matrix[:3, :3] / lengths)) < _LEAST_VOLUME
+
+
+def _refusal(name: str, message: str) -> ImageError:
+    """Return the error."""
+    return ImageError(f"{name}: {message}")
+
+
+def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit_mm: float) -> None:
+    """Refuse sizes, extents and places that no image of a cord has, before memory is reserved for them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for messages.
+    affine : (4, 4) float64 array
+        Voxel indices to RAS+ mm.
+    shape : tuple of int
+        Voxels along the three axes.
+    unit_mm : float
+        Millimetres of the unit of the header.
+
+    Raises
+    ------
+    ImageError
+        With the voxel size, the extent or the place, and the question about the unit.
+    """
+    if is_singular(affine):
+        raise _refusal(name, f"the matrix of the header is singular: {affine[:3].tolist()}. Repair the header.")
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    told = " x ".join(f"{size:.7g}" for size in sizes)
+    unit = {1000.0: "metres", 0.001: "micrometres"}.get(unit_mm, "millimetres")
+    advice = f"The header counts in {unit}. Are its unit (xyzt_units) and its matrices (sform, qform, pixdim) right?"
+    if sizes.min() < VOXEL_MM[0] * (1 - _ROUNDING) or sizes.max() > VOXEL_MM[1] * (1 + _ROUNDING):
+        raise _refusal(
+            name, f"the voxel size is {told} mm. {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm are expected. {advice}"
+        )
+    extent = sizes * shape
+    if extent.max() > EXTENT_MM * (1 + _ROUNDING):
+        raise _refusal(
+            name,
+            f"the extent is {' x '.join(f'{length:.7g}' for length in extent)} mm. At most {EXTENT_MM:g} mm are "
+            f"expected. {advice}",
+        )
+    axis = axis_along_cord(affine)
+    pixel = float(np.delete(sizes, axis).prod())
+    if pixel > PIXEL_MM2 * (1 + _ROUNDING):
+        raise _refusal(
+            name,
+            f"the voxel size is {told} mm, so that a pixel across the cord has {pixel:.7g} mm². At most "
+            f"{PIXEL_MM2:g} mm² are expected, about the area of a cord. {advice}",
+        )
+    if np.abs(affine[:3, 3]).max() > DISTANCE_MM * (1 + _ROUNDING):
+        place = ", ".join(f"{value:.7g}" for value in affine[:3, 3])
+        raise _refusal(
+            name,
+            f"the first voxel lies at ({place}) mm. A distance of at most {DISTANCE_MM:g} mm from the origin is "
+            f"expected. {advice}",
+        )
+
+
+def axis_along_cord(affine: Matrix) -> int:
+    """Return the axis closest to inferior-superior."""
+    orientation: Any = nib.orientations.io_orientation(affine)
+    return int(np.flatnonzero(orientation[:, 0] == 2)[0])
