@@ -215,6 +215,7 @@ def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions
         _tell_error(message, as_json=as_json)
     elif code:
         text = f"bids_deepseg ended with code {code}: {record.n_failed} of {len(record.images)} images failed."
+        text += f" Pages that could not be written: {len(record.pages)}." if record.pages else ""
         complain(error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")

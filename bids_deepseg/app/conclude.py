@@ -108,7 +108,7 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     if failure is None:
         return
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
-    record.images.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
+    record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
     logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
     logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
 

@@ -62,6 +62,8 @@ class RunRecord:
         Folder of the logs of this run, None as long as there is none.
     images : list of ImageEntry
         Images that ended, in the order of their ends.
+    pages : list of ImageEntry
+        Pages that could not be written; they are no images.
     without_input : dict of str to str
         Participants without usable image, and what was found instead.
     n_not_run : int
@@ -72,6 +74,7 @@ class RunRecord:
 
     log_folder: Path | None = None
     images: list[ImageEntry] = field(default_factory=list)
+    pages: list[ImageEntry] = field(default_factory=list)
     without_input: dict[str, str] = field(default_factory=dict)
     n_not_run: int = 0
     n_left_out: int = 0
@@ -95,7 +98,7 @@ class RunRecord:
     @property
     def exit_code(self) -> int:
         """0 without failure, the code of the cause if there is only one, otherwise 1."""
-        codes = {entry.exit_code for entry in self.images if entry.exit_code}
+        codes = {entry.exit_code for entry in (*self.images, *self.pages) if entry.exit_code}
         if not codes:
             return 0
         return codes.pop() if len(codes) == 1 and codes <= _SHARED_CODES else 1
@@ -122,6 +125,7 @@ class RunRecord:
             "seconds": round(time.monotonic() - self._begin, 3),
             "without_input": self.without_input,
             "images": [asdict(entry) for entry in self.images],
+            "pages": [asdict(entry) for entry in self.pages],
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.log_folder / ".tmp-summary.json"

@@ -33,6 +33,9 @@ from bids_deepseg.tasks import Task
 #: Folder of figures beside the images of a participant, with ``--report-format linked``.
 _FIGURES = "figures"
 
+#: What reading a file may raise, whatever is in it.
+_UNREADABLE = (ImageError, OSError, MemoryError)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportWork:
@@ -114,7 +117,7 @@ class ReportWork:
                 if failure is not None:
                     yield _failed(one, failure)
                 elif saved is not None:
-                    yield segmented_image(one, saved)
+                    yield _segmented_or_told(one, saved)
 
     def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:
         """Return the volumes of a series that have results or failures of their own."""
@@ -127,9 +130,18 @@ def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
     """Return an image without result, with its picture if it can be read."""
     try:
         volume = read_image(image).volume
-    except ImageError:
+    except _UNREADABLE:
         volume = None
     return ReportImage(image.key, volume, status=failure.status, messages=(failure.message,))
+
+
+def _segmented_or_told(image: BidsImage, saved: SavedResult) -> ReportImage:
+    """Return an image with its result, or say why it cannot be shown; the page shows the other images anyway."""
+    try:
+        return segmented_image(image, saved)
+    except _UNREADABLE as error:
+        message = f"There is a result, but it cannot be shown: {error}"
+        return ReportImage(image.key, status="not-shown", messages=(message,))
 
 
 def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:

@@ -96,7 +96,10 @@ def _weights(path: Path, values: NDArray[np.float64]) -> NDArray[np.float32]:
             f"The centerline {path.name} holds values from {values.min():g} to {values.max():g}. A mask (0 and 1), "
             "a probability or labels are expected. Is it the image itself? Give its mask."
         )
-    return np.asarray(values if values.max() <= 1 else values > 0, np.float32)
+    weights = np.asarray(values if values.max() <= 1 else values > 0, np.float32)
+    if not weights.any():
+        raise ImageError(f"The centerline {path.name} is empty: its largest value is {values.max():g}. Mark the cord.")
+    return weights
 
 
 def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ where and how the voxels lie are not looked at.
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nibabel as nib
@@ -124,12 +124,11 @@ def check_header(name: str, start: bytes, *, file_bytes: int, compressed: bool) 
     findings += told
     slope, intercept, told = _scaling_of(nifti)
     findings += told
+    checked = CheckedHeader(shape, dtype, offset, slope, intercept, np.eye(4), nifti, ())
+    _check_length(name, checked, file_bytes * _MAX_RATIO if compressed else file_bytes, compressed=compressed)
     with np.errstate(all="ignore"):
         affine, told = place_voxels(name, nifti, shape)
-    findings += told
-    checked = CheckedHeader(shape, dtype, offset, slope, intercept, affine, nifti, tuple(findings))
-    _check_length(name, checked, file_bytes * _MAX_RATIO if compressed else file_bytes, compressed=compressed)
-    return checked
+    return replace(checked, affine=affine, findings=(*findings, *told))
 
 
 def check_image(name: str, header: CheckedHeader) -> tuple[int, ...]:
@@ -276,11 +275,17 @@ def _check_length(name: str, header: CheckedHeader, most_bytes: int, *, compress
         raise ImageError(too_long(name, header))
 
 
+def _announced(header: CheckedHeader) -> str:
+    """Say what a header announces, by its fields."""
+    sizes = "x".join(map(str, header.shape))
+    return f"dim {sizes}, {8 * header.dtype.itemsize} bits each, vox_offset {header.offset}"
+
+
 def truncated(name: str, header: CheckedHeader) -> str:
     """Say that a file is shorter than announced."""
     return (
         f"{name} is truncated: it ends before the last value that its header announces "
-        f"({'x'.join(map(str, header.shape))} voxels of {header.dtype.itemsize} bytes from byte {header.offset}). "
+        f"({_announced(header)}). "
         "Copy it again."
     )
 
@@ -289,6 +294,6 @@ def too_long(name: str, header: CheckedHeader) -> str:
     """Say that a file is much longer than announced."""
     return (
         f"{name} goes on for more than {MAX_REST_BYTES / 1e6:g} MB behind the last voxel that its header announces "
-        f"({'x'.join(map(str, header.shape))} voxels of {header.dtype.itemsize} bytes from byte {header.offset}). Its "
+        f"({_announced(header)}). Its "
         "dim, datatype or vox_offset is wrong. Convert it again."
     )

@@ -14,6 +14,7 @@ def what_to_do(status: str) -> str:
         "--threshold may help.",
         "out-of-memory": "Run again with more memory (--mem), or crop the image.",
         "cannot-write": "Make room in the output folder and check its permissions, then run again.",
+        "not-shown": "The image or a file of its result was changed or damaged after the run. Run this image again.",
         "no-input": "Check that the file exists and has a suffix that the app takes.",
     }
     general = "Look into the crash file of this image in the folder logs, then run this image again."
