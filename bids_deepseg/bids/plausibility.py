@@ -17,11 +17,12 @@ Matrix = NDArray[np.float64]
 #: Voxel sizes in mm. Microscopy of a cord has 0.01 mm; the widest gaps of localizers are below 50 mm.
 VOXEL_MM = (0.01, 50.0)
 
-#: Longest field of view in mm: the table of a whole-body scanner moves 2 m.
-EXTENT_MM = 2500.0
+#: Longest fields of view in mm: the table of a whole-body scanner moves 2 m, its bore is 0.7 m wide. An image of a
+#: whole spine whose orientation is not stated may have its length across.
+ALONG_MM, ACROSS_MM = 2500.0, 1200.0
 
 #: Largest pixel in mm² across the cord, whose own area is about 80 mm².
-PIXEL_MM2 = 100.0
+PIXEL_MM2 = 25.0
 
 #: Largest distance in mm of the first voxel from the origin, which lies in the scanner or in the brain.
 DISTANCE_MM = 10_000.0
@@ -75,20 +76,20 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
         raise _refusal(
             name, f"the voxel size is {told} mm. {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm are expected. {advice}"
         )
-    extent = sizes * shape
-    if extent.max() > EXTENT_MM * (1 + _ROUNDING):
+    axis = axis_along_cord(affine)
+    extent, most = sizes * shape, np.where(np.arange(3) == axis, ALONG_MM, ACROSS_MM)
+    if (extent > most * (1 + _ROUNDING)).any():
         raise _refusal(
             name,
-            f"the extent is {' x '.join(f'{length:.7g}' for length in extent)} mm. At most {EXTENT_MM:g} mm are "
-            f"expected. {advice}",
+            f"the extent is {' x '.join(f'{length:.7g}' for length in extent)} mm. At most {ALONG_MM:g} mm along "
+            f"the cord and {ACROSS_MM:g} mm across are expected. {advice}",
         )
-    axis = axis_along_cord(affine)
     pixel = float(np.delete(sizes, axis).prod())
     if pixel > PIXEL_MM2 * (1 + _ROUNDING):
         raise _refusal(
             name,
             f"the voxel size is {told} mm, so that a pixel across the cord has {pixel:.7g} mm². At most "
-            f"{PIXEL_MM2:g} mm² are expected, about the area of a cord. {advice}",
+            f"{PIXEL_MM2:g} mm² are expected, a third of a cord. {advice}",
         )
     if np.abs(affine[:3, 3]).max() > DISTANCE_MM * (1 + _ROUNDING):
         place = ", ".join(f"{value:.7g}" for value in affine[:3, 3])
