@@ -16,12 +16,17 @@ import numpy as np
 from bids_deepseg.bids.corrections import Correction, read_corrected_mask
 from bids_deepseg.bids.given_centerline import read_centerline
 from bids_deepseg.bids.header import read_size
+from bids_deepseg.bids.nifti import write_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, read_image
 from bids_deepseg.bids.vertebrae import LevelFile, read_levels
-from bids_deepseg.errors import ImageError
+from bids_deepseg.errors import BidsDeepsegError, ImageError
 from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.networks.loading import Models
+from bids_deepseg.pipeline import segment
+from bids_deepseg.report.participant import ReportImage, render_participant
 from tests.fuzz.harness import ViolationError
+from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
 SHAPE = (12, 10, 6)
 
@@ -233,7 +238,40 @@ def change_other_image(rng: np.random.Generator) -> str:
         return "read"
 
 
+def segment_changed(rng: np.random.Generator) -> str:
+    """Segment a small cord whose place, sizes, scaling and unit are changed, and write and draw its result."""
+    kind = kind_of(rng)
+    shape = tuple(int(n) for n in rng.integers(2, 20, 3)) if rng.integers(2) else (24, 24, 5)
+    data = tube(grid_of(shape), radius_mm=3, supersample=1).data * 500 + rng.uniform(0, 20, shape)
+    content = content_of(kind, data.astype(np.int16))
+    header = np.frombuffer(bytes(content[: kind.header_bytes]), kind.fields).copy()
+    turned, _ = np.linalg.qr(rng.normal(0, 1, (3, 3)) * rng.choice([0, 0.1, 1]) + np.eye(3)[rng.permutation(3)])
+    shear = np.eye(3) + rng.choice([0, 0, 0.01, 0.3, 2]) * rng.normal(0, 1, (3, 3))
+    matrix = turned @ shear * 10 ** rng.uniform(-0.3, 0.3, 3) * rng.choice([0.03, 1, 1, 1, 5])
+    for row, name in zip(matrix, ("srow_x", "srow_y", "srow_z"), strict=True):
+        header[name] = [[*row, rng.normal(0, 300)]]
+    if rng.integers(2):
+        header["scl_slope"], header["scl_inter"] = 10.0 ** rng.uniform(-38, 38), 10.0 ** rng.uniform(-38, 38)
+    header["xyzt_units"] = rng.choice([0, 2, 10, 255])
+    content[: kind.header_bytes] = header.tobytes()
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = read(Path(folder), kind, bytes(content))
+        if isinstance(loaded, ImageError):
+            return "refused"
+        models = Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
+        try:
+            found = segment(loaded.volume, models)
+        except BidsDeepsegError as error:
+            return error.status
+        shown = ReportImage("image", loaded.volume, found.mask, found.probability, found.centerline.xyz)
+        render_participant("01", [shown], version="0")
+        with (Path(folder) / "mask.nii.gz").open("wb") as stream:
+            write_nifti(stream, found.mask.data.reshape(loaded.shape), loaded.header)
+        return "segmented"
+
+
 TARGETS = {
+    "segment": segment_changed,
     "field": change_field,
     "fields": change_fields,
     "bytes": change_bytes,
