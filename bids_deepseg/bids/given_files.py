@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.regular import open_regular
 
 #: Names by which others call a centerline: what follows the name of the image. ``bids_deepseg viewer`` saves under the
 #: first.
@@ -59,8 +60,11 @@ def need_centerline_file(image: BidsImage, place: Path) -> Path:
 def centerline_sha256(image: BidsImage, place: Path) -> str:
     """Return the checksum of the centerline of an image, an empty text where there is none or it cannot be read."""
     path = find_centerline_file(image, place)
+    if path is None:
+        return ""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+        with open_regular(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""
 

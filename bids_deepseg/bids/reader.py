@@ -14,6 +14,7 @@ from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.volumes import volume_rule
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import read_text
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
@@ -149,7 +150,7 @@ def _choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, l
         return every, f"all {n_volumes} volumes", [("no-bval", message)]
     path = paths[-1]
     try:
-        b_values = np.array([float(word) for word in path.read_text(encoding="utf-8").split()])
+        b_values = np.array([float(word) for word in read_text(path).split()])
     except (OSError, ValueError) as error:
         raise ImageError(f"{path.name} cannot be read: {error}. Numbers separated by spaces are expected.") from error
     if len(b_values) != n_volumes:
