@@ -117,7 +117,7 @@ def _message(kind: str, text: str) -> dict[str, str]:
 def _describe(saved: SavedResult) -> dict[str, str]:
     """Tell one result."""
     area = "unknown" if math.isnan(saved.csa_mean) else f"{saved.csa_mean:.1f} mm²"
-    reasons = " ".join(reason["Message"] for reason in saved.reasons if reason["Severity"] != "info")
+    reasons = " ".join(reason.message for reason in saved.reasons if reason.severity != "info")
     kind = {"pass": "info", "warn": "warning"}.get(saved.verdict, "error")
     return _message(kind, f"{saved.source}: {saved.verdict}, mean area {area}. {reasons}".strip())
 
