@@ -19,6 +19,7 @@ from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.regular import open_regular
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
@@ -69,7 +70,8 @@ class LevelFile:
     def sha256(self) -> str:
         """Return the checksum of the file, an empty text if it cannot be read."""
         try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+            with open_regular(self.path) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError:
             return ""
 

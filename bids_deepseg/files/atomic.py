@@ -129,7 +129,15 @@ def _explain(path: Path, reason: str) -> str:
 
 def _existing(path: Path) -> Path:
     """Return the path or the closest folder above it that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return next(folder for folder in (path, *path.absolute().parents) if _is_there(folder))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a path; a name that is too long belongs to none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _write_and_rename(files: Sequence[FileToWrite]) -> None:
