@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_deepseg import cli
 from bids_deepseg.errors import BidsDeepsegError, UsageError
@@ -55,9 +55,7 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
     data = Path("bids")
     output = data / "derivatives" / "bids_deepseg"
     try:
-        config = _read_config(Path(words[0] if words else "config.json"))
-        if not _is_made_by_brainlife(data):
-            build_dataset(config, data)
+        config = prepare(Path(words[0] if words else "config.json"), data)
         contrast = _contrast(config)
     except BidsDeepsegError as error:
         return _fail(error)
@@ -79,6 +77,33 @@ def _fail(error: BidsDeepsegError) -> int:
     product = {"brainlife": [{"type": "error", "msg": str(error)[:_MOST_OF_MESSAGE]}]}
     Path("product.json").write_text(json.dumps(product, indent=2) + "\n", encoding="utf-8")
     return error.exit_code
+
+
+def prepare(path: Path, data: Path) -> dict[str, Any]:
+    """Read the configuration, and make the data set of links unless brainlife has made one.
+
+    Parameters
+    ----------
+    path : Path
+        ``config.json``.
+    data : Path
+        Data set.
+
+    Returns
+    -------
+    dict of str to object
+        Content of ``config.json``.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or a value is none that is expected.
+    """
+    config = _read_config(path)
+    _contrast(config)
+    if not _is_made_by_brainlife(data):
+        build_dataset(config, data)
+    return dict(config)
 
 
 def build_dataset(config: Facts, folder: Path) -> None:
