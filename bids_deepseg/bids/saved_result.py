@@ -152,10 +152,10 @@ class SavedResult:
         return self._beside("SCcenterline", "mask.nii.gz")
 
     def morph(self) -> Columns:
-        """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
+        """Read the table of measures, which every result has: columns by name, NaN for ``n/a``."""
         path = self._beside("SC", "morph.tsv")
         if path is None:
-            return {}
+            raise DamagedResultError("its table of measures (morph.tsv) is not there")
         table = read_morph(path)
         present = int(np.isfinite(table["area_mm2"]).sum())
         if present != self.n_slices:
@@ -174,7 +174,7 @@ class SavedResult:
         name = self.mask.name.replace("_label-SC_", f"_label-{label}_").replace("mask.nii.gz", ending)
         output_dir = self.mask.parents[3 if self.session else 2]
         path = place(output_dir, self.mask.with_name(name).relative_to(output_dir).as_posix())
-        return path if path.is_file() else None
+        return path if path.exists() or path.is_symlink() else None
 
 
 @dataclass(frozen=True, slots=True)

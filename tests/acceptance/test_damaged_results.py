@@ -65,6 +65,7 @@ TABLES = {
     "decimal commas": lambda path: path.write_text(path.read_text().replace(".", ",")),
     "binary": lambda path: path.write_bytes(b"\0\1\2"),
     "folder": lambda path: (path.unlink(), path.mkdir()),
+    "gone": lambda path: path.unlink(),
     "no row": lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"),
 }
 
