@@ -1,12 +1,15 @@
 """One way to read text: encodings, line ends, and JSON, TSV, TOML and YAML that are damaged or hostile."""
 
+import ast
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bids_deepseg
 from bids_deepseg.files.facts import (
     mapping_of,
     mappings_of,
@@ -234,3 +237,38 @@ def test_a_value_of_any_type_has_the_type_that_was_asked_for_or_is_missing(value
 def test_a_single_text_is_a_list_of_one():
     assert texts_of({"a": "Jane Doe, John Roe"}, "a") == ("Jane Doe, John Roe",)
     assert texts_of({"a": {"b": 1}}, "a") == texts_of({}, "a") == ()
+
+
+#: Modules that read text which nobody but this package or the system writes.
+OWN_TEXT = {
+    "_metadata.py": "the version",
+    "app/workspace.py": "the mark of a temporary folder",
+    "bids/validation.py": "the answer of the validator",
+    "execution/resources.py": "the files of the system",
+    "networks/specs.py": "the cards of the networks in the package",
+    "methods/svm_model.py": "the cards of the detectors in the package",
+    "networks/legacy_json.py": "the description inside of a network file, bounded there",
+}
+READERS = {"read_text", "splitlines", "loads", "load"}
+
+
+def test_text_is_read_in_one_place():
+    package = Path(bids_deepseg.__file__).parent
+    found = {}
+    for path in package.rglob("*.py"):
+        name = path.relative_to(package).as_posix()
+        if name.partition("/")[0] in ("files", "training"):
+            continue
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        used = {
+            call.attr
+            for call in calls
+            if isinstance(call, ast.Attribute)
+            and call.attr in READERS
+            and (
+                call.attr in ("read_text", "splitlines") or getattr(call.value, "id", "") in ("json", "tomllib", "yaml")
+            )
+        }
+        if used:
+            found[name] = used
+    assert set(found) == set(OWN_TEXT)
