@@ -88,7 +88,22 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
 
 
 def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
-    """Prepare folders, logs and environment, then run the app."""
+    """Check the input, then tell what would be done, or do it."""
+    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help
+
+    as_json = options.log_format == "json"
+    with ExitStack() as stack:
+        stack.callback(logs.close)
+        # Warnings about what is read now have the form of the others; the files of the log come later.
+        logs.configure(logs.LogSettings(None, options.verbosity, as_json))
+        _check_input(options)
+        if options.dry_run:
+            return _preview(options, record, engine)
+        return _run_levels(options, record, engine)
+
+
+def _run_levels(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
+    """Prepare folders, logs and environment, then run the levels."""
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.app.workspace import (  # noqa: PLC0415
         clean_leftovers,
@@ -98,9 +113,6 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
     )
     from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
 
-    _check_input(options)
-    if options.dry_run:
-        return _preview(options, record, engine)
     device = choose_device(options.device) if "participant" in options.levels else "cpu"
     prepare_output(options.output_dir)
     record.log_folder = create_log_folder(options.output_dir)

@@ -5,13 +5,13 @@ The keys are the names of the options without ``--``, with ``_`` or ``-``; ``bid
 """
 
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.structured import read_toml
 from bids_deepseg.method_options import config_values
 from bids_deepseg.option_row import Option
 from bids_deepseg.option_table import option_table
@@ -108,7 +108,7 @@ def read_config(path: Path) -> dict[str, Any]:
         If the file cannot be read or a key is no option.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_toml(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"The configuration file {path} cannot be read: {error}. TOML is expected.") from error
     known = {name: option.destination for option in option_table() for name in _keys(option)}

@@ -14,6 +14,7 @@ to do.
     |   `-- InvalidDatasetError 16
     |-- ImageError           65   unreadable, wrong dimensions, non-finite, singular affine
     |   `-- NotFetchedError       a link to content that is not on this machine
+    |-- DamagedResultError   65   a result of an earlier run that cannot be read back
     |-- NetworkError         78   weights missing or changed
     |-- SegmentationError     1   this image only, the run goes on
     |   |-- CordNotFoundError
@@ -94,6 +95,13 @@ class NotFetchedError(ImageError):
     """A link to image content that is not on this machine."""
 
     status = "not-fetched"
+
+
+class DamagedResultError(BidsDeepsegError, RuntimeError):
+    """A result of an earlier run that was damaged or changed, and cannot be read back."""
+
+    exit_code = 65
+    status = "damaged-result"
 
 
 class NetworkError(BidsDeepsegError, RuntimeError):

@@ -4,6 +4,7 @@ Handlers are set up by :func:`configure` only, called by the command line and by
 plain lines on the standard error stream; ``run.log`` gets one JSON object a line with time, level, image and stage.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -60,8 +61,11 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     worker : bool, optional
         Whether this is one of several processes, with a file of its own.
     """
-    close()
     logger = logging.getLogger("bids_deepseg")
+    # What was told before the folder of the logs was known is not told again.
+    told = {message for handler in logger.handlers for each in handler.filters for message in _told_by(each)}
+    close()
+    once = _Once(settings.folder, told)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     terminal = _TerminalHandler(sys.stderr)
@@ -77,6 +81,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         handlers.append(file)
     for handler in handlers:
         handler.addFilter(_add_image)
+        handler.addFilter(once)
         logger.addHandler(handler)
 
 
@@ -115,6 +120,57 @@ def _add_image(record: logging.LogRecord) -> bool:
 def _is_no_stage(record: logging.LogRecord) -> bool:
     """Tell whether a record is more than the time of a stage."""
     return record.levelno >= logging.WARNING or not hasattr(record, "stage")
+
+
+class _Once(logging.Filter):
+    """Let records with ``once`` pass one time in a run, also where several processes meet the same cause.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Folder of the logs of the run, in which an empty file marks each message for the other processes.
+    told : set of str
+        Messages that were shown already.
+    """
+
+    def __init__(self, folder: Path | None, told: set[str]) -> None:
+        super().__init__()
+        self._folder = folder
+        self.told = set(told)
+        for message in told:
+            self._mark(message)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is shown; all handlers get the same answer."""
+        if not getattr(record, "once", False):
+            return True
+        facts = vars(record)
+        if "is_first" not in facts:
+            message = record.getMessage()
+            facts["is_first"] = message not in self.told and self._mark(message)
+            self.told.add(message)
+        # It is about more than the image that met it.
+        facts["image"] = ""
+        return bool(facts["is_first"])
+
+    def _mark(self, message: str) -> bool:
+        """Mark a message for other processes; return whether none of them has."""
+        if self._folder is None:
+            return True
+        name = hashlib.sha256(message.encode(errors="surrogateescape")).hexdigest()[:16]
+        try:
+            (self._folder / f".told-{name}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            # To tell it twice is better than not at all.
+            return True
+        return True
+
+
+def _told_by(each: object) -> set[str]:
+    """Return what a filter of a handler has let pass already."""
+    return each.told if isinstance(each, _Once) else set()
 
 
 class _TerminalHandler(logging.StreamHandler[TextIO]):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.text import read_text, split_lines
 
 #: Bytes of the units of memory.
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -49,8 +50,8 @@ def _expand(value: str) -> list[str]:
     if not path.is_file():
         return [value]
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in split_lines(read_text(path))]
+    except (OSError, ValueError) as error:
         raise UsageError(f"The list of labels {value} cannot be read: {error}. Text is expected, UTF-8.") from error
     labels = [line for line in lines if line and not line.startswith("#")]
     if not labels:

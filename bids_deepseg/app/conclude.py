@@ -5,13 +5,15 @@ import math
 from dataclasses import replace
 
 from bids_deepseg.app.crash import write_crash_file
+from bids_deepseg.app.group import GroupOutcome
 from bids_deepseg.app.image_job import ImageResult
 from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
+from bids_deepseg.app.subject_report import Unusable
 from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
-from bids_deepseg.errors import NetworkError
+from bids_deepseg.errors import DamagedResultError, NetworkError
 from bids_deepseg.execution import Outcome
 from bids_deepseg.options import RunOptions
 
@@ -93,7 +95,7 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
 
 
 def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) -> None:
-    """Tell and record that a report could not be written; nothing is said of one that could.
+    """Tell and record that a report could not be written, or which results it cannot show.
 
     Parameters
     ----------
@@ -106,11 +108,50 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     """
     failure = outcome.error
     if failure is None:
+        unusable: tuple[Unusable, ...] = outcome.product
+        for each in unusable:
+            image = each.image
+            _conclude_damage(
+                record,
+                ImageEntry(
+                    *(image.key, image.subject, image.session, each.status),
+                    message=each.message,
+                    exit_code=each.exit_code,
+                ),
+            )
         return
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
     record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
     logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
     logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
+
+
+def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:
+    """Tell and record what the group level could not use, so that the run does not end as a success.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Gets an entry for each.
+    outcome : GroupOutcome
+        What the group level found.
+    """
+    code, status = DamagedResultError.exit_code, DamagedResultError.status
+    for each in outcome.damaged:
+        place = (each.source, each.subject, each.session, status)
+        _conclude_damage(record, ImageEntry(*place, message=each.message, exit_code=code))
+    for one in outcome.damaged_records:
+        place = (f"logs/failed/{one.path.name}", "", None, status)
+        _conclude_damage(record, ImageEntry(*place, message=one.message, exit_code=code))
+    logger.info("Rows in group_label-SC_morph.tsv: %d", outcome.n_rows)
+
+
+def _conclude_damage(record: RunRecord, entry: ImageEntry) -> None:
+    """Tell and record a result that cannot be used, unless the page of its participant has told of it."""
+    if any(known.image == entry.image and known.exit_code for known in record.images):
+        return
+    record.images.append(entry)
+    logger.error("%s: %s", entry.image, entry.message, extra={"status": entry.status})
 
 
 def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds: float) -> ImageEntry:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg import __version__
@@ -15,9 +16,11 @@ from bids_deepseg.app.group_statistics import (
 )
 from bids_deepseg.app.group_structures import structure_tables, table_name
 from bids_deepseg.app.group_table import level_table, morph_table, reasons_of, repetition_table
+from bids_deepseg.bids.failures import DamagedRecord
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.review_lists import LISTS, format_list
-from bids_deepseg.errors import DatasetError
+from bids_deepseg.bids.saved import DamagedResult
+from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.report.group import (
     Absence,
@@ -39,7 +42,16 @@ PAGE_NAME = "group.html"
 _ALL_TABLES = (TABLE_NAME, PAIRS_NAME, LEVELS_NAME, *map(table_name, TASKS.values()))
 
 
-def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """What the group level found: the number of rows of its table, and what could not be used."""
+
+    n_rows: int
+    damaged: tuple[DamagedResult, ...]
+    damaged_records: tuple[DamagedRecord, ...]
+
+
+def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> GroupOutcome:
     """Write ``group_label-SC_morph.tsv``, the other tables of which there is something to tell, and ``group.html``.
 
     Files that are there already with the same content stay as they are.
@@ -53,8 +65,8 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
 
     Returns
     -------
-    int
-        Number of images in the table.
+    GroupOutcome
+        Number of images in the table, and the results that could not be used: one that is damaged costs itself only.
 
     Raises
     ------
@@ -62,14 +74,15 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         If there is no result of the participant level.
     """
     sources = read_group_sources(output_dir, without_images or {})
-    if not sources.results:
+    if not sources.results and not sources.damaged:
         raise DatasetError(
             f"{output_dir} holds no result of the participant level. Run it first: run.py bids_dir output_dir "
             "participant"
         )
     if not sources.people_columns:
         logger.info(
-            "No participants.tsv of the source is joined: there is none in %s.", " or ".join(PARTICIPANTS_PLACES)
+            "No participants.tsv of the source is joined: there is none with columns in %s.",
+            " or ".join(PARTICIPANTS_PLACES),
         )
     _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
     _write_review(output_dir / "logs", sources)
@@ -86,7 +99,8 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
             _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
     write_if_different(place(output_dir, PAGE_NAME), page.encode())
-    return len(sources.results) + len(sources.failures)
+    n_rows = len(sources.results) + len(sources.failures) + len(sources.damaged)
+    return GroupOutcome(n_rows, sources.damaged, sources.damaged_records)
 
 
 def _write_review(folder: Path, sources: GroupSources) -> None:
@@ -180,6 +194,16 @@ def _images(sources: GroupSources) -> list[GroupImage]:
             note=f"{failure.status}: {failure.message}",
         )
         for failure in sources.failures
+    ]
+    images += [
+        GroupImage(
+            subject=damaged.subject,
+            title=damaged.source,
+            kind=damaged.description,
+            verdict="failed",
+            note=f"{DamagedResultError.status}: {damaged.message}",
+        )
+        for damaged in sources.damaged
     ]
     return images
 

@@ -63,7 +63,7 @@ class ImageResult:
     @classmethod
     def of(cls, saved: SavedResult) -> "ImageResult":
         """Read the result of an image from its files."""
-        findings = tuple((reason["Code"], reason["Severity"], reason["Message"]) for reason in saved.reasons)
+        findings = tuple((reason.code, reason.severity, reason.message) for reason in saved.reasons)
         return cls(saved.verdict, findings, saved.csa_mean)
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
-from bids_deepseg.app.conclude import conclude, conclude_current, conclude_report
+from bids_deepseg.app.conclude import conclude, conclude_current, conclude_group, conclude_report
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.group import write_group
 from bids_deepseg.app.image_job import ImageWork
@@ -238,11 +238,11 @@ def write_report(run: Run, subject: str) -> None:
 def collect_group(run: Run) -> None:
     """Collect the measures of all results in the output folder."""
     try:
-        n_rows = write_group(run.options.output_dir, run.record.without_input)
+        outcome = write_group(run.options.output_dir, run.record.without_input)
     except DatasetError as error:
         # After failures of the participant level, an empty group is no news.
         if run.record.exit_code == 0:
             raise
         logger.warning("%s", error)
     else:
-        logger.info("Rows in group_label-SC_morph.tsv: %d", n_rows)
+        conclude_group(run.record, outcome)

@@ -1,6 +1,5 @@
 """Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,7 @@ from bids_deepseg.bids.tables import format_json
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.report.participant import render_participant
@@ -183,7 +183,7 @@ def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
     """Return a function that writes the content of a file; in a sidecar, sources are file names."""
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
-    sidecar = json.loads(path.read_text(encoding="utf-8"))
+    sidecar = dict(read_strict_json(path))
     sidecar["Sources"] = [
         # Another result of the image stands beside this one under its own name.
         _name_outside(source.rpartition("/")[2], stem)

@@ -9,22 +9,25 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from bids_deepseg import __version__
-from bids_deepseg.bids.failures import FailureRecord, read_failures
+from bids_deepseg.bids.failures import read_failures
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
-from bids_deepseg.bids.saved import SavedResult, read_saved, saved_volumes
+from bids_deepseg.bids.saved import DamagedResult, SavedResult, read_result, saved_volumes
+from bids_deepseg.bids.saved_facts import StructureFacts, Tried
 from bids_deepseg.bids.walk import find_files, name_parser
-from bids_deepseg.errors import ImageError
+from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
 from bids_deepseg.execution import Job
+from bids_deepseg.execution.outcome import describe_failure
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.facts import text_of
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
@@ -35,6 +38,28 @@ _FIGURES = "figures"
 
 #: What reading a file may raise, whatever is in it.
 _UNREADABLE = (ImageError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An image whose result stands in the output folder and cannot be shown.
+
+    Attributes
+    ----------
+    image : BidsImage
+        The image.
+    status : str
+        Word of the error class.
+    message : str
+        What happened, what was expected, what to do.
+    exit_code : int
+        That of the error class.
+    """
+
+    image: BidsImage
+    status: str
+    message: str
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +78,22 @@ class ReportWork:
     output_dir: Path
     linked_figures: bool = False
 
-    def __call__(self) -> Callable[[Job], None]:
+    def __call__(self) -> Callable[[Job], tuple[Unusable, ...]]:
         """Make ready: nothing is needed."""
         return lambda job: self.write(job.payload)
 
-    def write(self, subject: str) -> None:
-        """Write ``sub-<label>.html``, unless it is there already with this content."""
+    def write(self, subject: str) -> tuple[Unusable, ...]:
+        """Write ``sub-<label>.html``, unless it is there already with this content.
+
+        Returns
+        -------
+        tuple of Unusable
+            Images whose result cannot be shown; the page says so, and shows the others.
+        """
         path = self._path(subject)
-        dataset = str(read_json(self.bids_dir / "dataset_description.json").get("Name") or "")
-        page = render_participant(subject, self._images(subject), version=__version__, dataset=dataset)
+        dataset = text_of(read_json(self.bids_dir / "dataset_description.json"), "Name") or ""
+        unusable: list[Unusable] = []
+        page = render_participant(subject, self._images(subject, unusable), version=__version__, dataset=dataset)
         figures: dict[str, bytes] = {}
         if self.linked_figures:
             page, figures = link_figures(page, f"sub-{subject}/{_FIGURES}")
@@ -69,6 +101,7 @@ class ReportWork:
         if not write_if_different(path, page.encode()) and self.is_outdated(subject):
             # The results were written again and came out the same: the page is as new as they are.
             os.utime(path)
+        return tuple(unusable)
 
     def is_outdated(self, subject: str) -> bool:
         """Tell whether the page is missing, older than a result of the participant, or of the other format."""
@@ -103,8 +136,8 @@ class ReportWork:
             if not figures and folder.is_dir():
                 folder.rmdir()
 
-    def _images(self, subject: str) -> Iterator[ReportImage]:
-        """Yield what the report shows, one image in memory at a time."""
+    def _images(self, subject: str, unusable: list[Unusable]) -> Iterator[ReportImage]:
+        """Yield what the report shows, one image in memory at a time; add to ``unusable`` what cannot be shown."""
         failures = {failure.source: failure for failure in read_failures(self.output_dir)}
         for file in sorted(find_files(self.bids_dir, subject, name_parser()), key=lambda file: file.path):
             if file.refusal is not None:
@@ -112,12 +145,16 @@ class ReportWork:
             image = BidsImage(file.path, self.bids_dir, file.entities, file.suffix, file.datatype)
             for one in (image, *self._volumes(image, failures)):
                 failure = failures.get(one.key)
-                saved = read_saved(one, self.output_dir)
+                found = read_result(one, self.output_dir)
                 # An image that cannot be processed any more has no result to show, though an older one may stand there.
                 if failure is not None:
-                    yield _failed(one, failure)
-                elif saved is not None:
-                    yield _segmented_or_told(one, saved)
+                    yield _failed(one, failure.status, failure.message)
+                elif found is not None:
+                    shown = _shown(one, found)
+                    if isinstance(shown, Unusable):
+                        unusable.append(shown)
+                        shown = _failed(one, shown.status, shown.message)
+                    yield shown
 
     def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:
         """Return the volumes of a series that have results or failures of their own."""
@@ -126,37 +163,54 @@ class ReportWork:
         return [replace(image, volume=number) for number in sorted(numbers)]
 
 
-def _failed(image: BidsImage, failure: FailureRecord) -> ReportImage:
+def _shown(image: BidsImage, found: SavedResult | DamagedResult) -> ReportImage | Unusable:
+    """Return an image with its result, or say why that cannot be shown."""
+    if isinstance(found, DamagedResult):
+        return Unusable(image, DamagedResultError.status, found.message, DamagedResultError.exit_code)
+    try:
+        return segmented_image(image, found)
+    except DamagedResultError as error:
+        damaged = DamagedResult(found.mask, found.entities, found.source, str(error))
+        return Unusable(image, error.status, damaged.message, error.exit_code)
+    except BidsDeepsegError as error:
+        return Unusable(image, error.status, str(error), error.exit_code)
+    except OSError as error:
+        return Unusable(image, ImageError.status, f"A file cannot be read: {error}", ImageError.exit_code)
+    except MemoryError as error:
+        failure = describe_failure(error)
+        return Unusable(image, failure.status, failure.message, failure.exit_code)
+
+
+def _failed(image: BidsImage, status: str, message: str) -> ReportImage:
     """Return an image without result, with its picture if it can be read."""
     try:
         volume = read_image(image).volume
     except _UNREADABLE:
         volume = None
-    return ReportImage(image.key, volume, status=failure.status, messages=(failure.message,))
-
-
-def _segmented_or_told(image: BidsImage, saved: SavedResult) -> ReportImage:
-    """Return an image with its result, or say why it cannot be shown; the page shows the other images anyway."""
-    try:
-        return segmented_image(image, saved)
-    except _UNREADABLE as error:
-        message = f"There is a result, but it cannot be shown: {error}"
-        return ReportImage(image.key, status="not-shown", messages=(message,))
+    return ReportImage(image.key, volume, status=status, messages=(message,))
 
 
 def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
-    """Return an image with its result."""
-    rule = (saved.sidecar.get("Options") or {}).get("volume", "auto")
-    volume = read_image(image, str(rule)).volume
+    """Return an image with its result.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read.
+    DamagedResultError
+        If a file of the result cannot be read.
+    """
+    stated = saved.facts
+    volume = read_image(image, str(stated.options.get("volume", "auto"))).volume
     probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
-    networks = ", ".join(f"{model['Name']} ({str(model['SHA256'])[:8]})" for model in saved.sidecar.get("Model", ()))
-    options = saved.sidecar.get("Options")
-    settings = ", ".join(f"{k} {v}" for k, v in options.items() if v is not None) if isinstance(options, dict) else ""
-    facts = {"Networks": networks, "Threshold": str(saved.sidecar.get("Threshold", "")), "Settings": settings}
-    task, structure = saved.task, None
-    if task is not None and (path := saved.structure_mask) is not None:
+    networks = ", ".join(f"{model.name} ({model.sha256[:8]})" for model in stated.models)
+    settings = ", ".join(f"{name} {value}" for name, value in stated.options.items() if value is not None)
+    threshold = "" if stated.threshold is None else str(stated.threshold)
+    facts = {"Networks": networks, "Threshold": threshold, "Settings": settings}
+    task, structure, about = saved.task, None, saved.structure()
+    if task is not None and about is not None and (path := saved.structure_mask) is not None:
         structure = _read_like(path, volume, np.uint8)
-        facts |= _structure_facts(task, saved.structure_sidecar)
+        facts |= _structure_facts(task, about)
     return ReportImage(
         image.key,
         volume,
@@ -164,32 +218,42 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         probability,
         saved.centerline(),
         saved.morph(),
-        cast("Any", saved.verdict),
-        messages=tuple(reason["Message"] for reason in saved.reasons),
+        saved.verdict,
+        messages=tuple(reason.message for reason in saved.reasons),
         facts={name: value for name, value in facts.items() if value},
-        tries=saved.tries,
+        tries=tuple(map(_describe_try, saved.tries)),
         structure=structure,
         structure_noun=task.noun if task is not None and structure is not None else "",
     )
 
 
-def _structure_facts(task: Task, sidecar: Mapping[str, Any]) -> dict[str, str]:
+def _describe_try(one: Tried) -> Mapping[str, Any]:
+    """Return one method that was tried as the page takes it."""
+    score = {} if one.score is None else {"Score": one.score}
+    return {"Method": one.method, "Verdict": one.verdict, "Reasons": one.reasons, "Kept": one.kept, **score}
+
+
+def _structure_facts(task: Task, about: StructureFacts) -> dict[str, str]:
     """Return the rows of the table of facts about a structure inside of the cord."""
-    measures, noun = sidecar.get("Measures") or {}, task.noun[0].upper() + task.noun[1:]
-    area, volume, count = (measures.get(name) for name in ("MeanArea_mm2", "Volume_mm3", "Objects"))
+    noun = task.noun[0].upper() + task.noun[1:]
+    area, volume, count = about.area_mm2, about.volume_mm3, about.n_objects
     facts = {
-        f"{noun}: mean area": "" if area is None else f"{area:.1f} mm² in {measures.get('Slices')} slices",
+        f"{noun}: mean area": "" if area is None else f"{area:.1f} mm² in {about.n_slices} slices",
         f"{noun}: volume": "" if volume is None else f"{volume:.0f} mm³",
         f"{noun}: objects": "" if count is None else str(count),
-        f"{noun}: network": ", ".join(str(model["Name"]) for model in sidecar.get("Model", ())),
+        f"{noun}: network": ", ".join(model.name for model in about.models),
     }
     return {name: value for name, value in facts.items() if value}
 
 
 def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
     """Read a derivative that has the voxels of ``volume``."""
-    values, header = read_numbers(path, "The derivative")
+    try:
+        values, header = read_numbers(path, "The derivative")
+    except ImageError as error:
+        raise DamagedResultError(str(error)) from error
     if math.prod(header.shape) != math.prod(volume.grid.shape):
-        sizes = "x".join(map(str, header.shape))
-        raise ImageError(f"{path.name} has other voxels ({sizes}) than its image. Segment the image again.")
+        raise DamagedResultError(f"{path.name} does not have the voxels of its image")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise DamagedResultError(f"{path.name} holds values that are not from 0 to 1")
     return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)

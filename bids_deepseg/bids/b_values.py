@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.inheritance import applicable_files
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import read_text
 
 #: Diffusion weighting in s/mm² up to which a volume counts as unweighted: some scanners write 5 for 0.
 MAX_B0 = 10.0
@@ -74,7 +75,7 @@ def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, li
 def _read_b_values(path: Path) -> NDArray[np.float64]:
     """Read the numbers of a .bval file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path.name} cannot be read: {error}. Numbers separated by spaces are expected.") from error
     return np.array([_b_value(path, word) for word in text.split()], np.float64)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.description import dataset_files, resolve_links
-from bids_deepseg.bids.failures import read_failures, record_failure
+from bids_deepseg.bids.failures import DamagedRecord, find_records, read_failures, record_failure
 from bids_deepseg.bids.naming import ENTITIES, parse_name
 from bids_deepseg.bids.people import OWN_COLUMNS, People, read_people
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.saved import SavedResult, find_saved
+from bids_deepseg.bids.saved import DamagedResult, SavedResult, find_results, find_saved
 from bids_deepseg.bids.tables import format_json, format_number, format_table
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.text import tell_once
 
 __all__ = ["Failure", "resolve_links", "write_dataset_files"]
 
@@ -109,10 +110,18 @@ def write_dataset_files(
         record_failure(failure.image, output_dir, status=failure.status, message=failure.message)
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
+    _tell_damage(output_dir)
     people = read_people(bids_dir)
     for _ in range(_MAX_ROUNDS):
         if not _update_tables(output_dir, people):
             return
+
+
+def _tell_damage(output_dir: Path) -> None:
+    """Name the results and records of other runs that cannot be read, and are in no table therefore."""
+    for found in (*find_results(output_dir), *find_records(output_dir)):
+        if isinstance(found, DamagedResult | DamagedRecord):
+            tell_once(found.message)
 
 
 def _update_tables(output_dir: Path, people: People) -> bool:
@@ -193,7 +202,7 @@ def _describe_source(result: SavedResult) -> str:
     if source is None:
         return "Spinal cord segmented on the source image"
     folded = [f"{ENTITIES.get(k, k)} {value}" for k, value in source.entities.items() if k not in result.entities]
-    volume = result.sidecar.get("Volume")
+    volume = result.facts.volume
     folded += [] if volume is None else [f"volume {volume} of the series, from 0"]
     return f"Spinal cord segmented on {source.suffix}" + (f" with {', '.join(folded)}" if folded else "")
 
@@ -215,7 +224,7 @@ def _scans_table(folder: Path, results: Iterable[SavedResult]) -> bytes:
         (
             result.mask.relative_to(folder).as_posix(),
             result.verdict,
-            ",".join(dict.fromkeys(reason["Code"] for reason in result.reasons)),
+            ",".join(dict.fromkeys(reason.code for reason in result.reasons)),
             format_number(result.csa_mean, 2),
             str(result.n_slices),
         )

@@ -10,7 +10,6 @@ to which no key applies are taken.
 """
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from bids_deepseg.bids.naming import ENTITIES
 from bids_deepseg.bids.walk import DATATYPES, FoundFile
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.structured import read_strict_json
 
 #: Any value; absent.
 _ANY, _NONE = "*", None
@@ -82,11 +82,9 @@ def read_filters(path: Path, suffixes: Iterable[str]) -> tuple[ImageFilter, ...]
         If the file cannot be read, has an unknown key or entity, or contradicts ``suffixes``.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_strict_json(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"The filter file {path} cannot be read: {error}. A JSON object is expected.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"The filter file {path} holds a {type(content).__name__}. A JSON object is expected.")
     known = [suffix.lower() for suffix in suffixes] + list(DATATYPES)
     filters = []
     for key, entities in content.items():

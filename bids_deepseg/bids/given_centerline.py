@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.nifti import check_fetched, read_numbers
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import parse_number, read_text, split_lines
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid, orientation_between
 from bids_deepseg.geometry.volume import Volume, reorient
 
@@ -106,12 +107,12 @@ def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
     """Return the points of a CSV or TSV file."""
     check_fetched(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise ImageError(
             f"The centerline {path.name} cannot be read: {error}. An image or a table is expected."
         ) from error
-    numbered = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip() and not line.startswith("#")]
     if len(numbered) < 2:
         raise ImageError(f"The centerline {path.name} holds no point. A header line and one point a line are expected.")
     (_, header), *lines = numbered
@@ -131,7 +132,7 @@ def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
 def _point(path: Path, number: int, words: list[str], at: list[int]) -> tuple[float, ...]:
     """Return the numbers of one line."""
     try:
-        point = tuple(float(words[position]) for position in at)
+        point = tuple(parse_number(words[position].strip(' "')) for position in at)
     except (ValueError, IndexError):
         point = (math.nan,)
     if not all(map(math.isfinite, point)):

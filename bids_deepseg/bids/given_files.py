@@ -59,6 +59,8 @@ def need_centerline_file(image: BidsImage, place: Path) -> Path:
 def centerline_sha256(image: BidsImage, place: Path) -> str:
     """Return the checksum of the centerline of an image, an empty text where there is none or it cannot be read."""
     path = find_centerline_file(image, place)
+    if path is None:
+        return ""
     try:
         return str(fingerprint(path)["SHA256"]) if path else ""
     except OSError:

@@ -16,6 +16,7 @@ from bids_deepseg.bids.inheritance import applicable_files, read_metadata
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage, fingerprint
+from bids_deepseg.files.facts import number_of
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
@@ -155,8 +156,8 @@ def space_of(image: BidsImage) -> dict[str, Any]:
     """Return what BIDS asks of the sidecar of every derived image with the voxels of its source."""
     sidecar = {"SpatialReference": "orig", "Manual": False}
     # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
-    echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
-    return sidecar | ({"EchoTime": echo_time} if isinstance(echo_time, int | float) else {})
+    echo_time = number_of(read_metadata(image), "EchoTime") if "echo" in image.entities else None
+    return sidecar | ({"EchoTime": echo_time} if echo_time is not None and echo_time > 0 else {})
 
 
 def mask_sidecar(

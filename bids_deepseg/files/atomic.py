@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bids_deepseg.errors import OutputError, OutputWriteError
+from bids_deepseg.files.regular import open_regular
 
 #: A file and the function that writes its content.
 FileToWrite = tuple[Path, Callable[[BinaryIO], object]]
@@ -56,8 +57,9 @@ def write_files(files: Sequence[FileToWrite]) -> None:
 def write_if_different(path: Path, content: bytes) -> bool:
     """Write a file unless it has this content already; return whether it was written."""
     try:
-        if path.read_bytes() == content:
-            return False
+        with open_regular(path) as stream:
+            if stream.read(len(content) + 1) == content:
+                return False
     except OSError:
         pass
     write_files([(path, lambda stream: stream.write(content))])
@@ -129,7 +131,15 @@ def _explain(path: Path, reason: str) -> str:
 
 def _existing(path: Path) -> Path:
     """Return the path or the closest folder above it that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return next(folder for folder in (path, *path.absolute().parents) if _is_there(folder))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a path; a name that is too long belongs to none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _write_and_rename(files: Sequence[FileToWrite]) -> None:

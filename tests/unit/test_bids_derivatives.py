@@ -174,7 +174,7 @@ def test_saved_results_read_back(raw, out):
     write_result(image, out, findings=[WARNING])
     saved = read_saved(image, out)
     assert (saved.verdict, saved.n_slices, saved.csa_mean) == ("warn", 4, 6.15)
-    assert [reason["Code"] for reason in saved.reasons] == ["gap"]
+    assert [reason.code for reason in saved.reasons] == ["gap"]
     assert (saved.subject, saved.session, saved.description, saved.source) == ("01", None, "T2w", T2W)
     assert saved.name == MASK.rsplit("/", maxsplit=1)[-1]
     assert list(saved.morph()) == list(COLUMNS)
