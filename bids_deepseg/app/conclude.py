@@ -88,6 +88,12 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
         raise ValueError(f"{image.key} has no result, though it was found up to date.")
     entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
     record.images.append(entry)
+    if saved.is_edited:
+        logger.warning(
+            "%s: its mask was edited after it was written. It is kept, but verdict and measures are those of the "
+            "automatic one. Put it into a folder for --corrections to have it measured (--rerun all replaces it).",
+            image.key,
+        )
     if entry.exit_code:
         logger.warning("%s: fail, as before. %s", image.key, entry.message)
 

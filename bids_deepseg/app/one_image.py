@@ -12,6 +12,7 @@ from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.image_job import ImageResult, ImageWork
 from bids_deepseg.app.subject_report import segmented_image
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
+from bids_deepseg.bids.products import KEY
 from bids_deepseg.bids.provenance import SOURCE_LINK
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
@@ -184,6 +185,8 @@ def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
     sidecar = json.loads(path.read_text(encoding="utf-8"))
+    # The files have other names here, and their sidecars other sources.
+    sidecar.pop(KEY, None)
     sidecar["Sources"] = [
         # Another result of the image stands beside this one under its own name.
         _name_outside(source.rpartition("/")[2], stem)

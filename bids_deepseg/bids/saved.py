@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_path
+from bids_deepseg.bids.products import damaged_files, is_as_written, is_edited_mask, names_of
 from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.tables import read_columns
@@ -129,6 +130,11 @@ class SavedResult:
         """Centerline as an image, None when it was not asked for."""
         return self._beside("SCcenterline", "mask.nii.gz")
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether the mask is another one than was written: a person edited it."""
+        return self.mask.name in names_of(self.sidecar) and not is_as_written(self.mask, self.sidecar)
+
     def morph(self) -> dict[str, NDArray[np.float64]]:
         """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
         path = self._beside("SC", "morph.tsv")
@@ -162,16 +168,19 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
     Returns
     -------
     bool
-        True when all products exist and source, networks and options are those of the sidecar. The source is read
-        only when everything else agrees.
+        True when all products are there as they were written (a mask may be edited since then), and source, networks
+        and options are those of the sidecar. The source is read only when everything else agrees.
     """
     saved = read_saved(image, output_dir)
     if saved is None or saved.sidecar.get("ConfigHash") != stamp.config_hash:
         return False
     wanted = [derivative_path(image, product) for product in stamp.products]
-    if not all(
-        place(output_dir, path).is_file() and place(output_dir, sidecar_path(path)).is_file() for path in wanted
-    ):
+    names = {name for path in wanted for name in (path.name, sidecar_path(path).name)} - {f"{saved.name}.json"}
+    if not names <= names_of(saved.sidecar):
+        return False
+    damaged = damaged_files(saved.sidecar, output_dir, wanted[0].parent)
+    # A mask that a person edited stays.
+    if damaged and not (damaged == [saved.mask] and is_edited_mask(saved.mask)):
         return False
     known = saved.sidecar.get("SourceFingerprint")
     try:

@@ -7,6 +7,7 @@ def what_to_do(status: str) -> str:
         "bad-image": "Open the image in a viewer. Repair its header or convert it again from DICOM, then run again.",
         "not-fetched": "The file is a link to content that is not on this machine. Fetch it (datalad get), "
         "then run again.",
+        "changed": "The image, or a file given for it, changed while it was segmented. Run again when it is complete.",
         "network-error": "Install the app again, or check the folder given with --weights-dir.",
         "cord-not-found": "Look whether the image shows the cord at all. If it does, crop it to the neck or the "
         "chest, check the orientation in its header, and run again; else leave it out.",
