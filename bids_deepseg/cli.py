@@ -96,9 +96,11 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
         prepare_output,
         temporary_folder,
     )
+    from bids_deepseg.bids.ownership import check_ours  # noqa: PLC0415
     from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
 
     _check_input(options)
+    check_ours(options.output_dir)
     if options.dry_run:
         return _preview(options, record, engine)
     device = choose_device(options.device) if "participant" in options.levels else "cpu"
@@ -214,7 +216,7 @@ def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions
     if message:
         _tell_error(message, as_json=as_json)
     elif code:
-        text = f"bids_deepseg ended with code {code}: {record.n_failed} of {len(record.images)} images failed."
+        text = f"bids_deepseg ended with code {code}: {record.told}."
         complain(error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")

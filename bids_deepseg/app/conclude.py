@@ -66,7 +66,10 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     record_failure(image, options.output_dir, status=failure.status, message=failure.message)
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
-        logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+        try:
+            logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+        except OSError as error:
+            logger.warning("The details could not be written into %s: %s", record.log_folder, error.strerror)
     if options.debug:
         logger.error("%s", failure.traceback)
 
@@ -106,7 +109,7 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     options : RunOptions
         Options of the run.
     record : RunRecord
-        Gets an entry, so that the run does not end as a success.
+        Gets an entry among the pages, so that the run does not end as a success.
     outcome : Outcome
         Its name is that of the page.
     """
@@ -114,7 +117,7 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     if failure is None:
         return
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
-    record.images.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
+    record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
     logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
     logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
 

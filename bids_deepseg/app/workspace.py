@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bids_deepseg.files.atomic import check_writable, make_folder, output_errors
+from bids_deepseg.bids.layout import DOCS
+from bids_deepseg.bids.ownership import WORK_MARK
+from bids_deepseg.files.atomic import check_no_link, check_writable, make_folder, make_own_folder, output_errors
 from bids_deepseg.files.locks import holding, is_locked
 from bids_deepseg.files.regular import open_regular
 
@@ -18,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 #: File that marks a folder for temporary files as one of this app's. It is locked while the run lives, and states the
 #: start of the machine, since a lock tells nothing about processes of another machine.
-SENTINEL = ".bids_deepseg-work"
+SENTINEL = WORK_MARK
 
 #: Word in the mark of a folder that was to be kept.
 _KEPT = "kept"
@@ -44,19 +46,23 @@ _PREFIX, _HIDDEN_PREFIX = "bids_deepseg-", ".work-"
 def prepare_output(output_dir: Path) -> None:
     """Create the output folder, and make sure that files can be created in it.
 
+    Whose folder it is, :func:`bids_deepseg.bids.ownership.check_ours` tells.
+
     Raises
     ------
     OutputError
         If that is not possible; the message names the user, the owner and the remedy.
     """
     make_folder(output_dir)
+    for name in ("logs", DOCS):
+        check_no_link(output_dir, output_dir / name)
     check_writable(output_dir)
 
 
 def create_log_folder(output_dir: Path) -> Path:
     """Create the folder ``logs/<time>_<8 digits>`` of one run, which no other run shares."""
     folder = output_dir / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}_{uuid.uuid4().hex[:8]}"
-    make_folder(folder)
+    make_own_folder(output_dir, folder)
     return folder
 
 

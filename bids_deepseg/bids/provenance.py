@@ -14,6 +14,7 @@ import numpy as np
 
 from bids_deepseg.bids.inheritance import applicable_files, read_metadata
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
+from bids_deepseg.bids.ownership import APP_NAME
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import LoadedImage
 from bids_deepseg.bids.reader import fingerprint as fingerprint_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Segmentation, Try
     from bids_deepseg.stages.findings import Finding
-
-APP_NAME = "bids_deepseg"
 
 #: Name of the source data set in BIDS URIs.
 SOURCE_LINK = "raw"

@@ -97,14 +97,23 @@ def make_own_folder(root: Path, path: Path) -> None:
 
 def check_no_link(root: Path, path: Path) -> None:
     """Raise unless the way from a folder to a place below it leads through folders only; as for make_own_folder."""
+    folder = next((each for each in _way(root, path) if each.is_symlink()), None)
+    if folder is not None:
+        raise OutputError(
+            f"{folder} is a link. A folder is expected: nothing is written or removed behind a link, where it may "
+            "belong to somebody else. Put a folder in its place, or give another output folder."
+        )
+
+
+def leads_through_link(root: Path, path: Path) -> bool:
+    """Tell whether a folder on the way from one folder to a file below it is a link."""
+    return any(folder.is_symlink() for folder in _way(root, path.parent))
+
+
+def _way(root: Path, path: Path) -> Iterator[Path]:
+    """Yield the folders below one folder on the way to a place, that place included."""
     steps = path.relative_to(root).parts
-    for depth in range(1, len(steps) + 1):
-        folder = root.joinpath(*steps[:depth])
-        if folder.is_symlink():
-            raise OutputError(
-                f"{folder} is a link. A folder is expected: nothing is written or removed behind a link, where it may "
-                "belong to somebody else. Put a folder in its place, or give another output folder."
-            )
+    return (root.joinpath(*steps[: depth + 1]) for depth in range(len(steps)))
 
 
 def check_writable(folder: Path) -> None:
