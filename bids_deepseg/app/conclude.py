@@ -10,8 +10,8 @@ from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.saved import read_saved
-from bids_deepseg.errors import NetworkError
+from bids_deepseg.bids.saved import read_settled
+from bids_deepseg.errors import NetworkError, OutputWriteError
 from bids_deepseg.execution import Outcome
 from bids_deepseg.options import RunOptions
 
@@ -85,10 +85,18 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
         Gets an entry.
     image : BidsImage
         The image.
+
+    Raises
+    ------
+    OutputWriteError
+        If the result has gone in the meantime.
     """
-    saved = read_saved(image, options.output_dir)
+    saved = read_settled(image, options.output_dir)
     if saved is None:
-        raise ValueError(f"{image.key} has no result, though it was found up to date.")
+        raise OutputWriteError(
+            f"{image.key} had a result that was up to date, and has none any more. Something removed it while the run "
+            "went on: look at the drive, and run again."
+        )
     entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
     record.images.append(entry)
     if saved.is_edited:

@@ -231,7 +231,8 @@ def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
     """Write the reports that are not there or not of these results, and those of ``changed`` participants."""
     work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
     failures = tuple(read_failures(run.options.output_dir))
-    for subject in sorted({*subjects, *changed}):
+    failed = {entry.subject for entry in run.record.pages}
+    for subject in sorted({*subjects, *changed} - failed):
         if subject in changed or work.is_outdated(subject, failures):
             write_report(run, subject)
 

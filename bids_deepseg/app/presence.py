@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
-from bids_deepseg.bids.naming import derivative_path, sidecar_path
 from bids_deepseg.bids.query import BidsImage
+from bids_deepseg.bids.saved import is_there
 from bids_deepseg.errors import OutputWriteError
 
 #: Images that the message names.
@@ -31,12 +31,8 @@ def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, 
     OutputWriteError
         If one is gone.
     """
-    sidecars = {image.key: output_dir / sidecar_path(derivative_path(image, "mask")) for image in images}
-    lost = {
-        entry.image
-        for entry in record.images
-        if entry.has_result and not sidecars.get(entry.image, output_dir).exists()
-    }
+    with_result = {entry.image for entry in record.images if entry.has_result}
+    lost = {image.key for image in images if image.key in with_result and not is_there(image, output_dir)}
     code, message = OutputWriteError.exit_code, "The result was written, and is not there any more."
     record.images[:] = [
         replace(entry, status="lost", verdict=None, message=message, exit_code=code) if entry.image in lost else entry

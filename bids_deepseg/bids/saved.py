@@ -1,6 +1,7 @@
 """Read back what was written, to resume a run, to fill the tables and for the reports."""
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,11 @@ from bids_deepseg.bids.products import damaged_files, is_as_written, is_edited_m
 from bids_deepseg.bids.provenance import SOURCE_LINK, RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.tables import read_columns
+from bids_deepseg.files.locks import holding
 from bids_deepseg.tasks import TASKS, Task
+
+#: How long to wait for another run that writes a result: with locks, without them, and between looks.
+_PATIENCE_S, _BLIND_PATIENCE_S, _PAUSE_S = 60.0, 5.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +198,23 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
 def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
     """Read the result of one image, None when there is no complete one."""
     return _read_result(output_dir / sidecar_path(derivative_path(image, "mask")))
+
+
+def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
+    """Read the result of one image as :func:`read_saved`, and wait for another run that writes it at this moment."""
+    return read_saved(image, output_dir) if is_there(image, output_dir) else None
+
+
+def is_there(image: BidsImage, output_dir: Path) -> bool:
+    """Tell whether an image has a result, after another run has written it that does so at this moment."""
+    sidecar = output_dir / sidecar_path(derivative_path(image, "mask"))
+    if sidecar.exists() or not sidecar.parent.is_dir():
+        return sidecar.exists()
+    with holding(sidecar.parent, patience_s=_PATIENCE_S) as is_held:
+        until = time.monotonic() + (0 if is_held else _BLIND_PATIENCE_S)
+        while not sidecar.exists() and time.monotonic() < until:
+            time.sleep(_PAUSE_S)
+        return sidecar.exists()
 
 
 def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
