@@ -89,7 +89,8 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
 
 def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
     """Check the input, then tell what would be done, or do it."""
-    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help
+    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
+    from bids_deepseg.bids.ownership import check_ours  # noqa: PLC0415
 
     as_json = options.log_format == "json"
     with ExitStack() as stack:
@@ -97,6 +98,7 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
         # Warnings about what is read now have the form of the others; the files of the log come later.
         logs.configure(logs.LogSettings(None, options.verbosity, as_json))
         _check_input(options)
+        check_ours(options.output_dir)
         if options.dry_run:
             return _preview(options, record, engine)
         return _run_levels(options, record, engine)
@@ -226,8 +228,7 @@ def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions
     if message:
         _tell_error(message, as_json=as_json)
     elif code:
-        text = f"bids_deepseg ended with code {code}: {record.n_failed} of {len(record.images)} images failed."
-        text += f" Pages that could not be written: {len(record.pages)}." if record.pages else ""
+        text = f"bids_deepseg ended with code {code}: {record.told}."
         complain(error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")

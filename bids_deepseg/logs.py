@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +76,11 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
-        file = logging.FileHandler(settings.folder / name, encoding="utf-8")
-        file.setFormatter(_JsonFormatter())
-        handlers.append(file)
+        # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
+        with suppress(FileNotFoundError) if worker else nullcontext():
+            file = logging.FileHandler(settings.folder / name, encoding="utf-8")
+            file.setFormatter(_JsonFormatter())
+            handlers.append(file)
     for handler in handlers:
         handler.addFilter(_add_image)
         handler.addFilter(once)

@@ -60,7 +60,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     ImageError
         If the image or the points cannot be read.
     OutputError
-        If the page cannot be written.
+        If the page cannot be written, or something that is no page of this app stands in its place.
     SystemExit
         With code 0 after ``--help``.
     """
@@ -77,7 +77,9 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     found = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.given_centerline import read_centerline  # noqa: PLC0415
-    from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415
+    from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
+    from bids_deepseg.files.own import write_own  # noqa: PLC0415
+    from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
     image = _read(found.image)
@@ -86,7 +88,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     page = render_viewer(image, found.image.name, file_name=name, version=__version__, points_mm=points)
     target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
-    write_files([(target, lambda stream: stream.write(page.encode()))])
+    write_own(target, page.encode(), PAGE_MARKS)
     say(f"Wrote {target}. Open it in a browser, click the cord and save the points as {name}.")
     return 0
 

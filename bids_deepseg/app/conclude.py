@@ -12,8 +12,8 @@ from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.app.subject_report import Unusable
 from bids_deepseg.bids.failures import record_failure
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.saved import read_saved
-from bids_deepseg.errors import DamagedResultError, NetworkError
+from bids_deepseg.bids.saved import read_settled
+from bids_deepseg.errors import DamagedResultError, NetworkError, OutputWriteError
 from bids_deepseg.execution import Outcome
 from bids_deepseg.options import RunOptions
 
@@ -68,7 +68,10 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     record_failure(image, options.output_dir, status=failure.status, message=failure.message)
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
-        logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+        try:
+            logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+        except OSError as error:
+            logger.warning("The details could not be written into %s: %s", record.log_folder, error.strerror)
     if options.debug:
         logger.error("%s", failure.traceback)
 
@@ -84,12 +87,26 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
         Gets an entry.
     image : BidsImage
         The image.
+
+    Raises
+    ------
+    OutputWriteError
+        If the result has gone in the meantime.
     """
-    saved = read_saved(image, options.output_dir)
+    saved = read_settled(image, options.output_dir)
     if saved is None:
-        raise ValueError(f"{image.key} has no result, though it was found up to date.")
+        raise OutputWriteError(
+            f"{image.key} had a result that was up to date, and has none any more. Something removed it while the run "
+            "went on: look at the drive, and run again."
+        )
     entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
     record.images.append(entry)
+    if saved.is_edited:
+        logger.warning(
+            "%s: its mask was edited after it was written. It is kept, but verdict and measures are those of the "
+            "automatic one. Put it into a folder for --corrections to have it measured (--rerun all replaces it).",
+            image.key,
+        )
     if entry.exit_code:
         logger.warning("%s: fail, as before. %s", image.key, entry.message)
 
@@ -102,7 +119,7 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     options : RunOptions
         Options of the run.
     record : RunRecord
-        Gets an entry, so that the run does not end as a success.
+        Gets an entry among the pages, so that the run does not end as a success.
     outcome : Outcome
         Its name is that of the page.
     """

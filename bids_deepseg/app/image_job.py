@@ -23,8 +23,9 @@ from bids_deepseg.bids.given_files import need_centerline_file
 from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.provenance import RunStamp
 from bids_deepseg.bids.query import BidsImage
-from bids_deepseg.bids.reader import LoadedImage, read_image
+from bids_deepseg.bids.reader import LoadedImage
 from bids_deepseg.bids.saved import SavedResult
+from bids_deepseg.bids.steady import changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.vertebrae import levels_for
 from bids_deepseg.errors import ImageError, error_context
 from bids_deepseg.execution import Job
@@ -147,7 +148,7 @@ class ImageWork:
         ):
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
-                loaded = read_image(image, self.volume)
+                loaded, fingerprint = read_steadily(image, self.volume)
             clock.observe("read", None)
             segmentation = self._segment(image, loaded, stamper, (load, others), clock)
             check_surroundings(loaded, segmentation)
@@ -159,7 +160,10 @@ class ImageWork:
             with error_context(stage="write"):
                 levels, notes = levels_for(image, segmentation.mask, self.derivatives)
                 loaded = replace(loaded, notes=(*loaded.notes, *notes))
-                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links), levels)
+                check_unchanged(image, fingerprint)
+                if stamper.stamp(image).config_hash != stamp.config_hash:
+                    raise changed_input(image)
+                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links), levels, fingerprint)
                 write_products(products, self.output_dir)
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]

@@ -16,9 +16,10 @@ from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.group import write_group
 from bids_deepseg.app.image_job import ImageWork
 from bids_deepseg.app.planning import plan_images, refuse, refuse_too_large, wanted_products
+from bids_deepseg.app.presence import check_logs, check_present
 from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import RunRecord
-from bids_deepseg.app.selection import find_selected, tell_selection
+from bids_deepseg.app.selection import find_selected, tell_orphans, tell_selection
 from bids_deepseg.app.subject_report import ReportWork
 from bids_deepseg.bids.dataset import write_dataset_files
 from bids_deepseg.bids.failures import clear_failure, read_failures
@@ -28,6 +29,7 @@ from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.validation import validate_dataset
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
 from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
+from bids_deepseg.files.atomic import output_errors
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options import RunOptions
 
@@ -78,6 +80,7 @@ def run_app(run: Run) -> int:
         segment_participants(run)
     if "group" in options.levels:
         collect_group(run)
+    check_logs(run.record)
     return run.record.exit_code
 
 
@@ -99,7 +102,9 @@ def segment_participants(run: Run) -> None:
     changed = keep_current(run, plan)
     segment_images(run, plan)
     write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
+    tell_orphans(options)
     describe(options)
+    check_present(options.output_dir, run.record, found.images)
 
 
 def describe(options: RunOptions) -> None:
@@ -144,7 +149,9 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
         return
     report = validate_dataset(options.bids_dir, subjects)
     if run.record.log_folder is not None and report.details:
-        (run.record.log_folder / "validation.json").write_text(report.details, encoding="utf-8")
+        path = run.record.log_folder / "validation.json"
+        with output_errors(path):
+            path.write_text(report.details, encoding="utf-8")
     if report.available and not report.n_errors:
         logger.info("%s", report.message)
         return
@@ -221,10 +228,12 @@ def segment_images(run: Run, plan: Plan) -> None:
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
-    """Write the reports that are not there, or older than a result, and those of ``changed`` participants."""
+    """Write the reports that are not there or not of these results, and those of ``changed`` participants."""
     work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
-    for subject in sorted({*subjects, *changed}):
-        if subject in changed or work.is_outdated(subject):
+    failures = tuple(read_failures(run.options.output_dir))
+    failed = {entry.subject for entry in run.record.pages}
+    for subject in sorted({*subjects, *changed} - failed):
+        if subject in changed or work.is_outdated(subject, failures):
             write_report(run, subject)
 
 

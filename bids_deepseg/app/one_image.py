@@ -1,5 +1,6 @@
 """Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,10 @@ from bids_deepseg import __version__
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.image_job import ImageResult, ImageWork
 from bids_deepseg.app.subject_report import segmented_image
+from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
+from bids_deepseg.bids.ownership import APP_NAME, is_made_by_us
+from bids_deepseg.bids.products import KEY
 from bids_deepseg.bids.provenance import SOURCE_LINK
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
@@ -18,10 +22,12 @@ from bids_deepseg.bids.tables import format_json
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.files.own import is_own
 from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.report.participant import render_participant
+from bids_deepseg.report.seal import PAGE_MARKS
 from bids_deepseg.settings import MethodSettings
 
 #: Suffix of an image whose name says nothing; it stands for no contrast.
@@ -88,15 +94,31 @@ def check_place(asked: OneImage) -> None:
     DatasetError
         If there is no such file.
     OutputError
-        If results are there already and were not to be replaced.
+        If results are there already and were not to be replaced, or were made by somebody else.
     """
     if not (asked.path.is_file() or asked.path.is_symlink()) or not asked.path.name.endswith((".nii", ".nii.gz")):
         raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
-    found = [path for path in _earlier(asked) if path.exists()]
+    found = [path for path in _earlier(asked) if os.path.lexists(path)]
     if found and not asked.force:
         raise OutputError(
             f"{found[0]} is there already. Nothing is overwritten unless asked for: give --force, or another folder "
             "with --output."
+        )
+    for path in found:
+        _check_own(asked, path)
+
+
+def _check_own(asked: OneImage, path: Path) -> None:
+    """Raise unless a file in the place of a result is one of ours: a manual mask may have the same name."""
+    if path.name.endswith(".html"):
+        own = is_own(path, PAGE_MARKS)
+    else:
+        sidecar = read_json(asked.output_dir / f"{asked.stem}_label-SC_mask.json")
+        own = is_made_by_us(sidecar) or not path.lstat().st_size
+    if not own:
+        raise OutputError(
+            f"{path} is there, and no {asked.stem}_label-SC_mask.json says that {APP_NAME} made it. It was left as it "
+            "is. Move it away, or give another folder with --output."
         )
 
 
@@ -184,6 +206,8 @@ def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
     sidecar = dict(read_strict_json(path))
+    # The files have other names here, and their sidecars other sources.
+    sidecar.pop(KEY, None)
     sidecar["Sources"] = [
         # Another result of the image stands beside this one under its own name.
         _name_outside(source.rpartition("/")[2], stem)

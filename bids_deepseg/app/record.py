@@ -51,6 +51,11 @@ class ImageEntry:
     message: str = ""
     exit_code: int = 0
 
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result, good or bad."""
+        return self.verdict is not None
+
 
 @dataclass(slots=True)
 class RunRecord:
@@ -63,7 +68,7 @@ class RunRecord:
     images : list of ImageEntry
         Images that ended, in the order of their ends.
     pages : list of ImageEntry
-        Pages that could not be written; they are no images.
+        Pages that could not be written; they are no images, and their images count as they ended.
     without_input : dict of str to str
         Participants without usable image, and what was found instead.
     n_not_run : int
@@ -103,12 +108,19 @@ class RunRecord:
             return 0
         return codes.pop() if len(codes) == 1 and codes <= _SHARED_CODES else 1
 
+    @property
+    def told(self) -> str:
+        """What did not go well, in words."""
+        pages = f", {len(self.pages)} pages could not be written" if self.pages else ""
+        return f"{self.n_failed} of {len(self.images)} images failed{pages}"
+
     def summary(self, exit_code: int) -> dict[str, Any]:
         """Return the last line of the run."""
         return {
             "done": self.n_done,
             "skipped": self.n_skipped,
             "failed": self.n_failed,
+            **({"failed_pages": len(self.pages)} if self.pages else {}),
             "no_input": len(self.without_input),
             "exit": exit_code,
             "log": str(self.log_folder or ""),
@@ -125,7 +137,7 @@ class RunRecord:
             "seconds": round(time.monotonic() - self._begin, 3),
             "without_input": self.without_input,
             "images": [asdict(entry) for entry in self.images],
-            "pages": [asdict(entry) for entry in self.pages],
+            "failed_pages": [asdict(entry) for entry in self.pages],
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.log_folder / ".tmp-summary.json"

@@ -1,6 +1,7 @@
 """Find the images that the options select, and tell what was asked for and is not there."""
 
 import logging
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from bids_deepseg.bids.corrections import find_correction, unused_files
 from bids_deepseg.bids.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.filters import check_labels, read_filters
 from bids_deepseg.bids.query import DEFAULT_SUFFIXES, BidsImage, QueryResult, Selection, find_images
+from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.volumes import expand_each
 from bids_deepseg.bids.walk import list_participants
 from bids_deepseg.errors import DatasetError, SelectionError
@@ -100,6 +102,23 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
         logger.info("Images that belong to no session are included.")
     if options.settings.corrections is not None:
         _tell_corrections(options.settings.corrections, found.images)
+
+
+def tell_orphans(options: RunOptions) -> None:
+    """Name the results whose image is not in the data set any more; they stay."""
+    gone = [
+        result.source
+        for result in find_saved(options.output_dir)
+        if (not options.participants or result.subject in options.participants)
+        and not os.path.lexists(options.bids_dir / result.source_file)
+    ]
+    if gone:
+        more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
+        logger.warning(
+            "Results whose image is not in the data set any more: %d (%s%s). They stay in the output folder, and count "
+            "at the group level. Remove their files if they are not wanted.",
+            *(len(gone), ", ".join(gone[:_MOST_NAMED]), more),
+        )
 
 
 def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:

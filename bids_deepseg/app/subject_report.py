@@ -2,11 +2,14 @@
 
 The report shows every image of the participant that has a result or a recorded failure, whichever run it is from, so
 that the same files always give the same page.
+A page carries the checksum of the results that it shows; by that it is known whether it is up to date.
 """
 
+import hashlib
 import math
-import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from bids_deepseg import __version__
-from bids_deepseg.bids.failures import read_failures
+from bids_deepseg.bids.failures import FailureRecord, read_failures
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.nifti import read_numbers
+from bids_deepseg.bids.ownership import is_named_after_content
+from bids_deepseg.bids.products import MOST_READ
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import read_image
 from bids_deepseg.bids.saved import DamagedResult, SavedResult, read_result, saved_volumes
@@ -26,16 +31,23 @@ from bids_deepseg.bids.walk import find_files, name_parser
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
 from bids_deepseg.execution import Job
 from bids_deepseg.execution.outcome import describe_failure
-from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
+from bids_deepseg.files.own import read_head, write_own
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
+from bids_deepseg.report.seal import HEAD_BYTES, PAGE_MARKS, read_seal, seal_page
 from bids_deepseg.tasks import Task
 
 #: Folder of figures beside the images of a participant, with ``--report-format linked``.
 _FIGURES = "figures"
 
+#: Name of a figure, see :func:`bids_deepseg.report.linked.link_figures`.
+_FIGURE_NAME = r"[0-9a-f]{16}\.(?:png|jpg)"
+
+#: Bytes of a sidecar that are read at most.
+_MOST_OF_SIDECAR = 10_000_000
 #: What reading a file may raise, whatever is in it.
 _UNREADABLE = (ImageError, OSError, MemoryError)
 
@@ -92,27 +104,46 @@ class ReportWork:
         """
         path = self._path(subject)
         dataset = text_of(read_json(self.bids_dir / "dataset_description.json"), "Name") or ""
+        # Results that come while the page is drawn are not in this checksum, so that it is drawn again.
+        results = self._checksum(subject, read_failures(self.output_dir))
         unusable: list[Unusable] = []
         page = render_participant(subject, self._images(subject, unusable), version=__version__, dataset=dataset)
         figures: dict[str, bytes] = {}
         if self.linked_figures:
             page, figures = link_figures(page, f"sub-{subject}/{_FIGURES}")
+        before = self._named_figures(subject)
         self._write_figures(subject, figures)
-        if not write_if_different(path, page.encode()) and self.is_outdated(subject):
-            # The results were written again and came out the same: the page is as new as they are.
-            os.utime(path)
+        size = sum(len(content) for content in figures.values())
+        check_no_link(self.output_dir, path.parent)
+        write_own(path, seal_page(page, results, size), PAGE_MARKS)
+        self._remove_figures(subject, before - set(figures), set(figures))
         return tuple(unusable)
 
-    def is_outdated(self, subject: str) -> bool:
-        """Tell whether the page is missing, older than a result of the participant, or of the other format."""
-        if self._figures(subject).is_dir() != self.linked_figures:
-            return True
+    def is_outdated(self, subject: str, failures: Iterable[FailureRecord]) -> bool:
+        """Tell whether the page is missing, incomplete, of other results or failures, or of the other format."""
+        path = self._path(subject)
+        seal = read_seal(read_head(path, HEAD_BYTES))
         try:
-            written = self._path(subject).stat().st_mtime_ns
+            if seal is None or path.stat().st_size != seal.size or seal.results != self._checksum(subject, failures):
+                return True
+            figures = [self._figures(subject) / name for name in self._named_figures(subject)]
+            return sum(figure.stat().st_size for figure in figures) != seal.figures
         except OSError:
             return True
-        sidecars = (self.output_dir / f"sub-{subject}").rglob("*_mask.json")
-        return any(sidecar.stat().st_mtime_ns > written for sidecar in sidecars)
+
+    def _checksum(self, subject: str, failures: Iterable[FailureRecord]) -> str:
+        """Return the checksum of everything that decides on the page of a participant beside the images."""
+        digest = hashlib.sha256(f"{__version__} {self.linked_figures}".encode())
+        folder = self.output_dir / f"sub-{subject}"
+        for sidecar in sorted(folder.rglob("*_mask.json")):
+            digest.update(f"\n{sidecar.relative_to(folder).as_posix()} ".encode())
+            digest.update(hashlib.sha256(read_head(sidecar, _MOST_OF_SIDECAR)).digest())
+            # A mask may be edited; its size alone would not tell.
+            digest.update(hashlib.sha256(read_head(sidecar.with_suffix(".nii.gz"), MOST_READ)).digest())
+        for failure in failures:
+            if failure.subject == subject:
+                digest.update(f"\n{failure.source} {failure.status} {failure.message}".encode())
+        return digest.hexdigest()
 
     def _path(self, subject: str) -> Path:
         """Return the place of the page."""
@@ -122,19 +153,34 @@ class ReportWork:
         """Return the folder of the figures."""
         return place(self.output_dir, f"sub-{subject}/{_FIGURES}")
 
+    def _named_figures(self, subject: str) -> set[str]:
+        """Return the names of the figures that the page shows as files."""
+        path = self._path(subject)
+        seal = read_seal(read_head(path, HEAD_BYTES))
+        if seal is None or not seal.figures:
+            return set()
+        page = read_head(path, seal.size).decode("utf-8", "replace")
+        return set(re.findall(rf'"sub-{re.escape(subject)}/{_FIGURES}/({_FIGURE_NAME})"', page))
+
     def _write_figures(self, subject: str, figures: Mapping[str, bytes]) -> None:
-        """Write the figures of a page, and remove those of an earlier one."""
+        """Write the figures of a page."""
         folder = self._figures(subject)
         if figures:
-            make_folder(folder)
+            make_own_folder(self.output_dir, folder)
         for name, content in figures.items():
             write_if_different(folder / name, content)
-        with output_errors(folder):
-            for path in folder.glob("*"):
-                if path.name not in figures:
+
+    def _remove_figures(self, subject: str, named: set[str], kept: set[str]) -> None:
+        """Remove the figures that the page before this one named, and what a killed run left; others are not ours."""
+        folder = self._figures(subject)
+        if not folder.is_dir() or any(path.is_symlink() for path in (folder, *folder.parents[:2])):
+            return
+        for path in folder.iterdir():
+            if path.name not in kept and (path.name in named or _is_figure(path)) and not path.is_symlink():
+                with output_errors(path):
                     path.unlink(missing_ok=True)
-            if not figures and folder.is_dir():
-                folder.rmdir()
+        with suppress(OSError):
+            folder.rmdir()
 
     def _images(self, subject: str, unusable: list[Unusable]) -> Iterator[ReportImage]:
         """Yield what the report shows, one image in memory at a time; add to ``unusable`` what cannot be shown."""
@@ -161,6 +207,11 @@ class ReportWork:
         numbers = {int(key.partition("#")[2]) for key in failures if key.startswith(f"{image.relative_path}#")}
         numbers |= saved_volumes(image, self.output_dir)
         return [replace(image, volume=number) for number in sorted(numbers)]
+
+
+def _is_figure(path: Path) -> bool:
+    """Tell whether a file is one of our figures: it is named after its checksum."""
+    return bool(re.fullmatch(_FIGURE_NAME, path.name)) and is_named_after_content(path)
 
 
 def _shown(image: BidsImage, found: SavedResult | DamagedResult) -> ReportImage | Unusable:

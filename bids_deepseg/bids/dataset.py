@@ -5,6 +5,7 @@ directory, and replaced only when it differs. Runs that write to one directory a
 same files as one run after the other: whoever writes last looks once more whether what it wrote still holds.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,12 +15,16 @@ from typing import Any
 from bids_deepseg.bids.description import dataset_files, resolve_links
 from bids_deepseg.bids.failures import DamagedRecord, find_records, read_failures, record_failure
 from bids_deepseg.bids.naming import ENTITIES, parse_name
+from bids_deepseg.bids.ownership import DESCRIPTION, SCANS_MARKS, own_marks
 from bids_deepseg.bids.people import OWN_COLUMNS, People, read_people
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import DamagedResult, SavedResult, find_results, find_saved
 from bids_deepseg.bids.tables import format_json, format_number, format_table
-from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
+from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.text import tell_once
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Failure", "resolve_links", "write_dataset_files"]
 
@@ -132,17 +137,24 @@ def _update_tables(output_dir: Path, people: People) -> bool:
     ]
     tables = {folder / _scans_name(folder): list(group) for folder, group in groupby(results, _scans_folder)}
     changed += [_update(path, _scans_table(path.parent, group)) for path, group in tables.items()]
-    for stale in {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")} - set(
-        tables
-    ):
-        with output_errors(stale):
-            stale.unlink(missing_ok=True)
+    found = {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")}
+    for stale in found - set(tables):
+        if not leads_through_link(output_dir, stale):
+            remove_own(stale, SCANS_MARKS)
     return any(changed)
 
 
 def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
-    """Write bytes or a JSON object unless the file has that content; return whether it was written."""
-    return write_if_different(path, content if isinstance(content, bytes) else format_json(content))
+    """Write bytes or a JSON object unless the file has that content; return whether it was written.
+
+    What stands there and is not ours stays, with a warning.
+    """
+    new = content if isinstance(content, bytes) else format_json(content)
+    marks = SCANS_MARKS if path.name.endswith("_scans.tsv") else own_marks(path.name)
+    if path.name != DESCRIPTION and not is_own(path, marks, new):
+        logger.warning("%s was not made by this app and is left as it is.", path)
+        return False
+    return write_if_different(path, new)
 
 
 def _root_tables(

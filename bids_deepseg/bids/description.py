@@ -7,7 +7,8 @@ from typing import Any
 
 from bids_deepseg.bids.inheritance import read_json
 from bids_deepseg.bids.layout import BIDSIGNORE, BIDSIGNORE_CONTENT, layout_of
-from bids_deepseg.bids.provenance import APP_NAME, SOURCE_LINK
+from bids_deepseg.bids.ownership import APP_NAME
+from bids_deepseg.bids.provenance import SOURCE_LINK
 from bids_deepseg.files.facts import text_mapping_of, text_of, texts_of
 
 #: Version of BIDS whose validator checks the output in the tests.
@@ -90,7 +91,8 @@ def describe_dataset(
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [
-            {"Name": APP_NAME, "Version": version} | _container(os.environ if environ is None else environ)
+            {"Name": APP_NAME, "Version": version} | _container(os.environ if environ is None else environ),
+            *_other_makers(output_dir),
         ],
         "SourceDatasets": [{"DOI": doi, "URL": f"https://doi.org/{doi.removeprefix('doi:')}"}] if doi else None,
         "DatasetLinks": resolve_links(output_dir, bids_dir, links),
@@ -100,6 +102,13 @@ def describe_dataset(
         "ReferencesAndLinks": list(_REFERENCES),
     }
     return {key: value for key, value in description.items() if value}
+
+
+def _other_makers(output_dir: Path) -> list[dict[str, Any]]:
+    """Return what else the description of the results says about their making: somebody may have added to them."""
+    makers = read_json(output_dir / "dataset_description.json").get("GeneratedBy")
+    makers = makers if isinstance(makers, list) else []
+    return [maker for maker in makers if isinstance(maker, dict) and maker.get("Name") not in (None, APP_NAME)]
 
 
 def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:

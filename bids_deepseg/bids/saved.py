@@ -1,16 +1,19 @@
 """Read back what was written, to resume a run, to fill the tables and for the reports."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_name, sidecar_path
-from bids_deepseg.bids.provenance import APP_NAME, RunStamp, source_fingerprint, source_size
+from bids_deepseg.bids.ownership import APP_NAME
+from bids_deepseg.bids.products import damaged_files, is_edited_mask, names_of
+from bids_deepseg.bids.provenance import RunStamp, source_fingerprint, source_size
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved_facts import source_of
 from bids_deepseg.bids.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
+from bids_deepseg.files.locks import holding
 
 __all__ = [
     "DamagedResult",
@@ -19,10 +22,15 @@ __all__ = [
     "find_results",
     "find_saved",
     "is_current",
+    "is_there",
     "read_result",
     "read_saved",
+    "read_settled",
     "saved_volumes",
 ]
+
+#: How long to wait for another run that writes a result: with locks, without them, and between looks.
+_PATIENCE_S, _BLIND_PATIENCE_S, _PAUSE_S = 60.0, 5.0, 0.1
 
 
 def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
@@ -40,16 +48,19 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
     Returns
     -------
     bool
-        True when all products exist and source, networks and options are those of the sidecar. The source is read
-        only when everything else agrees.
+        True when all products are there as they were written (a mask may be edited since then), and source, networks
+        and options are those of the sidecar. The source is read only when everything else agrees.
     """
     saved = read_saved(image, output_dir)
     if saved is None or saved.sidecar.get("ConfigHash") != stamp.config_hash:
         return False
     wanted = [derivative_path(image, product) for product in stamp.products]
-    if not all(
-        place(output_dir, path).is_file() and place(output_dir, sidecar_path(path)).is_file() for path in wanted
-    ):
+    names = {name for path in wanted for name in (path.name, sidecar_path(path).name)} - {f"{saved.name}.json"}
+    if not names <= names_of(saved.sidecar):
+        return False
+    damaged = damaged_files(saved.sidecar, output_dir, wanted[0].parent)
+    # A mask that a person edited stays.
+    if damaged and not (damaged == [saved.mask] and is_edited_mask(saved.mask)):
         return False
     known = saved.sidecar.get("SourceFingerprint")
     try:
@@ -69,6 +80,23 @@ def read_result(image: BidsImage, output_dir: Path) -> "SavedResult | DamagedRes
     """Read the result of one image, or what is wrong with it; None when there is none."""
     mask = output_dir / derivative_path(image, "mask")
     return _read_result(mask) if mask.exists() or mask.with_name(sidecar_name(mask.name)).exists() else None
+
+
+def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
+    """Read the result of one image as :func:`read_saved`, and wait for another run that writes it at this moment."""
+    return read_saved(image, output_dir) if is_there(image, output_dir) else None
+
+
+def is_there(image: BidsImage, output_dir: Path) -> bool:
+    """Tell whether an image has a result, after another run has written it that does so at this moment."""
+    sidecar = output_dir / sidecar_path(derivative_path(image, "mask"))
+    if sidecar.exists() or not sidecar.parent.is_dir():
+        return sidecar.exists()
+    with holding(sidecar.parent, patience_s=_PATIENCE_S) as is_held:
+        until = time.monotonic() + (0 if is_held else _BLIND_PATIENCE_S)
+        while not sidecar.exists() and time.monotonic() < until:
+            time.sleep(_PAUSE_S)
+        return sidecar.exists()
 
 
 def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:

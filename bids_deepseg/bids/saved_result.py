@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.naming import sidecar_name
+from bids_deepseg.bids.products import is_as_written, names_of
 from bids_deepseg.bids.saved_facts import (
     MaskFacts,
     Reason,
@@ -111,6 +112,11 @@ class SavedResult:
     def n_slices(self) -> int:
         """Number of slices with a mask."""
         return self.facts.n_slices
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the mask is another one than was written: a person edited it."""
+        return self.mask.name in names_of(self.sidecar) and not is_as_written(self.mask, self.sidecar)
 
     @property
     def probseg(self) -> Path | None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.provenance import APP_NAME, RunStamp, describe_findings, describe_models, space_of
+from bids_deepseg.bids.ownership import APP_NAME
+from bids_deepseg.bids.provenance import RunStamp, describe_findings, describe_models, space_of
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.stages.structure import COLUMNS
 from bids_deepseg.tasks import TASKS, Task

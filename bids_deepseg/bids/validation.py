@@ -1,10 +1,12 @@
 """Check the selected part of a data set with the BIDS validator.
 
 Only the selected participants are shown to it, as links in a temporary folder: nothing is written into the data set,
-and the time does not grow with the participants that are not selected.
+and the time does not grow with the participants that are not selected. The validator would ask others for its newest
+version, for schemas that a data set names, and for files that are not here; it is started so that it cannot.
 """
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -15,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bids_deepseg.bids import offline
 
 VALIDATOR = "bids-validator-deno"
 
@@ -82,7 +86,11 @@ def validate_dataset(bids_dir: Path, subjects: Sequence[str], *, timeout_s: floa
         link_subset(bids_dir, subjects, Path(folder))
         try:
             run = subprocess.run(
-                [program, folder, "--format", "json"], capture_output=True, timeout=timeout_s, check=False
+                [sys.executable, "-I", offline.__file__, program, folder, "--format", "json"],
+                env=offline.offline_environment(os.environ),
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
             )
             answer = json.loads(run.stdout)
             issues = answer["issues"]["issues"]

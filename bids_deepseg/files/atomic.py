@@ -78,6 +78,46 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def make_own_folder(root: Path, path: Path) -> None:
+    """Create a folder below another one, and make sure that no link leads from there to elsewhere.
+
+    Parameters
+    ----------
+    root : Path
+        Folder to which everything below it belongs; it may be a link itself.
+    path : Path
+        Folder below it, or itself.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created, or a folder on the way is a link: what lies behind it may be anybody's.
+    """
+    check_no_link(root, path)
+    make_folder(path)
+
+
+def check_no_link(root: Path, path: Path) -> None:
+    """Raise unless the way from a folder to a place below it leads through folders only; as for make_own_folder."""
+    folder = next((each for each in _way(root, path) if each.is_symlink()), None)
+    if folder is not None:
+        raise OutputError(
+            f"{folder} is a link. A folder is expected: nothing is written or removed behind a link, where it may "
+            "belong to somebody else. Put a folder in its place, or give another output folder."
+        )
+
+
+def leads_through_link(root: Path, path: Path) -> bool:
+    """Tell whether a folder on the way from one folder to a file below it is a link."""
+    return any(folder.is_symlink() for folder in _way(root, path.parent))
+
+
+def _way(root: Path, path: Path) -> Iterator[Path]:
+    """Yield the folders below one folder on the way to a place, that place included."""
+    steps = path.relative_to(root).parts
+    return (root.joinpath(*steps[: depth + 1]) for depth in range(len(steps)))
+
+
 def check_writable(folder: Path) -> None:
     """Make sure that files can be created in a folder, by creating one.
 

@@ -9,6 +9,7 @@ def what_to_do(status: str) -> str:
         "then run again.",
         "damaged-result": "Run the participant level again: it makes this result anew. If somebody changed the file on "
         "purpose, see docs/corrections.md.",
+        "changed": "The image, or a file given for it, changed while it was segmented. Run again when it is complete.",
         "network-error": "Install the app again, or check the folder given with --weights-dir.",
         "cord-not-found": "Look whether the image shows the cord at all. If it does, crop it to the neck or the "
         "chest, check the orientation in its header, and run again; else leave it out.",
