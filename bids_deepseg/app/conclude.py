@@ -2,6 +2,7 @@
 
 import logging
 import math
+import textwrap
 from dataclasses import replace
 
 from bids_deepseg.app.crash import write_crash_file
@@ -68,7 +69,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     if record.log_folder is not None:
         logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
     if options.debug:
-        logger.error("%s", failure.traceback)
+        logger.error("%s", _indented(failure.traceback))
 
 
 def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -> None:
@@ -110,7 +111,12 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
     record.images.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
     logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
-    logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
+    logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", _indented(failure.traceback))
+
+
+def _indented(text: str) -> str:
+    """Return the lines of a traceback below each other, as the lines of one message."""
+    return textwrap.indent(text, "  ").strip()
 
 
 def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds: float) -> ImageEntry:

@@ -10,15 +10,25 @@ from typing import BinaryIO
 from bids_deepseg import __version__
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.image_job import ImageResult, ImageWork
+from bids_deepseg.app.planning import find_lack_of_memory
 from bids_deepseg.app.subject_report import segmented_image
-from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, sidecar_name
 from bids_deepseg.bids.provenance import SOURCE_LINK
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.saved import read_saved
 from bids_deepseg.bids.tables import format_json
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution import Job
-from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.execution.resources import memory_of_one
+from bids_deepseg.files.atomic import (
+    FileToWrite,
+    longest_name,
+    make_folder,
+    output_errors,
+    too_long,
+    write_files,
+)
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.report.participant import render_participant
@@ -70,8 +80,8 @@ class OneImage:
 
     def as_bids(self) -> BidsImage:
         """Return the image in the form in which the app knows images; its label appears in no result."""
-        name = parse_name(self.path.name)
-        known = name.suffix if name and contrast_of_suffix(name.suffix) else _NO_SUFFIX
+        ending = self.stem.rpartition("_")[2]
+        known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
         suffix = "dwi" if self.contrast == "dwi" else known
         # A diffusion series that is segmented as another contrast is read as any other series.
         if suffix == "dwi" and self.contrast not in ("auto", "dwi"):
@@ -81,18 +91,30 @@ class OneImage:
 
 
 def check_place(asked: OneImage) -> None:
-    """Make sure that there is an image and room for its results, before networks are loaded.
+    """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
 
     Raises
     ------
     DatasetError
         If there is no such file.
     OutputError
-        If results are there already and were not to be replaced.
+        If results are there already and were not to be replaced, or a name would be too long.
+    MemoryBudgetError
+        If there is too little memory for the image.
     """
-    if not (asked.path.is_file() or asked.path.is_symlink()) or not asked.path.name.endswith((".nii", ".nii.gz")):
+    if not (leads_to_file(asked.path) or is_link(asked.path)) or not asked.path.name.endswith((".nii", ".nii.gz")):
         raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
-    found = [path for path in _earlier(asked) if path.exists()]
+    most = longest_name(asked.output_dir)
+    for path in _earlier(asked):
+        problem = too_long(path.name, most)
+        if problem:
+            raise OutputError(
+                f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
+            )
+    lacking = find_lack_of_memory(asked.as_bids(), None, memory_of_one())
+    if lacking:
+        raise lacking
+    found = [path for path in _earlier(asked) if leads_to_file(path)]
     if found and not asked.force:
         raise OutputError(
             f"{found[0]} is there already. Nothing is overwritten unless asked for: give --force, or another folder "

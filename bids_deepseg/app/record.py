@@ -125,5 +125,5 @@ class RunRecord:
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.log_folder / ".tmp-summary.json"
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         temporary.replace(self.log_folder / "summary.json")

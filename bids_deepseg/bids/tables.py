@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 
 MISSING = "n/a"
 
+#: Bytes of names that are no text are written as ``\\udcXX``, which is JSON as well.
+_ESCAPE = "backslashreplace"
+
 
 def format_json(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a JSON file."""
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors=_ESCAPE)
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     """Return the bytes of a TSV file; tabs and line breaks in values become spaces, an empty value ``n/a``."""
     cleaned = [[" ".join(value.split()) or MISSING for value in row] for row in (columns, *rows)]
-    return "".join("\t".join(row) + "\n" for row in cleaned).encode()
+    return "".join("\t".join(row) + "\n" for row in cleaned).encode(errors=_ESCAPE)
 
 
 def format_number(value: float, decimals: int) -> str:
