@@ -18,7 +18,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.arguments import check_words, parse_arguments
 from bids_deepseg.config_file import write_config
 from bids_deepseg.errors import BidsDeepsegError, DatasetError, UsageError
-from bids_deepseg.files.names import leads_to_folder, printable
+from bids_deepseg.files.names import as_utf8, leads_to_folder, printable
 from bids_deepseg.logs import error_line
 from bids_deepseg.options import RunOptions
 from bids_deepseg.process import Interrupted, environment, signals_raise, variables
@@ -185,7 +185,7 @@ def _write_config(options: RunOptions, allocation: "Allocation", folder: Path) -
         "allocation": asdict(allocation),
     }
     text = json.dumps(content, indent=2, default=str, ensure_ascii=False)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    (folder / "config.json").write_bytes(as_utf8(f"{text}\n"))
 
 
 def _describe(error: Exception, record: RunRecord, options: RunOptions) -> tuple[int, str]:
@@ -198,7 +198,7 @@ def _describe(error: Exception, record: RunRecord, options: RunOptions) -> tuple
         traceback.print_exc()
     if path and not failure.is_expected:
         try:
-            path.write_text(failure.traceback, encoding="utf-8", errors="backslashreplace")
+            path.write_bytes(as_utf8(failure.traceback))
         except OSError:
             failure = describe_failure(error, record="what --debug shows")
     return failure.exit_code, failure.message

@@ -19,6 +19,7 @@ from bids_deepseg.bids.layout import place
 from bids_deepseg.bids.review_lists import LISTS, format_list
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.report.group import (
     Absence,
     GroupImage,
@@ -85,7 +86,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         else:
             _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
-    write_if_different(place(output_dir, PAGE_NAME), page.encode())
+    write_if_different(place(output_dir, PAGE_NAME), as_utf8(page))
     return len(sources.results) + len(sources.failures)
 
 

@@ -28,7 +28,7 @@ from bids_deepseg.files.atomic import (
     too_long,
     write_files,
 )
-from bids_deepseg.files.names import is_link, leads_to_file
+from bids_deepseg.files.names import as_utf8, is_link, leads_to_file
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.report.participant import render_participant
@@ -172,7 +172,8 @@ def _page(asked: OneImage, image: BidsImage, place: Path) -> bytes:
     if saved is None:
         raise ValueError(f"{image.name} has no result, though it was just written.")
     shown = segmented_image(image, saved)
-    return render_participant(asked.stem, [shown], version=__version__, title=asked.path.name).encode()
+    page = render_participant(asked.stem, [shown], version=__version__, title=asked.path.name)
+    return as_utf8(page)
 
 
 def _earlier(asked: OneImage) -> list[Path]:

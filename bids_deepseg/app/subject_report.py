@@ -25,6 +25,7 @@ from bids_deepseg.bids.walk import find_files, name_parser
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
@@ -63,7 +64,7 @@ class ReportWork:
         if self.linked_figures:
             page, figures = link_figures(page, f"sub-{subject}/{_FIGURES}")
         self._write_figures(subject, figures)
-        if not write_if_different(path, page.encode()) and self.is_outdated(subject):
+        if not write_if_different(path, as_utf8(page)) and self.is_outdated(subject):
             # The results were written again and came out the same: the page is as new as they are.
             os.utime(path)
 

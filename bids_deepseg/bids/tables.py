@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = "n/a"
+from bids_deepseg.files.names import as_utf8
 
-#: Bytes of names that are no text are written as ``\\udcXX``, which is JSON as well.
-_ESCAPE = "backslashreplace"
+MISSING = "n/a"
 
 
 def format_json(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a JSON file."""
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors=_ESCAPE)
+    return as_utf8(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     """Return the bytes of a TSV file; tabs and line breaks in values become spaces, an empty value ``n/a``."""
     cleaned = [[" ".join(value.split()) or MISSING for value in row] for row in (columns, *rows)]
-    return "".join("\t".join(row) + "\n" for row in cleaned).encode(errors=_ESCAPE)
+    return as_utf8("".join("\t".join(row) + "\n" for row in cleaned))
 
 
 def format_number(value: float, decimals: int) -> str:

@@ -86,6 +86,18 @@ def fitting_name(name: str, most: int = NAME_BYTES) -> str:
     return start.decode("utf-8", "ignore") + end
 
 
+def as_utf8(text: str) -> bytes:
+    r"""Return the bytes of a text in which names occur, for a file.
+
+    In a locale that knows less than UTF-8, surrogates stand for its bytes and become characters again; bytes that are
+    no text at all are written as ``\udcXX``, which is JSON as well.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode().encode()
+    except UnicodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
 def printable(text: object, encoding: str = "utf-8") -> str:
     r"""Return a name as it is shown in one line: what a terminal would obey or refuse is written as ``\uXXXX``.
 
