@@ -71,10 +71,9 @@ def temporary_folder(
     if demanded is not None:
         make_folder(demanded)
         with output_errors(demanded):
-            folder = Path(tempfile.mkdtemp(prefix="bids_deepseg-", dir=demanded)).absolute()
+            folder = _create_in(demanded, "bids_deepseg-")
     else:
         folder = _create_default(environ.get("TMPDIR", ""), output_dir)
-    (folder / SENTINEL).write_text(f"{platform.node()} {os.getpid()}\n", encoding="utf-8")
     try:
         yield folder
     finally:
@@ -122,8 +121,19 @@ def _create_default(tmpdir: str, output_dir: Path) -> Path:
     """Create a folder in the first place that allows it."""
     for place in filter(None, (tmpdir, *_SYSTEM_PLACES)):
         try:
-            return Path(tempfile.mkdtemp(prefix="bids_deepseg-", dir=place)).absolute()
+            return _create_in(Path(place), "bids_deepseg-")
         except OSError:
             continue
     with output_errors(output_dir):
-        return Path(tempfile.mkdtemp(prefix=".work-", dir=output_dir)).absolute()
+        return _create_in(output_dir, ".work-")
+
+
+def _create_in(place: Path, prefix: str) -> Path:
+    """Create a folder with the file that marks it; on a full drive the folder can be made, and the file cannot."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place)).absolute()
+    try:
+        (folder / SENTINEL).write_text(f"{platform.node()} {os.getpid()}\n", encoding="utf-8")
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder

@@ -18,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from multiprocessing import resource_tracker
 from typing import Any
 
 from bids_deepseg.execution.outcome import Failure, Job, Outcome, describe_failure
@@ -174,6 +175,7 @@ class _Pool:
     def open(cls, start: Start, n_workers: int) -> "_Pool":
         """Start the processes."""
         with _starting():
+            _start_tracker()
             context = multiprocessing.get_context("spawn")
             executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_worker)
         return cls(executor, start, n_workers)
@@ -214,6 +216,18 @@ class _Pool:
             if suspects:
                 yield from _results_before_the_end(running, suspects)
                 return
+
+
+def _start_tracker() -> None:
+    """Start the process of Python that counts semaphores, so that it outlives a closed terminal.
+
+    Otherwise the end of the terminal ends it before this process, which would start another one that complains.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results_before_the_end(running: dict[Future[Outcome], Job], suspects: list[Job]) -> Iterator[Outcome]:
