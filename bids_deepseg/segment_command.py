@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg.arguments import OptionParser, add_options, arrange
 from bids_deepseg.errors import BidsDeepsegError, UsageError
+from bids_deepseg.files.names import printable
 from bids_deepseg.method_options import method_options, settings_of
 from bids_deepseg.option_row import Option, place, switch
 from bids_deepseg.option_table import option_table
@@ -182,5 +183,6 @@ def _run(found: argparse.Namespace, engine: "Engine | None") -> "tuple[ImageResu
 
 def _tell(result: "ImageResult", asked: "OneImage", say: Say) -> None:
     """Tell how it went."""
-    say(f"{asked.path.name}: {result.verdict}, mean area {result.area_mean_mm2:.1f} mm². {result.reasons}".rstrip())
-    say(f"Wrote {asked.output_dir / (asked.stem + '_label-SC_mask.nii.gz')} and the files beside it.")
+    name, area = printable(asked.path.name), result.area_mean_mm2
+    say(f"{name}: {result.verdict}, mean area {area:.1f} mm². {result.reasons}".rstrip())
+    say(f"Wrote {printable(asked.output_dir / (asked.stem + '_label-SC_mask.nii.gz'))} and the files beside it.")

@@ -79,7 +79,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.given_centerline import read_centerline  # noqa: PLC0415
     from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415
-    from bids_deepseg.files.names import as_utf8  # noqa: PLC0415
+    from bids_deepseg.files.names import as_utf8, printable  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
     image = _read(found.image)
@@ -89,7 +89,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
     write_files([(target, lambda stream: stream.write(as_utf8(page)))])
-    say(f"Wrote {target}. Open it in a browser, click the cord and save the points as {name}.")
+    say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")
     return 0
 
 

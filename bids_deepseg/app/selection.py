@@ -9,6 +9,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.corrections import find_correction, unused_files
 from bids_deepseg.bids.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.filters import check_labels, read_filters
+from bids_deepseg.bids.given_files import closed_folders
 from bids_deepseg.bids.query import BidsImage, QueryResult, Selection, find_images
 from bids_deepseg.bids.remarks import shorten
 from bids_deepseg.bids.volumes import expand_each
@@ -101,8 +102,21 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
         logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
     if options.sessions:
         logger.info("Images that belong to no session are included.")
+    _tell_closed_folders(options, found.images)
     if options.settings.corrections is not None:
         _tell_corrections(options.settings.corrections, found.images)
+
+
+def _tell_closed_folders(options: RunOptions, images: tuple[BidsImage, ...]) -> None:
+    """Say which folders of corrections, centerlines and levels cannot be entered: what is in them is not used."""
+    named = [("--corrections", options.settings.corrections), ("--centerline-file", options.settings.centerline_file)]
+    named += [(f"the derivatives {name}", folder) for name, folder in options.derivatives]
+    for what, place in named:
+        closed = closed_folders(images, place) if place is not None else ()
+        for folder, problem in closed[:_MOST_NAMED]:
+            logger.warning("Of %s, nothing in %s is used: %s", what, folder, problem)
+        if len(closed) > _MOST_NAMED:
+            logger.warning("Of %s, %d more folders cannot be used.", what, len(closed) - _MOST_NAMED)
 
 
 def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:

@@ -20,6 +20,7 @@ from bids_deepseg.bids.nifti import open_nifti
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 
@@ -200,7 +201,7 @@ def _places(folder: Path, inner: PurePosixPath, stems: list[str], endings: tuple
 
 def _is_there(path: Path) -> bool:
     """Tell whether there is a file, or a link to one whose content is not on this machine."""
-    return path.is_file() or path.is_symlink()
+    return leads_to_file(path) or is_link(path)
 
 
 def _stem(name: str) -> str:

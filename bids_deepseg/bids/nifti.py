@@ -18,6 +18,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import ImageError, NotFetchedError
+from bids_deepseg.files.names import is_link
 
 #: Size of the header, the first number of the file, of NIfTI-1 and NIfTI-2.
 _HEADER_SIZES = {348: nib.Nifti1Image, 540: nib.Nifti2Image}
@@ -96,10 +97,16 @@ def check_fetched(path: Path) -> None:
     ImageError
         If it does not exist.
     """
-    if path.is_symlink() and not path.exists():
-        raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine"))
-    if not path.exists():
-        raise ImageError(f"{path.name} does not exist any more. It was there when the data set was listed.")
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise ImageError(
+            f"{path.name} lies, or leads, where this user may not enter. Make the folder readable."
+        ) from error
+    except OSError as error:
+        if is_link(path):
+            raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine")) from error
+        raise ImageError(f"{path.name} does not exist any more. It was there when the data set was listed.") from error
 
 
 def _not_fetched(path: Path, what: str) -> str:
