@@ -164,16 +164,19 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Refuse what no name of a file can hold, before anything looks for a file.
+    """Refuse what no name of a file can hold, before anything looks for a file, and what argparse misunderstands.
 
     Raises
     ------
     UsageError
-        If a word holds the character NUL.
+        If a word holds the character NUL, or ``--`` is the value of an option.
     """
     odd = next((word for word in words if "\0" in word), None)
     if odd is not None:
         raise UsageError(f"{odd!r} holds the character NUL, which no name or value can have. Remove it.")
+    empty = next((word for word in words if word.startswith("-") and word.endswith("=--")), None)
+    if empty is not None:
+        raise UsageError(f"{empty!r} has no value: '--' is none. Give one.")
 
 
 def _memory(found: argparse.Namespace) -> int | None:

@@ -125,10 +125,13 @@ def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") ->
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.app.dry_run import describe_preview, preview_run, tell_preview  # noqa: PLC0415
     from bids_deepseg.app.engine import NetworkEngine  # noqa: PLC0415
+    from bids_deepseg.files.atomic import check_possible  # noqa: PLC0415
 
     as_json = options.log_format == "json"
     try:
         logs.configure(logs.LogSettings(None, options.verbosity, as_json))
+        for folder in filter(None, (options.output_dir, options.work_dir)):
+            check_possible(folder)
         configured = (engine or NetworkEngine()).configured(options.settings)
         preview = preview_run(options, _allocate(options), configured, record)
     finally:

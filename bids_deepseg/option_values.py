@@ -137,7 +137,7 @@ def parse_places(values: Iterable[str]) -> tuple[tuple[str, Path], ...]:
         if not equals or "/" in name:
             path = value
             name = re.sub(r"[^a-zA-Z0-9]", "", Path(os.path.realpath(value)).name)
-        if not leads_to_folder(Path(path)):
+        if not path or not leads_to_folder(Path(path)):
             raise UsageError(f"The folder of derivatives {path} does not exist. A folder, or NAME=FOLDER, is expected.")
         if not name.isascii() or not name.isalnum() or name in places:
             raise UsageError(

@@ -5,6 +5,7 @@ automatic mask, or the automatic centerline. Nothing is looked for unless the fo
 a data set may be there to test the app, not to be its result.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -167,7 +168,10 @@ def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, .
     known = {path for image in images for path in _mask_places(image, folder)}
     known |= {folder / name for image in images for name in centerline_names(image)}
     subjects = {f"sub-{image.subject}" for image in images}
-    found = (path for ending in (*_IMAGE_ENDINGS, ".csv", ".tsv") for path in folder.rglob(f"sub-*{ending}"))
+    # Folders that cannot be listed, or vanish meanwhile, are passed over.
+    below = (Path(here, name) for here, _, names in os.walk(folder) for name in names)
+    endings = (*_IMAGE_ENDINGS, ".csv", ".tsv")
+    found = (path for path in below if path.name.startswith("sub-") and path.name.endswith(endings))
     return tuple(
         sorted(
             path

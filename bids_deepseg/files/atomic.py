@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -102,6 +103,23 @@ def check_writable(folder: Path) -> None:
         probe = folder / _temporary_name(_PROBE)
         probe.touch()
         probe.unlink(missing_ok=True)
+
+
+def check_possible(folder: Path) -> None:
+    """Make sure that a folder is there or may perhaps be created, without writing anything.
+
+    Raises
+    ------
+    OutputError
+        If its name is too long, or it is a file or lies in one.
+    """
+    with output_errors(folder):
+        try:
+            kind = folder.stat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(kind):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def remove_leftovers(path: Path) -> None:
