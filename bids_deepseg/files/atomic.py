@@ -191,18 +191,23 @@ def _explain(path: Path, reason: str) -> str:
 
 def _explain_length(path: Path) -> str:
     """Say which name in a path is too long, or that the path is."""
-    for folder, name in ((each.parent, each.name) for each in (path, *path.parents)):
-        problem = too_long(name, longest_name(folder))
-        if problem:
-            return f"{path} cannot be created: {problem}."
-    return (
-        f"{path} cannot be created: the path has {n_bytes(str(path))} bytes, which is too long. Choose a shorter one."
-    )
+    most = longest_name(path)
+    problem = next((told for name in reversed(path.parts) if (told := too_long(name, most))), None)
+    if problem is None:
+        problem = f"the path has {n_bytes(str(path))} bytes, which is too long. Choose a shorter one"
+    return f"{path} cannot be created: {problem}."
 
 
 def _existing(path: Path) -> Path:
     """Return the path or the closest folder above it that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if os.path.exists(folder))  # noqa: PTH110 - never raises
+    steps = path.absolute().parts
+    # One step after the other from the root: a path may have thousands.
+    folder = Path(steps[0])
+    for step in steps[1:]:
+        if not os.path.exists(folder / step):  # noqa: PTH110 - Path.exists raises for names that are too long
+            break
+        folder /= step
+    return folder
 
 
 def _temporary_name(name: str) -> str:
