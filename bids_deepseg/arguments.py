@@ -33,7 +33,8 @@ Segment the spinal cord in the images of a BIDS data set, offline.
 _EPILOG = """\
 Every "-" inside of an option may also be written "_". Exit codes: 0 all done, 1 some images failed, 16 invalid data
 set, 17 unknown level, 18 nothing selected, 64 wrong usage, 65 bad images, 66 no input, 73 output cannot be created,
-74 disk full, 75 not enough memory, 78 networks damaged, 130 and 143 interrupted.
+74 disk full, 75 not enough memory, 78 networks damaged, 129, 130 and 143
+interrupted.
 
 To try it out:  bids_deepseg example DIR   writes a small data set."""
 

@@ -54,7 +54,7 @@ def _selection() -> tuple[Option, ...]:
             "--on-missing",
             choices=("warn", "error"),
             group="selection",
-            text="what to do about a participant that is not there (default: warn)",
+            text="what to do about labels, suffixes and values of filters that are not there (default: warn)",
         ),
         Option(
             ("--bids-filter-file",),
