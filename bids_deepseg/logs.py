@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bids_deepseg import __version__
-from bids_deepseg.terminal import drop_unread
+from bids_deepseg.terminal import complain, drop_unread, shown
 
 #: Image that this process works on, put into every record.
 _IMAGE: ContextVar[str] = ContextVar("image", default="")
@@ -78,7 +78,8 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
         # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
-            file = logging.FileHandler(settings.folder / name, encoding="utf-8")
+            # A name that is no text stays JSON: its surrogates are escaped.
+            file = _FileHandler(settings.folder / name, encoding="utf-8", errors="backslashreplace")
             file.setFormatter(_JsonFormatter())
             handlers.append(file)
     for handler in handlers:
@@ -178,12 +179,29 @@ def _told_by(each: object) -> set[str]:
 class _TerminalHandler(logging.StreamHandler[TextIO]):
     """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return what the terminal can show of a record."""
+        return shown(super().format(record), self.stream)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Be quiet about a reader that is gone, now and at the end of the process."""
-        if isinstance(sys.exception(), BrokenPipeError):
+        if isinstance(sys.exception(), OSError):
             drop_unread(self.stream)
         else:
             super().handleError(record)
+
+
+class _FileHandler(logging.FileHandler):
+    """A file whose disk may become full while the run goes on: that is told once, and the rest is dropped."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
+        """Give the file up."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.stream is not None:
+            complain(f"WARNING: {self.baseFilename} cannot be written any more: {error.strerror}. The run goes on.")
+            drop_unread(self.stream)
 
 
 def error_line(message: str) -> str:

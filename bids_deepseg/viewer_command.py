@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.option_row import place
 from bids_deepseg.options import LEVELS
 
 if TYPE_CHECKING:
@@ -71,13 +72,14 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="NIfTI image")
-    parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
-    parser.add_argument("--points", type=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask")
+    parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image")
+    parser.add_argument("-o", "--output", type=place, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
+    parser.add_argument("--points", type=place, metavar="FILE", help="points to begin with: CSV, TSV or mask")
     found = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.given_centerline import read_centerline  # noqa: PLC0415
     from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
+    from bids_deepseg.files.names import as_utf8, printable  # noqa: PLC0415
     from bids_deepseg.files.own import write_own  # noqa: PLC0415
     from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
@@ -88,8 +90,8 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     page = render_viewer(image, found.image.name, file_name=name, version=__version__, points_mm=points)
     target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
-    write_own(target, page.encode(), PAGE_MARKS)
-    say(f"Wrote {target}. Open it in a browser, click the cord and save the points as {name}.")
+    write_own(target, as_utf8(page), PAGE_MARKS)
+    say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")
     return 0
 
 

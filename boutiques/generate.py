@@ -10,6 +10,7 @@ from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.arguments import arrange, build_parser
+from bids_deepseg.option_row import whole_number
 from bids_deepseg.option_table import Option, option_table
 from bids_deepseg.options import LEVELS
 
@@ -108,7 +109,7 @@ def _input(name: str, option: Option) -> dict[str, Any]:
     if option.count == "none":
         return found | {"type": "Flag"}
     kind = option.settings.get("type")
-    if kind is int:
+    if kind is whole_number:
         found |= {"type": "Number", "integer": True}
     else:
         found |= {"type": "File" if option.settings.get("metavar") == "FILE" else "String"}

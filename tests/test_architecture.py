@@ -29,8 +29,8 @@ MAY_IMPORT = {
     "logs": {"terminal"},
     "options": {"bids", "files", "settings"},
     "option_row": set(),
-    "method_options": {"option_row", "settings", "tasks"},
-    "option_values": {"files"},
+    "method_options": {"files", "option_row", "settings", "tasks"},
+    "option_values": {"files", "option_row"},
     "option_table": {"options", "option_row", "method_options"},
     "config_file": {"files", "options", "method_options", "option_row", "option_table"},
     "arguments": {
@@ -43,7 +43,7 @@ MAY_IMPORT = {
         "networks",
         "settings",
     },
-    "terminal": set(),
+    "terminal": {"files"},
     "process": {"execution"},
 }
 OPEN_TO_ALL = {"errors", "_metadata", "__init__"}

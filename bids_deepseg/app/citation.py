@@ -16,6 +16,7 @@ from bids_deepseg.bids.saved import SavedResult, find_saved
 from bids_deepseg.bids.saved_facts import Model
 from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
 from bids_deepseg.settings import default_facts
 
@@ -118,13 +119,13 @@ def _update(folder: Path, facts: MethodsFacts, markdown_only: bool) -> bool:  # 
     """Write the files that differ; return whether there was one."""
     text = render_methods(facts)
     make_folder(folder)
-    changed = write_if_different(folder / "CITATION.md", text.markdown.encode())
+    changed = write_if_different(folder / "CITATION.md", as_utf8(text.markdown))
     for name, content in (("CITATION.html", text.html), ("CITATION.bib", text.bibtex)):
         if markdown_only:
             with output_errors(folder / name):
                 (folder / name).unlink(missing_ok=True)
         else:
-            changed |= write_if_different(folder / name, content.encode())
+            changed |= write_if_different(folder / name, as_utf8(content))
     return changed
 
 

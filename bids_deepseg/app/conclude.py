@@ -2,6 +2,7 @@
 
 import logging
 import math
+import textwrap
 from dataclasses import replace
 
 from bids_deepseg.app.crash import write_crash_file
@@ -73,7 +74,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         except OSError as error:
             logger.warning("The details could not be written into %s: %s", record.log_folder, error.strerror)
     if options.debug:
-        logger.error("%s", failure.traceback)
+        logger.error("%s", _indented(failure.traceback))
 
 
 def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -> None:
@@ -140,7 +141,12 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
     record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
     logger.error("The report %s could not be written: %s", outcome.job.name, failure.message)
-    logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", failure.traceback)
+    logger.log(logging.ERROR if options.debug else logging.DEBUG, "%s", _indented(failure.traceback))
+
+
+def _indented(text: str) -> str:
+    """Return the lines of a traceback below each other, as the lines of one message."""
+    return textwrap.indent(text, "  ").strip()
 
 
 def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:

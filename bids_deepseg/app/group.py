@@ -22,6 +22,7 @@ from bids_deepseg.bids.review_lists import LISTS, format_list
 from bids_deepseg.bids.saved import DamagedResult
 from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.files.own import write_own
 from bids_deepseg.report.group import (
     Absence,
@@ -100,7 +101,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         else:
             _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
-    write_own(place(output_dir, PAGE_NAME), page.encode(), PAGE_MARKS)
+    write_own(place(output_dir, PAGE_NAME), as_utf8(page), PAGE_MARKS)
     n_rows = len(sources.results) + len(sources.failures) + len(sources.damaged)
     return GroupOutcome(n_rows, sources.damaged, sources.damaged_records)
 

@@ -15,7 +15,7 @@ from bids_deepseg.app.conclude import conclude, conclude_current, conclude_group
 from bids_deepseg.app.engine import Engine
 from bids_deepseg.app.group import write_group
 from bids_deepseg.app.image_job import ImageWork
-from bids_deepseg.app.planning import plan_images, refuse, refuse_too_large, wanted_products
+from bids_deepseg.app.planning import plan_images, refuse, refuse_too_large, refuse_unnameable, wanted_products
 from bids_deepseg.app.presence import check_logs, check_present
 from bids_deepseg.app.progress import Progress
 from bids_deepseg.app.record import RunRecord
@@ -24,7 +24,6 @@ from bids_deepseg.app.subject_report import ReportWork
 from bids_deepseg.bids.dataset import write_dataset_files
 from bids_deepseg.bids.failures import clear_failure, read_failures
 from bids_deepseg.bids.layout import adopt_layout
-from bids_deepseg.bids.naming import find_collisions
 from bids_deepseg.bids.saved import find_saved
 from bids_deepseg.bids.validation import validate_dataset
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
@@ -89,9 +88,9 @@ def segment_participants(run: Run) -> None:
     options = run.options
     found = find_selected(options, run.record)
     check_validity(run, found.subjects)
-    collisions = find_collisions(found.images)
-    refused = [refuse(image, error) for image, error in collisions.items()]
-    images = [image for image in found.images if image not in collisions]
+    unnameable = refuse_unnameable(options, found.images)
+    refused = [refuse(image, error) for image, error in unnameable.items()]
+    images = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
     refused += too_large
     tell_selection(options, found)
@@ -151,7 +150,7 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
     if run.record.log_folder is not None and report.details:
         path = run.record.log_folder / "validation.json"
         with output_errors(path):
-            path.write_text(report.details, encoding="utf-8")
+            path.write_text(report.details, encoding="utf-8", errors="backslashreplace")
     if report.available and not report.n_errors:
         logger.info("%s", report.message)
         return

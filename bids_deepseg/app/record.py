@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.files.names import as_utf8
 
 #: Codes that the process takes over when all failures share them; others become 1, "some images failed".
 _SHARED_CODES = frozenset({*range(65, 76), NetworkError.exit_code})
@@ -141,5 +142,5 @@ class RunRecord:
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.log_folder / ".tmp-summary.json"
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(as_utf8(text))
         temporary.replace(self.log_folder / "summary.json")

@@ -94,11 +94,10 @@ def temporary_folder(
     if demanded is not None:
         make_folder(demanded)
         with output_errors(demanded):
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=demanded)).absolute()
+            folder = _create_in(demanded, _PREFIX)
     else:
         folder = _create_default(environ.get("TMPDIR", ""), output_dir)
     sentinel = folder / SENTINEL
-    sentinel.touch()
     try:
         with holding(sentinel) as is_held:
             # Written after it is locked: a mark that says nothing yet belongs to a run that begins.
@@ -187,8 +186,20 @@ def _create_default(tmpdir: str, output_dir: Path) -> Path:
     """Create a folder in the first place that allows it."""
     for place in filter(None, (tmpdir, *_SYSTEM_PLACES)):
         try:
-            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)).absolute()
+            return _create_in(Path(place), _PREFIX)
         except OSError:
             continue
     with output_errors(output_dir):
-        return Path(tempfile.mkdtemp(prefix=_HIDDEN_PREFIX, dir=output_dir)).absolute()
+        return _create_in(output_dir, _HIDDEN_PREFIX)
+
+
+def _create_in(place: Path, prefix: str) -> Path:
+    """Create a folder with the file that marks it; on a full drive the folder can be made, and the file cannot."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place)).absolute()
+    try:
+        # An empty file takes no room: whether there is any shows when something is written.
+        (folder / SENTINEL).write_text("\n", encoding="utf-8")
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder

@@ -5,6 +5,7 @@ automatic mask, or the automatic centerline. Nothing is looked for unless the fo
 a data set may be there to test the app, not to be its result.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 
@@ -164,7 +166,10 @@ def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, .
     known = {path for image in images for path in _mask_places(image, folder)}
     known |= {folder / name for image in images for name in centerline_names(image)}
     subjects = {f"sub-{image.subject}" for image in images}
-    found = (path for ending in (*_IMAGE_ENDINGS, ".csv", ".tsv") for path in folder.rglob(f"sub-*{ending}"))
+    # Folders that cannot be listed, or vanish meanwhile, are passed over.
+    below = (Path(here, name) for here, _, names in os.walk(folder) for name in names)
+    endings = (*_IMAGE_ENDINGS, ".csv", ".tsv")
+    found = (path for path in below if path.name.startswith("sub-") and path.name.endswith(endings))
     return tuple(
         sorted(
             path
@@ -198,7 +203,7 @@ def _places(folder: Path, inner: PurePosixPath, stems: list[str], endings: tuple
 
 def _is_there(path: Path) -> bool:
     """Tell whether there is a file, or a link to one whose content is not on this machine."""
-    return path.is_file() or path.is_symlink()
+    return leads_to_file(path) or is_link(path)
 
 
 def _stem(name: str) -> str:

@@ -13,6 +13,7 @@ from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.tables import format_json
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
+from bids_deepseg.files.names import fitting_name
 from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.text import TextError
 
@@ -122,4 +123,5 @@ def _read_record(path: Path) -> FailureRecord | DamagedRecord | None:
 
 def _record_path(image: BidsImage, output_dir: Path) -> Path:
     """Return the record's place; the datatype keeps names of anat and dwi apart."""
-    return output_dir / "logs" / "failed" / f"{image.datatype}_{image.key.rpartition('/')[2]}.json"
+    name = fitting_name(f"{image.datatype}_{image.key.rpartition('/')[2]}.json")
+    return output_dir / "logs" / "failed" / name

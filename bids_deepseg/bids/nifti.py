@@ -19,6 +19,7 @@ from bids_deepseg.bids.header_checks import CheckedHeader, check_header, read_st
 from bids_deepseg.bids.nifti_file import NiftiFile
 from bids_deepseg.bids.streams import GZIP_START, ByteStream, GzipStream
 from bids_deepseg.errors import ImageError, NotFetchedError
+from bids_deepseg.files.names import is_link
 from bids_deepseg.files.regular import NotRegularError, open_regular
 
 #: First bytes of the file that git-annex leaves in place of content that is not there.
@@ -146,10 +147,16 @@ def check_fetched(path: Path) -> None:
     ImageError
         If it does not exist.
     """
-    if path.is_symlink() and not path.exists():
-        raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine"))
-    if not path.exists():
-        raise ImageError(_gone(path))
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise ImageError(
+            f"{path.name} lies, or leads, where this user may not enter. Make the folder readable."
+        ) from error
+    except OSError as error:
+        if is_link(path):
+            raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine")) from error
+        raise ImageError(_gone(path)) from error
 
 
 def _gone(path: Path) -> str:

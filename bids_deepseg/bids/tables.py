@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.files.structured import Table, read_table
 from bids_deepseg.files.text import TextError, parse_number, tell_once
 
@@ -21,13 +22,13 @@ MISSING = "n/a"
 
 def format_json(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a JSON file."""
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return as_utf8(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     """Return the bytes of a TSV file; tabs and line breaks in values become spaces, an empty value ``n/a``."""
     cleaned = [[" ".join(value.split()) or MISSING for value in row] for row in (columns, *rows)]
-    return "".join("\t".join(row) + "\n" for row in cleaned).encode()
+    return as_utf8("".join("\t".join(row) + "\n" for row in cleaned))
 
 
 def format_number(value: float, decimals: int) -> str:

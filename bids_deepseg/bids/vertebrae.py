@@ -19,6 +19,7 @@ from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.query import BidsImage
 from bids_deepseg.bids.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
@@ -79,7 +80,7 @@ def find_level_file(image: BidsImage, places: Sequence[Place]) -> LevelFile | No
     for dataset, folder in places:
         for name in level_names(image):
             path = folder / name
-            if path.is_file() or path.is_symlink():
+            if leads_to_file(path) or is_link(path):
                 return LevelFile(dataset, name.as_posix(), path)
     return None
 

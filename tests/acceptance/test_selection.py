@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from bids_deepseg import cli
-from bids_deepseg.bids.query import DEFAULT_SUFFIXES, Selection, find_images
+from bids_deepseg.bids.query import Selection, find_images
+from bids_deepseg.bids.walk import DEFAULT_SUFFIXES
 from tests.fake_engine import FakeEngine, cord, summary_of
 from tests.phantoms import grid_of
 
