@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.header_space import place_voxels
-from bids_deepseg.bids.plausibility import axis_along_cord
 from bids_deepseg.bids.streams import ByteStream
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding
@@ -52,6 +51,8 @@ class CheckedHeader:
         Scaling of the values; 1 and 0 without.
     affine : (4, 4) float64 array
         Voxel indices to RAS+ mm, whatever the unit of the header.
+    axes : tuple of int
+        The closest world axis of each axis of the array: 0 right-left, 1 posterior-anterior, 2 inferior-superior.
     nifti : nibabel header
         For derivatives: unit, matrices and codes as in the file, what makes no sense repaired.
     findings : tuple of Finding
@@ -64,6 +65,7 @@ class CheckedHeader:
     slope: float
     intercept: float
     affine: NDArray[np.float64]
+    axes: tuple[int, int, int]
     nifti: Any
     findings: tuple[Finding, ...]
 
@@ -85,7 +87,7 @@ class CheckedHeader:
     @property
     def slice_axis(self) -> int:
         """Axis closest to inferior-superior."""
-        return axis_along_cord(self.affine)
+        return self.axes.index(2)
 
 
 def read_start(stream: ByteStream) -> bytes:
@@ -124,11 +126,11 @@ def check_header(name: str, start: bytes, *, file_bytes: int, compressed: bool) 
     findings += told
     slope, intercept, told = _scaling_of(nifti)
     findings += told
-    checked = CheckedHeader(shape, dtype, offset, slope, intercept, np.eye(4), nifti, ())
+    checked = CheckedHeader(shape, dtype, offset, slope, intercept, np.eye(4), (0, 1, 2), nifti, ())
     _check_length(name, checked, file_bytes * _MAX_RATIO if compressed else file_bytes, compressed=compressed)
     with np.errstate(all="ignore"):
-        affine, told = place_voxels(name, nifti, shape)
-    return replace(checked, affine=affine, findings=(*findings, *told))
+        affine, axes, told = place_voxels(name, nifti, shape)
+    return replace(checked, affine=affine, axes=axes, findings=(*findings, *told))
 
 
 def check_image(name: str, header: CheckedHeader) -> tuple[int, ...]:
@@ -149,10 +151,8 @@ def check_image(name: str, header: CheckedHeader) -> tuple[int, ...]:
         raise ImageError(
             f"{name} has {len(header.shape)} dimensions ({sizes}). A 3D image or a series of them is expected. {advice}"
         )
-    orientation: Any = nib.orientations.io_orientation(header.affine)
-    across = {int(world): n for world, n in zip(orientation[:, 0], (*shape, 1)[:3], strict=True) if world < 2}
     for world, plane in enumerate(("sagittal", "coronal")):
-        if across[world] == 1:
+        if (*shape, 1)[header.axes.index(world)] == 1:
             raise ImageError(
                 f"{name} is one {plane} slice ({'x'.join(map(str, header.shape))}). Slices across the cord are needed: "
                 f"at least two voxels from {'right to left' if world == 0 else 'posterior to anterior'}."

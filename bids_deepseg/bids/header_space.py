@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bids_deepseg.bids.plausibility import Matrix, check_plausible, is_singular
+from bids_deepseg.bids.plausibility import Matrix, WorldAxes, check_plausible, is_singular
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding, Severity
 
@@ -66,7 +66,7 @@ class Space:
         return ImageError(f"{self.name}: {message}")
 
 
-def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix, list[Finding]]:
+def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix, WorldAxes, list[Finding]]:
     """Return the affine in mm, and what is doubtful about it.
 
     Parameters
@@ -82,6 +82,8 @@ def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix
     -------
     affine : (4, 4) float64 array
         Voxel indices to RAS+ mm.
+    axes : tuple of int
+        World axis of each axis of the array, from :func:`bids_deepseg.bids.plausibility.check_plausible`.
     findings : list of Finding
         Notes (``info``) and doubts (``warn``).
 
@@ -106,8 +108,8 @@ def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix
         affine = affine.astype(np.float32).astype(np.float64)
     if header["qform_code"] == 0 and header["pixdim"][0] not in (-1, 1):
         header["pixdim"][0] = 1
-    check_plausible(name, affine, space.shape, space.unit_mm)
-    return affine, space.findings
+    axes = check_plausible(name, affine, space.shape, space.unit_mm)
+    return affine, axes, space.findings
 
 
 def _read_unit(space: Space) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import ImageError
 
 Matrix = NDArray[np.float64]
+WorldAxes = tuple[int, int, int]
 
 #: Voxel sizes in mm. Microscopy of a cord has 0.01 mm; the widest gaps of localizers are below 50 mm.
 VOXEL_MM = (0.01, 50.0)
@@ -47,7 +48,7 @@ def _refusal(name: str, message: str) -> ImageError:
     return ImageError(f"{name}: {message}")
 
 
-def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit_mm: float) -> None:
+def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit_mm: float) -> WorldAxes:
     """Refuse sizes, extents and places that no image of a cord has, before memory is reserved for them.
 
     Parameters
@@ -60,6 +61,12 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
         Voxels along the three axes.
     unit_mm : float
         Millimetres of the unit of the header.
+
+    Returns
+    -------
+    tuple of int
+        For each axis of the array the world axis that is closest: 0 right-left, 1 posterior-anterior,
+        2 inferior-superior.
 
     Raises
     ------
@@ -76,7 +83,8 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
         raise _refusal(
             name, f"the voxel size is {told} mm. {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm are expected. {advice}"
         )
-    axis = axis_along_cord(affine)
+    axes = _world_axes(affine)
+    axis = axes.index(2)
     extent, most = sizes * shape, np.where(np.arange(3) == axis, ALONG_MM, ACROSS_MM)
     if (extent > most * (1 + _ROUNDING)).any():
         raise _refusal(
@@ -98,9 +106,11 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
             f"the first voxel lies at ({place}) mm. A distance of at most {DISTANCE_MM:g} mm from the origin is "
             f"expected. {advice}",
         )
+    return axes
 
 
-def axis_along_cord(affine: Matrix) -> int:
-    """Return the axis closest to inferior-superior."""
+def _world_axes(affine: Matrix) -> WorldAxes:
+    """Return the closest world axis of each axis of the array."""
     orientation: Any = nib.orientations.io_orientation(affine)
-    return int(np.flatnonzero(orientation[:, 0] == 2)[0])
+    i, j, k = (int(axis) for axis in orientation[:, 0])
+    return i, j, k
