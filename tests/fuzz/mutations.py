@@ -82,7 +82,7 @@ def mutated_json(rng: np.random.Generator, content: object) -> bytes:
             if rng.integers(6) == 0:
                 del node[key]
             else:
-                value = VALUES[rng.integers(len(VALUES))]
+                value = deepcopy(VALUES[rng.integers(len(VALUES))])
                 node[key] = _number(rng) if rng.integers(8) == 0 else value
     return mutated_text(rng, json.dumps(content)) if rng.integers(3) == 0 else json.dumps(content).encode()
 
