@@ -13,7 +13,9 @@ to do.
     |-- DatasetError         66   not there, empty, not BIDS
     |   `-- InvalidDatasetError 16
     |-- ImageError           65   unreadable, wrong dimensions, non-finite, singular affine
-    |   `-- NotFetchedError       a link to content that is not on this machine
+    |   |-- NotFetchedError       a link to content that is not on this machine
+    |   `-- ImageChangedError     replaced while it was read or segmented
+    |-- DamagedResultError   65   a result of an earlier run that cannot be read back
     |-- NetworkError         78   weights missing or changed
     |-- SegmentationError     1   this image only, the run goes on
     |   |-- CordNotFoundError
@@ -94,6 +96,19 @@ class NotFetchedError(ImageError):
     """A link to image content that is not on this machine."""
 
     status = "not-fetched"
+
+
+class ImageChangedError(ImageError):
+    """An image, or what was given for it, that changed while it was read or segmented."""
+
+    status = "changed"
+
+
+class DamagedResultError(BidsDeepsegError, RuntimeError):
+    """A result of an earlier run that was damaged or changed, and cannot be read back."""
+
+    exit_code = 65
+    status = "damaged-result"
 
 
 class NetworkError(BidsDeepsegError, RuntimeError):

@@ -4,20 +4,21 @@ Handlers are set up by :func:`configure` only, called by the command line and by
 plain lines on the standard error stream; ``run.log`` gets one JSON object a line with time, level, image and stage.
 """
 
+import hashlib
 import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from bids_deepseg import __version__
-from bids_deepseg.terminal import drop_unread
+from bids_deepseg.terminal import complain, drop_unread, shown
 
 #: Image that this process works on, put into every record.
 _IMAGE: ContextVar[str] = ContextVar("image", default="")
@@ -60,8 +61,11 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     worker : bool, optional
         Whether this is one of several processes, with a file of its own.
     """
-    close()
     logger = logging.getLogger("bids_deepseg")
+    # What was told before the folder of the logs was known is not told again.
+    told = {message for handler in logger.handlers for each in handler.filters for message in _told_by(each)}
+    close()
+    once = _Once(settings.folder, told)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     terminal = _TerminalHandler(sys.stderr)
@@ -72,11 +76,15 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
-        file = logging.FileHandler(settings.folder / name, encoding="utf-8")
-        file.setFormatter(_JsonFormatter())
-        handlers.append(file)
+        # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
+        with suppress(FileNotFoundError) if worker else nullcontext():
+            # A name that is no text stays JSON: its surrogates are escaped.
+            file = _FileHandler(settings.folder / name, encoding="utf-8", errors="backslashreplace")
+            file.setFormatter(_JsonFormatter())
+            handlers.append(file)
     for handler in handlers:
         handler.addFilter(_add_image)
+        handler.addFilter(once)
         logger.addHandler(handler)
 
 
@@ -117,15 +125,83 @@ def _is_no_stage(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or not hasattr(record, "stage")
 
 
+class _Once(logging.Filter):
+    """Let records with ``once`` pass one time in a run, also where several processes meet the same cause.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Folder of the logs of the run, in which an empty file marks each message for the other processes.
+    told : set of str
+        Messages that were shown already.
+    """
+
+    def __init__(self, folder: Path | None, told: set[str]) -> None:
+        super().__init__()
+        self._folder = folder
+        self.told = set(told)
+        for message in told:
+            self._mark(message)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is shown; all handlers get the same answer."""
+        if not getattr(record, "once", False):
+            return True
+        facts = vars(record)
+        if "is_first" not in facts:
+            message = record.getMessage()
+            facts["is_first"] = message not in self.told and self._mark(message)
+            self.told.add(message)
+        # It is about more than the image that met it.
+        facts["image"] = ""
+        return bool(facts["is_first"])
+
+    def _mark(self, message: str) -> bool:
+        """Mark a message for other processes; return whether none of them has."""
+        if self._folder is None:
+            return True
+        name = hashlib.sha256(message.encode(errors="surrogateescape")).hexdigest()[:16]
+        try:
+            (self._folder / f".told-{name}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            # To tell it twice is better than not at all.
+            return True
+        return True
+
+
+def _told_by(each: object) -> set[str]:
+    """Return what a filter of a handler has let pass already."""
+    return each.told if isinstance(each, _Once) else set()
+
+
 class _TerminalHandler(logging.StreamHandler[TextIO]):
     """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return what the terminal can show of a record."""
+        return shown(super().format(record), self.stream)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Be quiet about a reader that is gone, now and at the end of the process."""
-        if isinstance(sys.exception(), BrokenPipeError):
+        if isinstance(sys.exception(), OSError):
             drop_unread(self.stream)
         else:
             super().handleError(record)
+
+
+class _FileHandler(logging.FileHandler):
+    """A file whose disk may become full while the run goes on: that is told once, and the rest is dropped."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
+        """Give the file up."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.stream is not None:
+            complain(f"WARNING: {self.baseFilename} cannot be written any more: {error.strerror}. The run goes on.")
+            drop_unread(self.stream)
 
 
 def error_line(message: str) -> str:

@@ -1,22 +1,27 @@
 """Write lines to the terminal, also to one that nobody reads any more.
 
-After ``bids_deepseg ... | head``, the reader of the standard output is gone while the run goes on: the rest of the
-lines is dropped, and neither the run nor its exit code changes.
+After ``bids_deepseg ... | head``, or when the terminal was closed, the reader of the standard output is gone while the
+run goes on: the rest of the lines is dropped, and neither the run nor its exit code changes. What a terminal cannot
+show, or would obey, is escaped: the names in a line are those of other people's files.
 """
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
+
+from bids_deepseg.files.names import printable_entry, printable_text
 
 
 def say(text: str) -> None:
-    """Write a line to the standard output."""
-    _write(sys.stdout, text)
+    """Write one or more lines to the standard output."""
+    _write(sys.stdout, text, printable_text)
 
 
 def complain(text: str) -> None:
-    """Write a line to the standard error stream."""
-    _write(sys.stderr, text)
+    """Write a message to the standard error stream."""
+    _write(sys.stderr, text, printable_entry)
 
 
 def drop_unread(stream: TextIO) -> None:
@@ -24,15 +29,25 @@ def drop_unread(stream: TextIO) -> None:
 
     What is left in its buffer would otherwise fail again when the interpreter ends, and change its exit code to 120.
     """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    # A stream that is no file, such as that of a test, has no number.
+    with suppress(OSError, ValueError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Write a line; the run does not change when nobody reads it."""
+def shown(text: str, stream: TextIO) -> str:
+    """Return a message as a stream can show it."""
+    return printable_entry(text, stream.encoding or "utf-8")
+
+
+def _write(stream: TextIO | None, text: str, as_shown: Callable[[str, str], str]) -> None:
+    """Write text; the run does not change when nobody reads it, or the stream was closed before it began."""
+    if stream is None:
+        return
     try:
-        stream.write(text + "\n")
+        stream.write(as_shown(text, stream.encoding or "utf-8") + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         drop_unread(stream)

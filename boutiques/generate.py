@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg import __version__
+from bids_deepseg.options.declare import whole_number
 from bids_deepseg.options.parsing import arrange, build_parser
 from bids_deepseg.options.run import LEVELS
 from bids_deepseg.options.table import Option, option_table
@@ -108,7 +109,7 @@ def _input(name: str, option: Option) -> dict[str, Any]:
     if option.count == "none":
         return found | {"type": "Flag"}
     kind = option.settings.get("type")
-    if kind is int:
+    if kind is whole_number:
         found |= {"type": "Number", "integer": True}
     else:
         found |= {"type": "File" if option.settings.get("metavar") == "FILE" else "String"}

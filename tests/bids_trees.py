@@ -18,8 +18,8 @@ from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.metrics import COLUMNS, CordMetrics
 
-#: Oblique, anisotropic, not canonical, and exact in float32.
-AFFINE = np.array([[0.0, 0.25, 2.0, -10.5], [-0.5, 0.0, 0.25, 20.25], [0.0, -0.5, 3.0, -30.0], [0, 0, 0, 1]])
+#: Oblique, anisotropic, not canonical, without shear, and exact in float32.
+AFFINE = np.array([[0.0, 1.0, 3.0, -10.5], [-0.5, 0.0, 0.0, 20.25], [0.0, -0.75, 4.0, -30.0], [0, 0, 0, 1]])
 
 WARNING = Finding("gap", "warn", "The mask has 1 gaps of 10 mm or more. Look at them.")
 

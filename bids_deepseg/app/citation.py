@@ -5,15 +5,18 @@ in several runs, give the same files.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bids_deepseg.app.versions import software_versions
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
+from bids_deepseg.bids.derivatives.saved_facts import Model
 from bids_deepseg.bids.naming import parse_name
-from bids_deepseg.errors import DatasetError
+from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
 from bids_deepseg.options.settings import default_facts
 from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
 
@@ -86,30 +89,28 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
     version : str
         Version of the app, for results that do not state theirs.
     """
-    sidecars = [result.sidecar for result in results]
-    made = [sidecar for sidecar in sidecars if sidecar.get("Manual") is not True]
-    verdicts = Counter(result.verdict for result in results)
-    names = sorted({str(name) for sidecar in made for name in _mapping(sidecar.get("Options"))})
+    stated = [result.facts for result in results]
+    made = [facts for facts in stated if not facts.manual]
+    verdicts: Counter[str] = Counter(result.verdict for result in results)
+    names = sorted({name for facts in made for name in facts.options})
     # A setting of the method that is as by default is not stated in a sidecar.
     unstated = {name: value or "that of the network" for name, value in default_facts().items()} | _UNSTATED
     return MethodsFacts(
-        versions=_sorted(_version_of(sidecar, version) for sidecar in sidecars) or {version: 0},
+        versions=_sorted(facts.version or version for facts in stated) or {version: 0},
         software=software_versions(),
-        networks=_networks([*sidecars, *(result.structure_sidecar for result in results)]),
+        networks=_networks(results),
         n_participants=len({result.subject for result in results}),
         n_images=len(results),
         kinds=_sorted(_suffix(result.source_file) for result in results),
-        thresholds=_sorted(str(sidecar.get("Threshold", "unknown")) for sidecar in made),
+        thresholds=_sorted("unknown" if facts.threshold is None else str(facts.threshold) for facts in made),
         options={
-            name: _sorted(
-                str(_mapping(sidecar.get("Options")).get(name, unstated.get(name, "not stated"))) for sidecar in made
-            )
+            name: _sorted(str(facts.options.get(name, unstated.get(name, "not stated"))) for facts in made)
             for name in names
         },
-        n_averaged=sum("VolumesUsed" in sidecar for sidecar in sidecars),
+        n_averaged=sum(facts.is_mean for facts in stated),
         verdicts={verdict: verdicts[verdict] for verdict in (*_VERDICTS, *sorted(set(verdicts) - set(_VERDICTS)))},
         failures=_sorted(failure.status for failure in failures),
-        n_drawn=len(sidecars) - len(made),
+        n_drawn=len(stated) - len(made),
         structures=_sorted(result.task.noun for result in results if result.task is not None),
     )
 
@@ -118,31 +119,29 @@ def _update(folder: Path, facts: MethodsFacts, markdown_only: bool) -> bool:  # 
     """Write the files that differ; return whether there was one."""
     text = render_methods(facts)
     make_folder(folder)
-    changed = write_if_different(folder / "CITATION.md", text.markdown.encode())
+    changed = write_if_different(folder / "CITATION.md", as_utf8(text.markdown))
     for name, content in (("CITATION.html", text.html), ("CITATION.bib", text.bibtex)):
         if markdown_only:
             with output_errors(folder / name):
                 (folder / name).unlink(missing_ok=True)
         else:
-            changed |= write_if_different(folder / name, content.encode())
+            changed |= write_if_different(folder / name, as_utf8(content))
     return changed
 
 
-def _networks(sidecars: Iterable[Mapping[str, object]]) -> tuple[NetworkFact, ...]:
+def _networks(results: Sequence[SavedResult]) -> tuple[NetworkFact, ...]:
     """Return the networks in the order of their first use."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for sidecar in sidecars:
-        models = sidecar.get("Model")
-        for model in models if isinstance(models, list) else ():
-            counts[str(_mapping(model).get("Name")), str(_mapping(model).get("SHA256"))] += 1
-    return tuple(NetworkFact(name, sha256, count) for (name, sha256), count in counts.items())
+    models = [model for result in results for model in result.facts.models]
+    counts = Counter([*models, *(model for result in results for model in _structure_models(result))])
+    return tuple(NetworkFact(model.name, model.sha256, count) for model, count in counts.items())
 
 
-def _version_of(sidecar: Mapping[str, object], default: str) -> str:
-    """Return the version of the app that made a result."""
-    makers = sidecar.get("GeneratedBy")
-    first = makers[0] if isinstance(makers, list) and makers else None
-    return str(_mapping(first).get("Version", default))
+def _structure_models(result: SavedResult) -> Iterator[Model]:
+    """Yield the networks of what was segmented inside of the cord."""
+    # The group level and the pages tell of a sidecar that is damaged.
+    with suppress(DamagedResultError):
+        structure = result.structure()
+        yield from structure.models if structure is not None else ()
 
 
 def _suffix(source: str) -> str:
@@ -154,8 +153,3 @@ def _suffix(source: str) -> str:
 def _sorted(words: Iterable[str]) -> dict[str, int]:
     """Count words, sorted by word."""
     return dict(sorted(Counter(words).items()))
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    """Return a mapping, an empty one in place of anything else."""
-    return value if isinstance(value, dict) else {}

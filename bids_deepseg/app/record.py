@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.files.names import as_utf8
 
 #: Codes that the process takes over when all failures share them; others become 1, "some images failed".
 _SHARED_CODES = frozenset({*range(65, 76), NetworkError.exit_code})
@@ -51,6 +52,11 @@ class ImageEntry:
     message: str = ""
     exit_code: int = 0
 
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result, good or bad."""
+        return self.verdict is not None
+
 
 @dataclass(slots=True)
 class RunRecord:
@@ -62,6 +68,8 @@ class RunRecord:
         Folder of the logs of this run, None as long as there is none.
     images : list of ImageEntry
         Images that ended, in the order of their ends.
+    pages : list of ImageEntry
+        Pages that could not be written; they are no images, and their images count as they ended.
     without_input : dict of str to str
         Participants without usable image, and what was found instead.
     n_not_run : int
@@ -72,6 +80,7 @@ class RunRecord:
 
     log_folder: Path | None = None
     images: list[ImageEntry] = field(default_factory=list)
+    pages: list[ImageEntry] = field(default_factory=list)
     without_input: dict[str, str] = field(default_factory=dict)
     n_not_run: int = 0
     n_left_out: int = 0
@@ -95,10 +104,16 @@ class RunRecord:
     @property
     def exit_code(self) -> int:
         """0 without failure, the code of the cause if there is only one, otherwise 1."""
-        codes = {entry.exit_code for entry in self.images if entry.exit_code}
+        codes = {entry.exit_code for entry in (*self.images, *self.pages) if entry.exit_code}
         if not codes:
             return 0
         return codes.pop() if len(codes) == 1 and codes <= _SHARED_CODES else 1
+
+    @property
+    def told(self) -> str:
+        """What did not go well, in words."""
+        pages = f", {len(self.pages)} pages could not be written" if self.pages else ""
+        return f"{self.n_failed} of {len(self.images)} images failed{pages}"
 
     def summary(self, exit_code: int) -> dict[str, Any]:
         """Return the last line of the run."""
@@ -106,6 +121,7 @@ class RunRecord:
             "done": self.n_done,
             "skipped": self.n_skipped,
             "failed": self.n_failed,
+            **({"failed_pages": len(self.pages)} if self.pages else {}),
             "no_input": len(self.without_input),
             "exit": exit_code,
             "log": str(self.log_folder or ""),
@@ -122,8 +138,9 @@ class RunRecord:
             "seconds": round(time.monotonic() - self._begin, 3),
             "without_input": self.without_input,
             "images": [asdict(entry) for entry in self.images],
+            "failed_pages": [asdict(entry) for entry in self.pages],
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.log_folder / ".tmp-summary.json"
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(as_utf8(text))
         temporary.replace(self.log_folder / "summary.json")

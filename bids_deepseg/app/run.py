@@ -12,22 +12,29 @@ from dataclasses import dataclass
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.group.level import write_group
-from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_report
+from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_group, conclude_report
 from bids_deepseg.app.participant.image_job import ImageWork
-from bids_deepseg.app.participant.planning import plan_images, refuse, refuse_too_large, wanted_products
+from bids_deepseg.app.participant.planning import (
+    plan_images,
+    refuse,
+    refuse_too_large,
+    refuse_unnameable,
+    wanted_products,
+)
+from bids_deepseg.app.participant.presence import check_logs, check_present
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
-from bids_deepseg.app.participant.selection import find_selected, tell_selection
+from bids_deepseg.app.participant.selection import find_selected, tell_orphans, tell_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
 from bids_deepseg.bids.derivatives.layout import adopt_layout
 from bids_deepseg.bids.derivatives.saved import find_saved
-from bids_deepseg.bids.naming import find_collisions
 from bids_deepseg.bids.source.validation import validate_dataset
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
 from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
+from bids_deepseg.files.atomic import output_errors
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.run import RunOptions
 
@@ -78,6 +85,7 @@ def run_app(run: Run) -> int:
         segment_participants(run)
     if "group" in options.levels:
         collect_group(run)
+    check_logs(run.record)
     return run.record.exit_code
 
 
@@ -86,9 +94,9 @@ def segment_participants(run: Run) -> None:
     options = run.options
     found = find_selected(options, run.record)
     check_validity(run, found.subjects)
-    collisions = find_collisions(found.images)
-    refused = [refuse(image, error) for image, error in collisions.items()]
-    images = [image for image in found.images if image not in collisions]
+    unnameable = refuse_unnameable(options, found.images)
+    refused = [refuse(image, error) for image, error in unnameable.items()]
+    images = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
     refused += too_large
     tell_selection(options, found)
@@ -99,7 +107,9 @@ def segment_participants(run: Run) -> None:
     changed = keep_current(run, plan)
     segment_images(run, plan)
     write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
+    tell_orphans(options)
     describe(options)
+    check_present(options.output_dir, run.record, found.images)
 
 
 def describe(options: RunOptions) -> None:
@@ -144,7 +154,9 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
         return
     report = validate_dataset(options.bids_dir, subjects)
     if run.record.log_folder is not None and report.details:
-        (run.record.log_folder / "validation.json").write_text(report.details, encoding="utf-8")
+        path = run.record.log_folder / "validation.json"
+        with output_errors(path):
+            path.write_text(report.details, encoding="utf-8", errors="backslashreplace")
     if report.available and not report.n_errors:
         logger.info("%s", report.message)
         return
@@ -221,10 +233,12 @@ def segment_images(run: Run, plan: Plan) -> None:
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
-    """Write the reports that are not there, or older than a result, and those of ``changed`` participants."""
+    """Write the reports that are not there or not of these results, and those of ``changed`` participants."""
     work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
-    for subject in sorted({*subjects, *changed}):
-        if subject in changed or work.is_outdated(subject):
+    failures = tuple(read_failures(run.options.output_dir))
+    failed = {entry.subject for entry in run.record.pages}
+    for subject in sorted({*subjects, *changed} - failed):
+        if subject in changed or work.is_outdated(subject, failures):
             write_report(run, subject)
 
 
@@ -238,11 +252,11 @@ def write_report(run: Run, subject: str) -> None:
 def collect_group(run: Run) -> None:
     """Collect the measures of all results in the output folder."""
     try:
-        n_rows = write_group(run.options.output_dir, run.record.without_input)
+        outcome = write_group(run.options.output_dir, run.record.without_input)
     except DatasetError as error:
         # After failures of the participant level, an empty group is no news.
         if run.record.exit_code == 0:
             raise
         logger.warning("%s", error)
     else:
-        logger.info("Rows in group_label-SC_morph.tsv: %d", n_rows)
+        conclude_group(run.record, outcome)

@@ -1,6 +1,6 @@
 """Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
 
-import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,20 +9,36 @@ from typing import BinaryIO
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
+from bids_deepseg.app.participant.planning import find_lack_of_memory
 from bids_deepseg.app.participant.report import segmented_image
+from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
+from bids_deepseg.bids.derivatives.products import KEY
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved import read_saved
-from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, parse_name, sidecar_name
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, sidecar_name
+from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution import Job
-from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.execution.resources import memory_of_one
+from bids_deepseg.files.atomic import (
+    FileToWrite,
+    longest_name,
+    make_folder,
+    output_errors,
+    too_long,
+    write_files,
+)
+from bids_deepseg.files.names import as_utf8, is_link, leads_to_file
+from bids_deepseg.files.own import is_own
+from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.tables import format_json
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.report.participant import render_participant
+from bids_deepseg.report.seal import PAGE_MARKS
 
 #: Suffix of an image whose name says nothing; it stands for no contrast.
 _NO_SUFFIX = "image"
@@ -70,8 +86,8 @@ class OneImage:
 
     def as_bids(self) -> BidsImage:
         """Return the image in the form in which the app knows images; its label appears in no result."""
-        name = parse_name(self.path.name)
-        known = name.suffix if name and contrast_of_suffix(name.suffix) else _NO_SUFFIX
+        ending = self.stem.rpartition("_")[2]
+        known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
         suffix = "dwi" if self.contrast == "dwi" else known
         # A diffusion series that is segmented as another contrast is read as any other series.
         if suffix == "dwi" and self.contrast not in ("auto", "dwi"):
@@ -81,22 +97,51 @@ class OneImage:
 
 
 def check_place(asked: OneImage) -> None:
-    """Make sure that there is an image and room for its results, before networks are loaded.
+    """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
 
     Raises
     ------
     DatasetError
         If there is no such file.
     OutputError
-        If results are there already and were not to be replaced.
+        If results are there already and were not to be replaced, or were made by somebody else, or a name would be too
+        long.
+    MemoryBudgetError
+        If there is too little memory for the image.
     """
-    if not (asked.path.is_file() or asked.path.is_symlink()) or not asked.path.name.endswith((".nii", ".nii.gz")):
+    if not (leads_to_file(asked.path) or is_link(asked.path)) or not asked.path.name.endswith((".nii", ".nii.gz")):
         raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
-    found = [path for path in _earlier(asked) if path.exists()]
+    most = longest_name(asked.output_dir)
+    for path in _earlier(asked):
+        problem = too_long(path.name, most)
+        if problem:
+            raise OutputError(
+                f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
+            )
+    lacking = find_lack_of_memory(asked.as_bids(), None, memory_of_one())
+    if lacking:
+        raise lacking
+    found = [path for path in _earlier(asked) if os.path.lexists(path)]
     if found and not asked.force:
         raise OutputError(
             f"{found[0]} is there already. Nothing is overwritten unless asked for: give --force, or another folder "
             "with --output."
+        )
+    for path in found:
+        _check_own(asked, path)
+
+
+def _check_own(asked: OneImage, path: Path) -> None:
+    """Raise unless a file in the place of a result is one of ours: a manual mask may have the same name."""
+    if path.name.endswith(".html"):
+        own = is_own(path, PAGE_MARKS)
+    else:
+        sidecar = read_json(asked.output_dir / f"{asked.stem}_label-SC_mask.json")
+        own = is_made_by_us(sidecar) or not path.lstat().st_size
+    if not own:
+        raise OutputError(
+            f"{path} is there, and no {asked.stem}_label-SC_mask.json says that {APP_NAME} made it. It was left as it "
+            "is. Move it away, or give another folder with --output."
         )
 
 
@@ -150,7 +195,8 @@ def _page(asked: OneImage, image: BidsImage, place: Path) -> bytes:
     if saved is None:
         raise ValueError(f"{image.name} has no result, though it was just written.")
     shown = segmented_image(image, saved)
-    return render_participant(asked.stem, [shown], version=__version__, title=asked.path.name).encode()
+    page = render_participant(asked.stem, [shown], version=__version__, title=asked.path.name)
+    return as_utf8(page)
 
 
 def _earlier(asked: OneImage) -> list[Path]:
@@ -183,7 +229,9 @@ def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
     """Return a function that writes the content of a file; in a sidecar, sources are file names."""
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
-    sidecar = json.loads(path.read_text(encoding="utf-8"))
+    sidecar = dict(read_strict_json(path))
+    # The files have other names here, and their sidecars other sources.
+    sidecar.pop(KEY, None)
     sidecar["Sources"] = [
         # Another result of the image stands beside this one under its own name.
         _name_outside(source.rpartition("/")[2], stem)

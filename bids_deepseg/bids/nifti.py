@@ -4,7 +4,7 @@ Terms: *raw* values are those in the file, before the header's slope and interce
 """
 
 import gzip
-import struct
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError, ImageDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
+from bids_deepseg.bids.header_checks import CheckedHeader, check_header, read_start
+from bids_deepseg.bids.nifti_file import NiftiFile
+from bids_deepseg.bids.streams import GZIP_START, ByteStream, GzipStream
 from bids_deepseg.errors import ImageError, NotFetchedError
-
-#: Size of the header, the first number of the file, of NIfTI-1 and NIfTI-2.
-_HEADER_SIZES = {348: nib.Nifti1Image, 540: nib.Nifti2Image}
+from bids_deepseg.files.names import is_link
+from bids_deepseg.files.regular import NotRegularError, open_regular
 
 #: First bytes of the file that git-annex leaves in place of content that is not there.
 _ANNEX_POINTER = b"/annex/objects/"
@@ -33,7 +33,7 @@ _SPACE_FIELDS = (
 
 
 @contextmanager
-def open_nifti(path: Path) -> Iterator[Any]:
+def open_nifti(path: Path) -> Iterator[NiftiFile]:
     """Open a NIfTI image, and turn whatever goes wrong until the end of the block into an error for people.
 
     Parameters
@@ -43,47 +43,98 @@ def open_nifti(path: Path) -> Iterator[Any]:
 
     Yields
     ------
-    nibabel.Nifti1Image or nibabel.Nifti2Image
-        Its values are read from the open file, inside of the block only. At the end of the block the checksum of a
-        compressed file is verified.
+    NiftiFile
+        Its values are read from the open file, inside of the block only. At the end of the block the rest of the file
+        is read, and the checksum of a compressed one verified.
 
     Raises
     ------
     NotFetchedError
         If the content is not on this machine.
     ImageError
-        If the file cannot be read or is no NIfTI image.
+        If the file cannot be read or is no NIfTI image, or if its header makes no sense.
     """
+    with _open_checked(path) as nifti:
+        yield nifti
+        nifti.finish()
+
+
+def read_header(path: Path) -> CheckedHeader:
+    """Read and check the header of an image, and nothing else; errors as for :func:`open_nifti`."""
+    with _open_checked(path) as nifti:
+        return nifti.header
+
+
+def read_numbers(path: Path, what: str) -> tuple[NDArray[np.float64], CheckedHeader]:
+    """Read an image that belongs to another one: a mask, a centerline, labels.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it is, for messages.
+
+    Returns
+    -------
+    values : float64 array
+        Scaled.
+    header : CheckedHeader
+        Where they lie.
+
+    Raises
+    ------
+    NotFetchedError
+        If the content is not on this machine.
+    ImageError
+        If it cannot be read, holds no real numbers, or if it is doubtful where its voxels lie.
+    """
+    with open_nifti(path) as nifti:
+        values = nifti.read_scaled()
+    doubts = [found.message for found in nifti.findings if found.severity != "info"]
+    if doubts:
+        # The result of an image states doubts about the image; this file has none of its own.
+        raise ImageError(f"{what} {path.name} cannot be trusted: {' '.join(doubts)}")
+    return values, nifti.header
+
+
+@contextmanager
+def _open_checked(path: Path) -> Iterator[NiftiFile]:
+    """Open a file and check its header."""
     check_fetched(path)
+    with _told(path), open_regular(path) as file:
+        first = file.read(64)
+        _check_start(path, first)
+        file.seek(0)
+        compressed = first.startswith(GZIP_START)
+        stream: ByteStream = GzipStream(file) if compressed else file
+        start = read_start(stream)
+        size = os.fstat(file.fileno()).st_size
+        header = check_header(path.name, start, file_bytes=size, compressed=compressed)
+        yield NiftiFile(path.name, header, list(header.findings), stream, len(start))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into an error for people."""
     try:
-        with path.open("rb") as file:
-            start = file.read(64)
-            _check_start(path, start)
-            file.seek(0)
-            with _decompressed(file, compressed=start[:2] == b"\x1f\x8b") as stream:
-                yield _image_class(path, stream).from_stream(stream)
-                while stream.read(1 << 20):
-                    pass
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        yield
+    except (EOFError, zlib.error) as error:
         raise ImageError(
             f"{path.name} is truncated or corrupt: {error}. A complete gzip file is expected. Copy it again."
         ) from error
+    except NotRegularError as error:
+        raise ImageError(f"{error} An image is expected.") from error
     except IsADirectoryError as error:
         raise ImageError(f"{path.name} is a folder. A NIfTI file is expected.") from error
     except PermissionError as error:
         raise ImageError(
             f"{path.name} may not be read by this user. Make it readable: chmod a+r {path.name}"
         ) from error
+    except FileNotFoundError as error:
+        raise ImageError(_gone(path)) from error
     except OSError as error:
-        # nibabel raises OSError without number when the file ends before the values that its header announces.
-        reason = error.strerror or "it ends before the last value that its header announces"
-        raise ImageError(f"{path.name} is truncated or cannot be read: {reason}. Copy it again.") from error
-    except ImageError:
-        raise
-    except (HeaderDataError, ImageDataError, WrapStructError, ValueError) as error:
-        raise ImageError(
-            f"{path.name} is truncated or has a wrong NIfTI header: {error}. Copy or convert it again."
-        ) from error
+        raise ImageError(f"{path.name} cannot be read: {error.strerror or error}. Copy it again.") from error
 
 
 def check_fetched(path: Path) -> None:
@@ -96,10 +147,21 @@ def check_fetched(path: Path) -> None:
     ImageError
         If it does not exist.
     """
-    if path.is_symlink() and not path.exists():
-        raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine"))
-    if not path.exists():
-        raise ImageError(f"{path.name} does not exist any more. It was there when the data set was listed.")
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise ImageError(
+            f"{path.name} lies, or leads, where this user may not enter. Make the folder readable."
+        ) from error
+    except OSError as error:
+        if is_link(path):
+            raise NotFetchedError(_not_fetched(path, "a link to content that is not on this machine")) from error
+        raise ImageError(_gone(path)) from error
+
+
+def _gone(path: Path) -> str:
+    """Say that a file has disappeared."""
+    return f"{path.name} does not exist any more. It was there when the data set was listed."
 
 
 def _not_fetched(path: Path, what: str) -> str:
@@ -113,27 +175,6 @@ def _check_start(path: Path, start: bytes) -> None:
         raise ImageError(f"{path.name} is empty (0 bytes). A NIfTI image is expected. Copy it again.")
     if start.startswith(_ANNEX_POINTER):
         raise NotFetchedError(_not_fetched(path, "a git-annex pointer to content that is not on this machine"))
-
-
-@contextmanager
-def _decompressed(file: BinaryIO, *, compressed: bool) -> Iterator[BinaryIO]:
-    """Yield the file itself, or a stream of its decompressed content."""
-    if not compressed:
-        yield file
-    else:
-        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-            yield stream  # type: ignore[misc]  # GzipFile is a binary file in all but its type
-
-
-def _image_class(path: Path, stream: BinaryIO) -> Any:
-    """Return the image class of nibabel for a stream, left at its start."""
-    start = stream.read(4)
-    stream.seek(0)
-    sizes = [struct.unpack(order + "i", start)[0] for order in "<>"] if len(start) == 4 else []
-    image_class = next((_HEADER_SIZES[size] for size in sizes if size in _HEADER_SIZES), None)
-    if image_class is None:
-        raise ImageError(f"{path.name} is no NIfTI image, whatever its name says. Convert it to NIfTI.")
-    return image_class
 
 
 def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> None:
@@ -152,14 +193,15 @@ def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> Non
     header = type(source_header)()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
-    for field in _SPACE_FIELDS:
-        header[field] = source_header[field]
+    for name in _SPACE_FIELDS:
+        header[name] = source_header[name]
     space, duration = header.get_xyzt_units()
     if space == "unknown":
         # BIDS and this package read matrices in mm; the validator warns of a derivative that leaves its unit open.
         header.set_xyzt_units("mm", duration)
     pixdim = np.ones(8)
-    pixdim[: data.ndim + 1] = source_header["pixdim"][: data.ndim + 1]
+    # The thickness of a 2D image is part of its qform.
+    pixdim[:4] = source_header["pixdim"][:4]
     header["pixdim"] = pixdim
     image_class = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = image_class(np.asanyarray(data), None, header)

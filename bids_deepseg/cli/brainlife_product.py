@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_deepseg.bids.derivatives.failures import read_failures
-from bids_deepseg.bids.derivatives.saved import SavedResult, read_saved
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, read_result
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
 from bids_deepseg.bids.source.reader import read_image
-from bids_deepseg.errors import BidsDeepsegError
+from bids_deepseg.errors import BidsDeepsegError, DamagedResultError
 from bids_deepseg.files.atomic import write_if_different
 from bids_deepseg.files.tables import format_json
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
@@ -53,7 +53,9 @@ def collect_outputs(data: Path, output: Path, config: Mapping[str, Any]) -> None
         images = sorted(find_images(data, Selection()).images, key=_rank)
     except BidsDeepsegError:
         images = []
-    found = [(image, saved) for image in images if (saved := read_saved(image, output)) is not None]
+    read = [(image, read_result(image, output)) for image in images]
+    checked = [(image, check_tables(each) if isinstance(each, SavedResult) else each) for image, each in read]
+    found = [(image, each) for image, each in checked if isinstance(each, SavedResult)]
     for old in (Path("mask"), Path("report/html")):
         shutil.rmtree(old, ignore_errors=True)
         old.mkdir(parents=True)
@@ -62,6 +64,7 @@ def collect_outputs(data: Path, output: Path, config: Mapping[str, Any]) -> None
     for page in sorted(output.glob("sub-*.html")):
         shutil.copyfile(page, Path("report/html") / page.name)
     messages = [("error", f"{failure.source}: {failure.message}") for failure in read_failures(output)]
+    messages += [("error", each.message) for _, each in checked if isinstance(each, DamagedResult)]
     if not images:
         messages.append(("error", "There is no image that can be segmented: T1w, T2w, T2*w or diffusion."))
     if config.get("threshold") not in (None, "", 0.5):
@@ -117,7 +120,7 @@ def _message(kind: str, text: str) -> dict[str, str]:
 def _describe(saved: SavedResult) -> dict[str, str]:
     """Tell one result."""
     area = "unknown" if math.isnan(saved.csa_mean) else f"{saved.csa_mean:.1f} mm²"
-    reasons = " ".join(reason["Message"] for reason in saved.reasons if reason["Severity"] != "info")
+    reasons = " ".join(reason.message for reason in saved.reasons if reason.severity != "info")
     kind = {"pass": "info", "warn": "warning"}.get(saved.verdict, "error")
     return _message(kind, f"{saved.source}: {saved.verdict}, mean area {area}. {reasons}".strip())
 
@@ -143,8 +146,10 @@ def _plot(saved: SavedResult) -> dict[str, Any]:
 def _thumbnail(image: BidsImage, saved: SavedResult, side: int) -> str:
     """Return a sagittal slice through the mask as PNG in base64: superior on top, anterior on the left."""
     volume = read_image(image).volume
-    with open_nifti(saved.mask) as nifti:
-        mask = Volume(np.asarray(nifti.dataobj, np.uint8).reshape(volume.grid.shape), volume.grid)
+    values, header = read_numbers(saved.mask, "The mask")
+    if math.prod(header.shape) != math.prod(volume.grid.shape):
+        raise DamagedResultError(f"{saved.mask.name} does not have the voxels of its image.")
+    mask = Volume(values.astype(np.uint8).reshape(volume.grid.shape), volume.grid)
     seen, inside = (reorient(each, CANONICAL_AXCODES) for each in (volume, mask))
     columns = np.flatnonzero(inside.data.any((1, 2)))
     middle = int(np.median(columns)) if len(columns) else seen.grid.shape[0] // 2

@@ -19,18 +19,17 @@ from bids_deepseg.cli.process import Interrupted, environment, signals_raise, va
 from bids_deepseg.cli.segment import is_segment_command, run_segment
 from bids_deepseg.cli.viewer import is_viewer_command, run_viewer
 from bids_deepseg.cli.weights import is_weights_command, run_weights
-from bids_deepseg.errors import BidsDeepsegError, DatasetError
+from bids_deepseg.errors import BidsDeepsegError, DatasetError, UsageError
+from bids_deepseg.files.names import as_utf8, leads_to_folder, printable
 from bids_deepseg.logs import error_line
 from bids_deepseg.options.config_file import write_config
-from bids_deepseg.options.parsing import parse_arguments
+from bids_deepseg.options.parsing import check_words, parse_arguments
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.terminal import complain, say
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
     from bids_deepseg.execution import Allocation
-
-_UNEXPECTED_CODE = 70
 
 
 def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -> int:
@@ -51,10 +50,9 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
     words = list(sys.argv[1:] if argv is None else argv)
     record = RunRecord()
     try:
+        check_words(words)
         # The name of a subcommand may be that of a data set as well; a run has more words.
-        if words[:1] == ["example"] and len(words) <= 2:
-            return _write_example(words[1:])
-        for is_command, run_command in ((is_weights_command, run_weights), (is_viewer_command, run_viewer)):
+        for is_command, run_command in _SUBCOMMANDS:
             if is_command(words):
                 return _run_command(run_command, words[1:])
         if is_segment_command(words):
@@ -81,14 +79,29 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
         text = f"Interrupted by {name}. Finished images are kept; the same command goes on with the others."
         return _finish(record, 128 + end.number, text, options)
     except Exception as error:
-        if options.debug or record.log_folder is None:
-            traceback.print_exc()
-        return _finish(record, _UNEXPECTED_CODE, _unexpected(error, record), options)
+        return _finish(record, *_describe(error, record, options), options)
     return _finish(record, code, options=options)
 
 
 def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
-    """Prepare folders, logs and environment, then run the app."""
+    """Check the input, then tell what would be done, or do it."""
+    from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
+    from bids_deepseg.bids.derivatives.ownership import check_ours  # noqa: PLC0415
+
+    as_json = options.log_format == "json"
+    with ExitStack() as stack:
+        stack.callback(logs.close)
+        # Warnings about what is read now have the form of the others; the files of the log come later.
+        logs.configure(logs.LogSettings(None, options.verbosity, as_json))
+        _check_input(options)
+        check_ours(options.output_dir)
+        if options.dry_run:
+            return _preview(options, record, engine)
+        return _run_levels(options, record, engine)
+
+
+def _run_levels(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
+    """Prepare folders, logs and environment, then run the levels."""
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.app.workspace import (  # noqa: PLC0415
         clean_leftovers,
@@ -98,9 +111,6 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
     )
     from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
 
-    _check_input(options)
-    if options.dry_run:
-        return _preview(options, record, engine)
     device = choose_device(options.device) if "participant" in options.levels else "cpu"
     prepare_output(options.output_dir)
     record.log_folder = create_log_folder(options.output_dir)
@@ -129,15 +139,19 @@ def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") ->
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.app.participant.dry_run import describe_preview, preview_run, tell_preview  # noqa: PLC0415
     from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
+    from bids_deepseg.files.atomic import check_possible  # noqa: PLC0415
 
     as_json = options.log_format == "json"
     try:
         logs.configure(logs.LogSettings(None, options.verbosity, as_json))
+        for folder in filter(None, (options.output_dir, options.work_dir)):
+            check_possible(folder)
         configured = (engine or NetworkEngine()).configured(options.settings)
         preview = preview_run(options, _allocate(options), configured, record)
     finally:
         logs.close()
-    text = json.dumps(describe_preview(preview), ensure_ascii=False) if as_json else "\n".join(tell_preview(preview))
+    plan = json.dumps(describe_preview(preview), ensure_ascii=False) if as_json else ""
+    text = plan or "\n".join(printable(line) for line in tell_preview(preview))
     say(text)
     return 0
 
@@ -171,7 +185,7 @@ def _check_input(options: RunOptions) -> None:
             from bids_deepseg.app.participant.selection import make_selection  # noqa: PLC0415
 
             make_selection(options)
-    elif not options.output_dir.is_dir():
+    elif not leads_to_folder(options.output_dir):
         raise DatasetError(
             f"The folder {options.output_dir} does not exist. The output of the participant level is expected there. "
             "Run that first."
@@ -188,20 +202,23 @@ def _write_config(options: RunOptions, allocation: "Allocation", folder: Path) -
         "allocation": asdict(allocation),
     }
     text = json.dumps(content, indent=2, default=str, ensure_ascii=False)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "config.json").write_bytes(as_utf8(f"{text}\n"))
 
 
-def _unexpected(error: Exception, record: RunRecord) -> str:
-    """Describe an error that nobody foresaw, and keep its traceback in the logs."""
-    text = f"Unexpected {type(error).__name__}: {error}. This is a fault of the program; please report it"
-    if record.log_folder is None:
-        return f"{text} with the lines above."
-    path = record.log_folder / "crash.txt"
-    try:
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    except OSError:
-        return f"{text}. Use --debug to see where it happened."
-    return f"{text} with {path}."
+def _describe(error: Exception, record: RunRecord, options: RunOptions) -> tuple[int, str]:
+    """Return code and message of an error that is none of ours; keep its traceback in the logs if nobody foresaw it."""
+    from bids_deepseg.execution.outcome import describe_failure  # noqa: PLC0415 - not needed for --help
+
+    path = record.log_folder and record.log_folder / "crash.txt"
+    failure = describe_failure(error, record=str(path or "the lines above"))
+    if options.debug or not (failure.is_expected or path):
+        traceback.print_exc()
+    if path and not failure.is_expected:
+        try:
+            path.write_bytes(as_utf8(failure.traceback))
+        except OSError:
+            failure = describe_failure(error, record="what --debug shows")
+    return failure.exit_code, failure.message
 
 
 def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions | None = None) -> int:
@@ -209,12 +226,12 @@ def _finish(record: RunRecord, code: int, message: str = "", options: RunOptions
     as_json = options is not None and options.log_format == "json"
     try:
         record.write(code, message)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         _tell_error(f"The summary could not be written: {error}", as_json=as_json)
     if message:
         _tell_error(message, as_json=as_json)
     elif code:
-        text = f"bids_deepseg ended with code {code}: {record.n_failed} of {len(record.images)} images failed."
+        text = f"bids_deepseg ended with code {code}: {record.told}."
         complain(error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")
@@ -227,35 +244,52 @@ def _tell_error(message: str, *, as_json: bool) -> None:
     complain(error_line(message) if as_json else f"ERROR: {message}")
 
 
-def _write_example(words: Sequence[str]) -> int:
+def _is_example_command(words: Sequence[str]) -> bool:
+    """Tell ``example DIR`` from a run on a data set in a folder called ``example``: a run has more words."""
+    return words[:1] == ["example"] and len(words) <= 2
+
+
+def _write_example(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     """Write the example data set: ``bids_deepseg example DIR``."""
     if words in (["-h"], ["--help"]):
         say("usage: bids_deepseg example DIR\n\nWrite a small BIDS data set with synthetic images into DIR.")
         return 0
-    if len(words) != 1 or words[0].startswith("-"):
-        complain("ERROR: One folder is expected. Usage: bids_deepseg example DIR")
-        return 64
+    if len(words) != 1 or words[0].startswith("-") or not words[0]:
+        raise UsageError("One folder is expected. Usage: bids_deepseg example DIR")
     from bids_deepseg.example import write_example  # noqa: PLC0415
     from bids_deepseg.files.atomic import output_errors  # noqa: PLC0415 - not needed for --help
 
     folder = Path(words[0])
-    try:
-        with output_errors(folder):
-            write_example(folder)
-    except BidsDeepsegError as error:
-        complain(f"ERROR: {error}")
-        return error.exit_code
+    with output_errors(folder):
+        write_example(folder)
     output = folder / "derivatives" / "bids_deepseg"
     say(f"Wrote an example data set to {folder}. Segment it with:\n  bids_deepseg {folder} {output} participant group")
     return 0
 
 
 def _run_command(command: Callable[..., int], words: Sequence[str]) -> int:
-    """Run a subcommand: ``bids_deepseg weights ...`` or ``bids_deepseg viewer ...``."""
+    """Run a subcommand that is no run: it writes no summary."""
     try:
-        return command(words, say=say)
+        with signals_raise():
+            return command(words, say=say)
     except BidsDeepsegError as error:
         complain(f"ERROR: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    except Interrupted as end:
+        return 128 + end.number
+    except Exception as error:
+        from bids_deepseg.execution.outcome import describe_failure  # noqa: PLC0415 - not needed for --help
+
+        failure = describe_failure(error, record="the lines above")
+        if not failure.is_expected:
+            traceback.print_exc()
+        complain(f"ERROR: {failure.message}")
+        return failure.exit_code
+
+
+#: Commands that are no run, and how their words are told from those of one.
+_SUBCOMMANDS = (
+    (_is_example_command, _write_example),
+    (is_weights_command, run_weights),
+    (is_viewer_command, run_viewer),
+)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bids_deepseg.execution import Allocation
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: The terminal was closed (SIGHUP), Ctrl-C, and the polite request of a batch system.
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
@@ -61,15 +62,20 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Turn the first request to end into an exception, so that everything is cleaned up; ignore further ones."""
+    """Turn the first request to end into an exception, so that everything is cleaned up; ignore further ones.
+
+    A closed terminal does not end a run that ``nohup`` told to go on.
+    """
 
     def interrupt(number: int, _frame: Any) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
 
+    detached = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    watched = _SIGNALS[1:] if detached else _SIGNALS
     try:
-        before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+        before = {number: signal.signal(number, interrupt) for number in watched}
     except ValueError:
         # Only the main thread can handle signals; in any other one the caller does.
         yield

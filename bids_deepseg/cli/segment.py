@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg.cli.process import Interrupted, environment, signals_raise, variables
 from bids_deepseg.errors import BidsDeepsegError, UsageError
-from bids_deepseg.options.declare import Option, switch
+from bids_deepseg.files.names import printable
+from bids_deepseg.options.declare import Option, place, switch
 from bids_deepseg.options.method import method_options, settings_of
 from bids_deepseg.options.parsing import OptionParser, add_options, arrange
 from bids_deepseg.options.run import LEVELS
@@ -40,9 +41,6 @@ _SHARED = (
     *("--contrast", "--volume", "--n-cpus", "--omp-nthreads", "--work-dir", "--keep-work", "--device"),
     *("--low-mem", "--no-probseg", "--no-centerline", "--verbose", "--quiet", "--debug"),
 )
-
-#: Exit code of an error that nobody foresaw, as in a run.
-_UNEXPECTED_CODE = 70
 
 Say = Callable[[str], None]
 
@@ -86,8 +84,12 @@ def run_segment(words: Sequence[str], *, say: Say, complain: Say, engine: "Engin
     except Interrupted as end:
         code, message = 128 + end.number, f"Interrupted by {signal.Signals(end.number).name}. Nothing was written."
     except Exception as error:
-        traceback.print_exc()
-        code, message = _UNEXPECTED_CODE, f"Unexpected {type(error).__name__}: {error}. Please report the lines above."
+        from bids_deepseg.execution.outcome import describe_failure  # noqa: PLC0415 - not needed for --help
+
+        failure = describe_failure(error, record="the lines above")
+        if debug or not failure.is_expected:
+            traceback.print_exc()
+        code, message = failure.exit_code, failure.message
     if message:
         complain(f"ERROR: {message}")
     counts = {"done": int(done and not code), "skipped": 0, "failed": int(code != 0), "no_input": 0, "exit": code}
@@ -103,7 +105,7 @@ def _rows() -> tuple[Option, ...]:
             ("--output", "-o"),
             "image",
             "folder of the results (default: the current one)",
-            settings={"metavar": "DIR", "type": Path, "default": Path()},
+            settings={"metavar": "DIR", "type": place, "default": Path()},
         ),
         switch("--force", group="image", text="replace an earlier result; if the image fails now, that is gone"),
         switch("--no-report", group="image", text="write no page"),
@@ -121,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="NIfTI image, .nii or .nii.gz")
+    parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image, .nii or .nii.gz")
     add_options(parser, _rows())
     parser.add_argument("-h", "--help", action="help", help="show this text")
     return parser
@@ -181,5 +183,6 @@ def _run(found: argparse.Namespace, engine: "Engine | None") -> "tuple[ImageResu
 
 def _tell(result: "ImageResult", asked: "OneImage", say: Say) -> None:
     """Tell how it went."""
-    say(f"{asked.path.name}: {result.verdict}, mean area {result.area_mean_mm2:.1f} mm². {result.reasons}".rstrip())
-    say(f"Wrote {asked.output_dir / (asked.stem + '_label-SC_mask.nii.gz')} and the files beside it.")
+    name, area = printable(asked.path.name), result.area_mean_mm2
+    say(f"{name}: {result.verdict}, mean area {area:.1f} mm². {result.reasons}".rstrip())
+    say(f"Wrote {printable(asked.output_dir / (asked.stem + '_label-SC_mask.nii.gz'))} and the files beside it.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.options.declare import place
 from bids_deepseg.options.run import LEVELS
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     ImageError
         If the image or the points cannot be read.
     OutputError
-        If the page cannot be written.
+        If the page cannot be written, or something that is no page of this app stands in its place.
     SystemExit
         With code 0 after ``--help``.
     """
@@ -71,13 +72,16 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="NIfTI image")
-    parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
-    parser.add_argument("--points", type=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask")
+    parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image")
+    parser.add_argument("-o", "--output", type=place, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
+    parser.add_argument("--points", type=place, metavar="FILE", help="points to begin with: CSV, TSV or mask")
     found = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.source.given_centerline import read_centerline  # noqa: PLC0415
-    from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415
+    from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
+    from bids_deepseg.files.names import as_utf8, printable  # noqa: PLC0415
+    from bids_deepseg.files.own import write_own  # noqa: PLC0415
+    from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
     image = _read(found.image)
@@ -86,8 +90,8 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     page = render_viewer(image, found.image.name, file_name=name, version=__version__, points_mm=points)
     target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
-    write_files([(target, lambda stream: stream.write(page.encode()))])
-    say(f"Wrote {target}. Open it in a browser, click the cord and save the points as {name}.")
+    write_own(target, as_utf8(page), PAGE_MARKS)
+    say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")
     return 0
 
 
@@ -95,16 +99,13 @@ def _read(path: Path) -> "Volume":
     """Read an image as it is; of a series, the mean of its volumes."""
     import numpy as np  # noqa: PLC0415 - not needed for --help
 
-    from bids_deepseg.bids.nifti import open_nifti  # noqa: PLC0415
-    from bids_deepseg.errors import ImageError  # noqa: PLC0415
+    from bids_deepseg.bids.nifti import read_numbers  # noqa: PLC0415
     from bids_deepseg.geometry.grid import Grid  # noqa: PLC0415
     from bids_deepseg.geometry.volume import Volume  # noqa: PLC0415
 
-    with open_nifti(path) as nifti:
-        if nifti.get_data_dtype().kind not in "iuf":
-            raise ImageError(f"{path.name} holds no real numbers. A magnitude image is expected. Convert it.")
-        values = np.nan_to_num(np.asarray(nifti.dataobj, np.float32), posinf=0.0, neginf=0.0)
-        affine = nifti.affine
+    values, header = read_numbers(path, "The image")
+    affine = header.affine
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     values = values.reshape((*values.shape, 1, 1)[:3] if values.ndim < 3 else (*values.shape[:3], -1))
     values = values.mean(3) if values.ndim == 4 else values
     n_i, n_j, n_k = values.shape

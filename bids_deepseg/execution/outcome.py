@@ -8,7 +8,10 @@ from typing import Any, Literal
 from bids_deepseg.errors import BidsDeepsegError
 
 #: Errors of the operating system that mean a full or failing disk.
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+
+#: What libraries say, in errors of other classes, when the system gives them no memory or no further thread.
+_MEMORY_WORDS = ("cannot allocate memory", "out of memory", "failed to map segment", "can't start new thread")
 
 #: Exit code of an error that nobody foresaw.
 UNEXPECTED_CODE = 70
@@ -95,13 +98,15 @@ class Outcome:
             raise ValueError(f"Job {self.job.name}: the status is {self.status!r} and the error {self.error!r}.")
 
 
-def describe_failure(error: Exception) -> Failure:
+def describe_failure(error: Exception, *, record: str = "the crash file") -> Failure:
     """Turn an exception into a record that can be pickled, printed and counted.
 
     Parameters
     ----------
     error : Exception
         As caught around the work; its class decides the exit code.
+    record : str, optional
+        What is to be reported of an error that nobody foresaw.
 
     Returns
     -------
@@ -113,12 +118,20 @@ def describe_failure(error: Exception) -> Failure:
     kind = type(error).__name__
     if isinstance(error, BidsDeepsegError):
         return Failure(error.status, error.exit_code, kind, text, error.stage or "", trace)
-    # TensorFlow has an exception of its own for memory, which cannot be imported here.
-    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+    if _lacks_memory(error):
         hint = "Use fewer workers (--n-cpus 1) or a machine with more memory."
         return Failure("out-of-memory", 75, kind, f"Not enough memory: {text}. {hint}", traceback=trace)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         hint = "Free space on the disk of the output folder and run the same command again."
         return Failure("cannot-write", 74, kind, f"{text}. {hint}", traceback=trace)
-    message = f"Unexpected {kind}: {text}. This is a fault of the program; please report it with the crash file."
+    message = f"Unexpected {kind}: {text}. This is a fault of the program; please report it with {record}."
     return Failure("unexpected-error", UNEXPECTED_CODE, kind, message, traceback=trace)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether an error means that there is not enough memory."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    # TensorFlow has an exception of its own for memory, which cannot be imported here.
+    told = isinstance(error, ImportError | RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
+    return told or type(error).__name__ == "ResourceExhaustedError"

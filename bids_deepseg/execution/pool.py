@@ -5,6 +5,7 @@ needs once. When the system kills a process, for lack of memory say, all jobs th
 each is tried once more alone, and only one that kills its process again has failed.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -14,11 +15,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from multiprocessing import resource_tracker
 from typing import Any
 
 from bids_deepseg.execution.outcome import Failure, Job, Outcome, describe_failure
+
+logger = logging.getLogger(__name__)
 
 #: Turns a job into its product.
 Work = Callable[[Job], Any]
@@ -55,11 +60,10 @@ def run_jobs(
         return
     stop = stop or _never
     n_workers = min(n_workers, len(jobs))
-    outcomes = _run_here(jobs, start) if n_workers == 1 else _run_in_pool(jobs, start, n_workers, stop)
-    for outcome in outcomes:
-        yield outcome
-        if n_workers == 1 and stop(outcome):
-            return
+    if n_workers == 1:
+        yield from _run_here(jobs, start, stop)
+    else:
+        yield from _run_in_pool(jobs, start, n_workers, stop)
 
 
 def _never(_outcome: Outcome) -> bool:
@@ -67,11 +71,14 @@ def _never(_outcome: Outcome) -> bool:
     return False
 
 
-def _run_here(jobs: Sequence[Job], start: Start) -> Iterator[Outcome]:
+def _run_here(jobs: Sequence[Job], start: Start, stop: Callable[[Outcome], bool]) -> Iterator[Outcome]:
     """Run the jobs in this process, one after the other."""
     work = start()
     for job in jobs:
-        yield _attempt(work, job)
+        outcome = _attempt(work, job)
+        yield outcome
+        if stop(outcome):
+            return
 
 
 def _attempt(work: Work, job: Job) -> Outcome:
@@ -88,28 +95,43 @@ def _attempt(work: Work, job: Job) -> Outcome:
 def _run_in_pool(
     jobs: Sequence[Job], start: Start, n_workers: int, stop: Callable[[Outcome], bool]
 ) -> Iterator[Outcome]:
-    """Run the jobs in ``n_workers`` processes, replacing all of them when one is killed."""
+    """Run the jobs in ``n_workers`` processes, replacing all of them when one is killed.
+
+    Where the system gives no processes that can talk to each other, the jobs are run in this process instead.
+    """
     waiting = deque(jobs)
     stopped = False
     while waiting and not stopped:
         suspects: list[Job] = []
-        with _Pool.open(start, n_workers) as pool:
-            for outcome in pool.run(waiting, suspects):
-                yield outcome
-                if stop(outcome):
-                    stopped = True
-                    waiting.clear()
+        lacking: _NoProcessesError | None = None
+        try:
+            with _Pool.open(start, n_workers) as pool:
+                for outcome in pool.run(waiting, suspects):
+                    yield outcome
+                    if stop(outcome):
+                        stopped = True
+                        waiting.clear()
+        except _NoProcessesError as error:
+            lacking = error
         while suspects and not stopped:
             outcome = _run_alone(suspects.pop(0), start)
             yield outcome
             stopped = stop(outcome)
+        if lacking and not stopped:
+            logger.warning(
+                "One after the other from here: no further process can be started (%s). Processes must be allowed and "
+                "/dev/shm be writable; --n-cpus 1 does the same without this warning.",
+                lacking,
+            )
+            yield from _run_here(tuple(waiting), start, stop)
+            return
 
 
 def _run_alone(job: Job, start: Start) -> Outcome:
     """Run one job in a process of its own."""
     begin = time.monotonic()
     suspects: list[Job] = []
-    with _Pool.open(start, 1) as pool:
+    with suppress(_NoProcessesError), _Pool.open(start, 1) as pool:
         for outcome in pool.run(deque([job]), suspects):
             return outcome
     return Outcome(job, "failed", time.monotonic() - begin, _killed(job))
@@ -126,6 +148,21 @@ def _killed(job: Job) -> Failure:
     )
 
 
+class _NoProcessesError(Exception):
+    """The system gives no processes, or none that can talk to each other: /dev/shm is read-only or full, say."""
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Turn whatever starting processes raises into one error: semaphores, pipes, processes, threads may be lacking."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise
+    except (OSError, ImportError, NotImplementedError, RuntimeError) as error:
+        raise _NoProcessesError(getattr(error, "strerror", None) or str(error)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Pool:
     """Processes that wait for jobs."""
@@ -137,8 +174,10 @@ class _Pool:
     @classmethod
     def open(cls, start: Start, n_workers: int) -> "_Pool":
         """Start the processes."""
-        context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_worker)
+        with _starting():
+            _start_tracker()
+            context = multiprocessing.get_context("spawn")
+            executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_worker)
         return cls(executor, start, n_workers)
 
     def __enter__(self) -> "_Pool":
@@ -158,11 +197,15 @@ class _Pool:
         while waiting or running:
             try:
                 while waiting and len(running) < self.n_workers:
-                    running[self.executor.submit(_do, self.start, waiting[0])] = waiting[0]
+                    with _starting():
+                        running[self.executor.submit(_do, self.start, waiting[0])] = waiting[0]
                     waiting.popleft()
             except BrokenProcessPool:
                 yield from _results_before_the_end(running, suspects)
                 return
+            except _NoProcessesError:
+                yield from _results_before_the_end(running, suspects)
+                raise
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 job = running.pop(future)
@@ -173,6 +216,18 @@ class _Pool:
             if suspects:
                 yield from _results_before_the_end(running, suspects)
                 return
+
+
+def _start_tracker() -> None:
+    """Start the process of Python that counts semaphores, so that it outlives a closed terminal.
+
+    Otherwise the end of the terminal ends it before this process, which would start another one that complains.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results_before_the_end(running: dict[Future[Outcome], Job], suspects: list[Job]) -> Iterator[Outcome]:
@@ -186,8 +241,9 @@ def _results_before_the_end(running: dict[Future[Outcome], Job], suspects: list[
 
 
 def _begin_worker() -> None:
-    """Leave the keyboard's interrupt to the parent, and end when the parent says so or is gone."""
+    """Leave Ctrl-C and a closed terminal to the parent, and end when the parent says so or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_worker)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -6,6 +6,8 @@ Linux kernel are read below ``root``, which tests replace by a folder of their o
 
 import logging
 import os
+import re
+import resource
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +122,7 @@ def available_cpus(
     environ = os.environ if environ is None else environ
     limits = [(affinity or _affinity)(), *_cgroup_cpus(root)]
     slurm = environ.get("SLURM_CPUS_PER_TASK", "")
-    if slurm.isdigit() and int(slurm) > 0:
+    if re.fullmatch("0*[1-9][0-9]{0,8}", slurm):
         limits.append(int(slurm))
     return max(1, min(limits))
 
@@ -128,6 +130,12 @@ def available_cpus(
 def available_memory(*, root: Path = _ROOT) -> int | None:
     """Return the memory that this process may use in bytes, None if the system does not tell."""
     limits = [*_meminfo(root), *_cgroup_memory(root)]
+    return min(limits) if limits else None
+
+
+def memory_of_one(*, root: Path = _ROOT) -> int | None:
+    """Return the memory that one process may use in bytes: also its own limits (``ulimit``) count."""
+    limits = [*_meminfo(root), *_cgroup_memory(root), *_process_limits()]
     return min(limits) if limits else None
 
 
@@ -184,6 +192,14 @@ def _meminfo(root: Path) -> Iterator[int]:
     for line in _read(root / "proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             yield int(line.split()[1]) * 1024
+
+
+def _process_limits() -> Iterator[int]:
+    """Yield the limits of the address space and of the data of this process (``ulimit``)."""
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        soft, _hard = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            yield soft
 
 
 def _read(path: Path) -> str:

@@ -2,15 +2,15 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 class NotRegularError(OSError):
     """A pipe, a socket or a device where an ordinary file is expected."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open an ordinary file for reading; links are followed.
 
     Parameters

@@ -13,18 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.files.names import as_utf8
+from bids_deepseg.files.structured import Table, read_table
+from bids_deepseg.files.text import TextError, parse_number, tell_once
+
 MISSING = "n/a"
 
 
 def format_json(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a JSON file."""
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return as_utf8(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     """Return the bytes of a TSV file; tabs and line breaks in values become spaces, an empty value ``n/a``."""
     cleaned = [[" ".join(value.split()) or MISSING for value in row] for row in (columns, *rows)]
-    return "".join("\t".join(row) + "\n" for row in cleaned).encode()
+    return as_utf8("".join("\t".join(row) + "\n" for row in cleaned))
 
 
 def format_number(value: float, decimals: int) -> str:
@@ -48,20 +52,50 @@ def format_columns(columns: Mapping[str, NDArray[np.float64]], decimals: Mapping
     return format_table(list(columns), list(zip(*formatted, strict=True)))
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a TSV file; a missing file has none."""
+def read_foreign_table(path: Path) -> Table | None:
+    """Read a table of others; None where there is none.
+
+    One that cannot be read is named in a warning, and so is what is odd in it.
+    """
     try:
-        header, *lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return []
-    names = header.split("\t")
-    return [dict(zip(names, line.split("\t"), strict=False)) for line in lines if line]
+        table = read_table(path)
+    except FileNotFoundError:
+        return None
+    except TextError as error:
+        tell_once(f"{path} was not read: {error}. A table of tab-separated values is expected, UTF-8.")
+        return None
+    for problem in table.problems:
+        tell_once(f"{path}: {problem}.")
+    return table
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a TSV file as :func:`read_foreign_table` does; a file that is not there has none."""
+    table = read_foreign_table(path)
+    return [] if table is None else [dict(row) for row in table.rows]
 
 
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read a TSV file of numbers: columns by name, NaN for ``n/a``."""
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    names = header.split("\t")
-    values = [[math.nan if word == MISSING else float(word) for word in line.split("\t")] for line in lines]
-    table = np.array(values, np.float64).reshape(len(lines), len(names))
-    return {name: table[:, position] for position, name in enumerate(names)}
+    """Read a TSV file of numbers that this app wrote: columns by name, NaN for ``n/a``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    TextError
+        If anything in it is not as this app writes it: a cell that is no number, lines of another length.
+    """
+    table = read_table(path)
+    if table.problems:
+        raise TextError("; ".join(table.problems))
+    try:
+        values = [[_number_or_nan(row[name]) for name in table.columns] for row in table.rows]
+    except ValueError as error:
+        raise TextError(str(error)) from error
+    numbers = np.array(values, np.float64).reshape(len(values), len(table.columns))
+    return {name: numbers[:, position] for position, name in enumerate(table.columns)}
+
+
+def _number_or_nan(word: str) -> float:
+    """Return the number of a cell."""
+    return math.nan if word == MISSING else parse_number(word)

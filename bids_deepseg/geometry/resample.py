@@ -22,8 +22,9 @@ def in_plane_grid(grid: Grid, zoom_mm: float) -> Grid:
     """
     n_old = np.array(grid.shape, float)
     step = np.array([zoom_mm / grid.zooms[0], zoom_mm / grid.zooms[1], 1.0])
-    # The small number keeps a field of view of exactly n pixels from becoming n + 1 by rounding.
-    n_new = np.maximum(1, np.ceil(n_old / step - 1e-6)).astype(int)
+    # A thousandth of a pixel keeps a field of view of exactly n pixels from becoming n + 1 because a header rounds its
+    # matrix to float32, or to float32 in another unit.
+    n_new = np.maximum(1, np.ceil(n_old / step - 1e-3)).astype(int)
     offset = (n_old - 1) / 2 - step * (n_new - 1) / 2
     affine = grid.affine @ np.block([[np.diag(step), offset[:, None]], [np.zeros((1, 3)), 1]])
     return Grid((int(n_new[0]), int(n_new[1]), int(n_new[2])), affine)

@@ -11,6 +11,7 @@ from bids_deepseg.judge.certainty import dice, disagreement, whole_expected_dice
 from bids_deepseg.judge.evidence import Evidence, Surroundings, look_around
 from bids_deepseg.judge.rules import Rule, rules
 from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
+from bids_deepseg.stages.wording import Measured
 
 #: Number of ``warn`` findings that together are ``fail``: of 26 such masks of degraded phantoms and people none had a
 #: Dice above 0.9 and 17 had less than 0.8 (docs/judge.md); those found in thighs without a cord have five to nine.
@@ -101,7 +102,7 @@ def _compare(rule: Rule, value: float) -> Finding | None:
         return None
     for severity, limit in (("fail", rule.fail), ("warn", rule.warn)):
         if rule.passed(value, limit):
-            message = rule.message.format(value=value, limit=limit)
+            message = rule.message.format(value=value if limit is None else Measured(value, limit), limit=limit)
             return Finding(rule.code, "fail" if severity == "fail" else "warn", message, round(value, 4), limit)
     return None
 

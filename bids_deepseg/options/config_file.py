@@ -5,13 +5,14 @@ The keys are the names of the options without ``--``, with ``_`` or ``-``; ``bid
 """
 
 import difflib
-import tomllib
+import re
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.structured import read_toml
 from bids_deepseg.options.declare import Option
 from bids_deepseg.options.method import config_values
 from bids_deepseg.options.run import RunOptions
@@ -91,7 +92,21 @@ def write_config(options: RunOptions, path: Path) -> None:
     # 0 is a value, for the seed say; False and nothing are not.
     told = {key: value for key, value in values.items() if value or (value == 0 and value is not False)}
     text = "# Repeat this run: bids_deepseg --config-file <this file>\n\n" + tomli_w.dumps(told)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_as_text(text), encoding="utf-8")
+
+
+def _as_text(text: str) -> str:
+    """Return TOML without surrogates, which it cannot hold.
+
+    In a locale that knows less than UTF-8, they stand for its bytes and become characters. A name whose bytes are no
+    text at all is changed, and a comment says so.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        note = "# A name below is no text in UTF-8: \\udcXX stands for one of its bytes. Give it on the command line.\n"
+        # A backslash is escaped in TOML.
+        return note + re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -108,7 +123,7 @@ def read_config(path: Path) -> dict[str, Any]:
         If the file cannot be read or a key is no option.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_toml(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"The configuration file {path} cannot be read: {error}. TOML is expected.") from error
     known = {name: option.destination for option in option_table() for name in _keys(option)}

@@ -1,7 +1,11 @@
 """Describe one option of the command line."""
 
+import argparse
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -54,3 +58,49 @@ def choice(*names: str, choices: Sequence[str], group: str, text: str) -> Option
 def switch(*names: str, group: str, text: str, **settings: Any) -> Option:
     """Return the row of an option without value."""
     return Option(names, group, text, "none", {"action": "store_true", **settings})
+
+
+def whole_number(text: str) -> int:
+    """Turn the text of an option into a number; ``int`` would take ``1_000`` and the digits of other scripts as well.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is none.
+    """
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number. Digits from 0 to 9 are expected, for example 4")
+    return int(text)
+
+
+def decimal_number(text: str) -> float:
+    """Turn the text of an option into a number; ``float`` would take ``1_0.5``, ``nan`` and ``inf`` as well.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", text.strip(), re.ASCII | re.IGNORECASE):
+        raise ValueError(f"{text!r} is no number.")
+    return float(text)
+
+
+def place(text: str) -> Path:
+    """Turn the text of an option into a path.
+
+    Text from a file may hold characters that the names of files cannot have in the locale of this process; it becomes
+    the bytes that it has in UTF-8.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is empty: a variable of a script that was never set would stand for the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty. The path of a file or folder is expected ('.' for this one)")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
+    return Path(text)

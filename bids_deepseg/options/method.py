@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.declare import Option, choice
+from bids_deepseg.files.names import leads_to_folder
+from bids_deepseg.options.declare import Option, choice, decimal_number, place
 from bids_deepseg.options.settings import (
     BRAINS,
     CENTERLINES,
@@ -52,7 +53,7 @@ def _steps() -> tuple[Option, ...]:
             "method",
             "centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a data "
             "set a folder, in which that of each image is looked up by its name",
-            settings={"metavar": "PATH", "type": Path},
+            settings={"metavar": "PATH", "type": place},
         ),
         choice(
             "--kernel",
@@ -84,7 +85,7 @@ def _steps() -> tuple[Option, ...]:
             ("--weights-dir",),
             "method",
             "folder of published networks; see 'bids_deepseg weights'",
-            settings={"metavar": "DIR", "type": Path},
+            settings={"metavar": "DIR", "type": place},
         ),
     )
 
@@ -125,7 +126,7 @@ def _variants() -> tuple[Option, ...]:
             "method",
             "folder with masks and centerlines that were corrected by hand; each replaces the automatic one of its "
             "image (docs/corrections.md)",
-            settings={"metavar": "DIR", "type": Path},
+            settings={"metavar": "DIR", "type": place},
         ),
     )
 
@@ -164,7 +165,7 @@ def _centerline(found: argparse.Namespace) -> str:
 
 def _existing(corrections: Path | None) -> Path | None:
     """Return the folder of corrections, which must be there: one that is not would pass for one without corrections."""
-    if corrections is not None and not corrections.is_dir():
+    if corrections is not None and not leads_to_folder(corrections):
         raise UsageError(f"The folder of --corrections {corrections} does not exist. Correct its name.")
     return corrections
 
@@ -180,7 +181,7 @@ def parse_threshold(text: str | None) -> float | str | None:
     if text is None or text.lower() == SOFT:
         return None if text is None else SOFT
     try:
-        return float(text)
+        return decimal_number(text)
     except ValueError as error:
         raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.options.config_file import folders_of, read_config, words_of
-from bids_deepseg.options.declare import Option
+from bids_deepseg.options.declare import Option, place
 from bids_deepseg.options.method import settings_of
 from bids_deepseg.options.run import LEVELS, RunOptions
 from bids_deepseg.options.table import option_table
@@ -33,7 +33,8 @@ Segment the spinal cord in the images of a BIDS data set, offline.
 _EPILOG = """\
 Every "-" inside of an option may also be written "_". Exit codes: 0 all done, 1 some images failed, 16 invalid data
 set, 17 unknown level, 18 nothing selected, 64 wrong usage, 65 bad images, 66 no input, 73 output cannot be created,
-74 disk full, 75 not enough memory, 78 networks damaged, 130 and 143 interrupted.
+74 disk full, 75 not enough memory, 78 networks damaged, 129, 130 and 143
+interrupted.
 
 To try it out:  bids_deepseg example DIR   writes a small data set."""
 
@@ -66,8 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    parser.add_argument("bids_dir", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("output_dir", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("bids_dir", type=place, help=argparse.SUPPRESS)
+    parser.add_argument("output_dir", type=place, help=argparse.SUPPRESS)
     parser.add_argument("levels", nargs="+", help=argparse.SUPPRESS)
     groups = add_options(parser, option_table())
     groups["other"].add_argument("-h", "--help", action="help", help="show this text")
@@ -112,7 +113,9 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
         With code 0 after ``--help`` and ``--version``.
     """
     parser = build_parser()
-    found, unknown = parser.parse_known_args(_with_config(arrange(words)))
+    complete = _with_config(arrange(words))
+    check_words(complete)
+    found, unknown = parser.parse_known_args(complete)
     if unknown:
         parser.error(_unknown_option(unknown[0]))
     if found.skip_bids_validation and found.bids_validation == "error":
@@ -161,6 +164,22 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
     )
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Refuse what no name of a file can hold, before anything looks for a file, and what argparse misunderstands.
+
+    Raises
+    ------
+    UsageError
+        If a word holds the character NUL, or ``--`` is the value of an option.
+    """
+    odd = next((word for word in words if "\0" in word), None)
+    if odd is not None:
+        raise UsageError(f"{odd!r} holds the character NUL, which no name or value can have. Remove it.")
+    empty = next((word for word in words if word.startswith("-") and word.endswith("=--")), None)
+    if empty is not None:
+        raise UsageError(f"{empty!r} has no value: '--' is none. Give one.")
+
+
 def _memory(found: argparse.Namespace) -> int | None:
     """Return the limit of memory in bytes, None if none was given."""
     if found.mem is not None and found.mem_gb is not None:
@@ -181,6 +200,7 @@ def _with_config(words: list[str]) -> list[str]:
     paths = _values(words, "--config-file")
     if not paths:
         return words
+    check_words(paths)
     config = read_config(Path(paths[-1]))
     given = {word.partition("=")[0] for word in words}
     given |= {"--verbose"} if any(word.startswith("-v") for word in words) else set()

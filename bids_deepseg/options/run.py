@@ -4,11 +4,13 @@ Labels are stored without their prefix (``01``, not ``sub-01``) and in the order
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_deepseg.errors import AnalysisLevelError, UsageError
+from bids_deepseg.files.names import leads_to_folder
 from bids_deepseg.options.settings import MethodSettings
 
 LEVELS = ("participant", "group")
@@ -141,7 +143,7 @@ class RunOptions:
                 f"The analysis level {', '.join(map(repr, unknown)) or '(none)'} does not exist. "
                 f"Choose from: {', '.join(LEVELS)}."
             )
-        if self.volume not in VOLUMES and not self.volume.isdecimal():
+        if self.volume not in VOLUMES and not re.fullmatch("[0-9]{1,9}", self.volume):
             raise UsageError(f"--volume is {self.volume!r}. Choose from: mean, first, each, or a number from 0.")
         for name, count in (("--n-cpus", self.n_cpus), ("--omp-nthreads", self.omp_nthreads)):
             if count is not None and count < 1:
@@ -150,7 +152,7 @@ class RunOptions:
         if self.settings.is_soft and not self.probseg:
             raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
         place = self.settings.centerline_file
-        if place is not None and not place.is_dir():
+        if place is not None and not leads_to_folder(place):
             raise UsageError(
                 f"--centerline-file {place} is no folder. For a data set, a folder is expected in which the centerline "
                 "of each image lies under its name. For one image use 'bids_deepseg segment'."

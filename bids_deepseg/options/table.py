@@ -3,10 +3,9 @@
 Each may also be written with ``_`` for every inner ``-``, and under its other names.
 """
 
-from pathlib import Path
 from typing import Any
 
-from bids_deepseg.options.declare import Option, choice, labels, switch
+from bids_deepseg.options.declare import Option, choice, labels, place, switch, whole_number
 from bids_deepseg.options.method import method_options
 from bids_deepseg.options.run import CONTRASTS, DEVICES, LAYOUTS, LOG_FORMATS, REPORT_FORMATS, RERUNS
 
@@ -55,13 +54,13 @@ def _selection() -> tuple[Option, ...]:
             "--on-missing",
             choices=("warn", "error"),
             group="selection",
-            text="what to do about a participant that is not there (default: warn)",
+            text="what to do about labels, suffixes and values of filters that are not there (default: warn)",
         ),
         Option(
             ("--bids-filter-file",),
             "selection",
             'JSON file that chooses images by entities: {"t2w": {"acquisition": "ax", "run": null}}',
-            settings={"metavar": "FILE", "type": Path},
+            settings={"metavar": "FILE", "type": place},
         ),
         Option(
             ("--derivatives", "-d"),
@@ -74,7 +73,7 @@ def _selection() -> tuple[Option, ...]:
             ("--bids-database-dir",),
             "selection",
             "folder of pybids' index of the data set, made if it is not there; quicker where listing folders is slow",
-            settings={"metavar": "DIR", "type": Path},
+            settings={"metavar": "DIR", "type": place},
         ),
         switch("--reset-database", group="selection", text="make that index anew"),
     )
@@ -100,7 +99,7 @@ def _validation() -> tuple[Option, ...]:
 
 def _resources() -> tuple[Option, ...]:
     """Return the options about processors and folders."""
-    number: dict[str, Any] = {"type": int, "metavar": "N"}
+    number: dict[str, Any] = {"type": whole_number, "metavar": "N"}
     return (
         Option(
             ("--n-cpus", "--nprocs", "--nthreads", "--n-procs"),
@@ -113,7 +112,7 @@ def _resources() -> tuple[Option, ...]:
             ("--work-dir", "-w"),
             "resources",
             "folder for temporary files, removed at the end (default: $TMPDIR, /tmp or the output folder)",
-            settings={"metavar": "DIR", "type": Path},
+            settings={"metavar": "DIR", "type": place},
         ),
         switch("--keep-work", group="resources", text="leave the temporary files at the end"),
         switch(
@@ -170,7 +169,7 @@ def _running() -> tuple[Option, ...]:
             ("--config-file",),
             "running",
             "TOML file with options, such as logs/*/config.toml; the command line wins",
-            settings={"metavar": "FILE", "type": Path},
+            settings={"metavar": "FILE", "type": place},
         ),
     )
 

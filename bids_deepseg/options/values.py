@@ -1,13 +1,23 @@
 """Read the values of options: labels, amounts of memory, named places."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.names import leads_to_file, leads_to_folder
+from bids_deepseg.files.text import read_text, split_lines
+from bids_deepseg.options.declare import place
 
 #: Bytes of the units of memory.
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+#: No machine has as much memory.
+_MOST_BYTES = 1e18
+
+#: Characters of a value that are repeated in a message.
+_MOST_SHOWN = 80
 
 
 def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
@@ -34,23 +44,32 @@ def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
     for value in values:
         for text in _expand(value):
             label = text.removeprefix(prefix)
-            if not label or not all(char.isalnum() or char == "+" for char in label):
-                raise UsageError(
-                    f"{text!r} is no label. Letters and digits are expected, with or without {prefix!r} in front, "
-                    "or the path of an existing file with one label a line."
-                )
+            if not re.fullmatch(r"[a-zA-Z0-9+]+", label):
+                raise UsageError(_no_label(text, prefix))
             labels[label] = None
     return tuple(labels)
+
+
+def _no_label(text: str, prefix: str) -> str:
+    """Say why a text is no label; several in one word are the most frequent reason."""
+    shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    several = len(re.split(r"[\s,;]+", text.strip())) > 1
+    hint = " Several labels? Separate them by spaces, without quotes." if several else ""
+    form = f"with or without {prefix!r} in front, " if prefix else ""
+    return (
+        f"{shown!r} is no label. Letters a to z and digits are expected, {form}or the path of an existing file with "
+        f"one label a line.{hint}"
+    )
 
 
 def _expand(value: str) -> list[str]:
     """Return the lines of a file, or the value itself if it is none."""
     path = Path(value)
-    if not path.is_file():
+    if not leads_to_file(path):
         return [value]
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in split_lines(read_text(path))]
+    except (OSError, ValueError) as error:
         raise UsageError(f"The list of labels {value} cannot be read: {error}. Text is expected, UTF-8.") from error
     labels = [line for line in lines if line and not line.startswith("#")]
     if not labels:
@@ -79,10 +98,10 @@ def parse_memory(text: str, unit: str = "M") -> int:
     ``1.5G``, ``4g``, ``4 GB``, ``500MiB``; ``4000`` is 4000 MB.
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([KMGT]I?)?B?", text.strip().upper())
-    amount = round(float(match[1]) * _UNITS[match[2] or unit]) if match else 0
-    if amount < 1:
+    amount = float(match[1]) * _UNITS[match[2] or unit] if match else 0.0
+    if not 1 <= amount < _MOST_BYTES:
         raise UsageError(f"{text!r} is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
-    return amount
+    return round(amount)
 
 
 def parse_links(values: Iterable[str]) -> dict[str, str]:
@@ -118,13 +137,13 @@ def parse_places(values: Iterable[str]) -> tuple[tuple[str, Path], ...]:
         name, equals, path = value.partition("=")
         if not equals or "/" in name:
             path = value
-            name = re.sub(r"[^a-zA-Z0-9]", "", Path(value).resolve().name)
-        if not Path(path).is_dir():
+            name = re.sub(r"[^a-zA-Z0-9]", "", Path(os.path.realpath(value)).name)
+        if not path or not leads_to_folder(Path(path)):
             raise UsageError(f"The folder of derivatives {path} does not exist. A folder, or NAME=FOLDER, is expected.")
         if not name.isascii() or not name.isalnum() or name in places:
             raise UsageError(
                 f"{value!r} has the name {name!r}, which is used already or is none. Give it one of letters and "
                 f"digits: NAME={path}"
             )
-        places[name] = Path(path)
+        places[name] = place(path)
     return tuple(places.items())

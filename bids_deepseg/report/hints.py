@@ -7,6 +7,9 @@ def what_to_do(status: str) -> str:
         "bad-image": "Open the image in a viewer. Repair its header or convert it again from DICOM, then run again.",
         "not-fetched": "The file is a link to content that is not on this machine. Fetch it (datalad get), "
         "then run again.",
+        "damaged-result": "Run the participant level again: it makes this result anew. If somebody changed the file on "
+        "purpose, see docs/corrections.md.",
+        "changed": "The image, or a file given for it, changed while it was segmented. Run again when it is complete.",
         "network-error": "Install the app again, or check the folder given with --weights-dir.",
         "cord-not-found": "Look whether the image shows the cord at all. If it does, crop it to the neck or the "
         "chest, check the orientation in its header, and run again; else leave it out.",
@@ -14,6 +17,7 @@ def what_to_do(status: str) -> str:
         "--threshold may help.",
         "out-of-memory": "Run again with more memory (--mem), or crop the image.",
         "cannot-write": "Make room in the output folder and check its permissions, then run again.",
+        "not-shown": "The image or a file of its result was changed or damaged after the run. Run this image again.",
         "no-input": "Check that the file exists and has a suffix that the app takes.",
     }
     general = "Look into the crash file of this image in the folder logs, then run this image again."

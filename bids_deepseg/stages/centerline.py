@@ -18,6 +18,7 @@ from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.course import smooth_course
 from bids_deepseg.stages.heatmap import DETECTION_THRESHOLD, Heatmap
 from bids_deepseg.stages.optic import least_cost_path
+from bids_deepseg.stages.wording import Measured
 
 #: Weight of the squared slope (in-plane mm per mm along the cord) against the heat of one slice.
 DEFAULT_SMOOTHNESS = 0.1
@@ -150,8 +151,9 @@ def _range_detected(peak: NDArray[np.float64]) -> tuple[int, int]:
 def _check_length(n_found: int, n_slices: int, dz: float) -> None:
     """Refuse a range of slices that is shorter than a cord can be in this image."""
     if n_found * dz < min(MIN_LENGTH_MM, n_slices * dz):
+        length_mm = Measured(n_found * dz, MIN_LENGTH_MM)
         raise CordNotFoundError(
-            f"No cord was found: only {n_found} of {n_slices} slices ({n_found * dz:.1f} mm) look like one, at least "
+            f"No cord was found: only {n_found} of {n_slices} slices ({length_mm:.1f} mm) look like one, at least "
             f"{MIN_LENGTH_MM:g} mm are expected. Check that the field of view holds the spinal cord and that the "
             "orientation in the header is right."
         )

@@ -14,6 +14,7 @@ from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.mask import BRIDGED_GAP_MM, CordMask
 from bids_deepseg.stages.metrics import CordMetrics
+from bids_deepseg.stages.wording import Measured
 
 Severity = Literal["info", "warn", "fail"]
 Verdict = Literal["pass", "warn", "fail"]
@@ -127,7 +128,8 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
             "area-range",
             "fail" if odd.mean() > FAIL_SHARE else "warn",
             f"{int(odd.sum())} of {len(area)} slices have an area outside of {AREA_RANGE_MM2[0]:g} to "
-            f"{AREA_RANGE_MM2[1]:g} mm² (smallest {area.min():.0f}, largest {area.max():.0f}).",
+            f"{AREA_RANGE_MM2[1]:g} mm² (smallest {Measured(area.min(), AREA_RANGE_MM2[0]):.0f}, "
+            f"largest {Measured(area.max(), AREA_RANGE_MM2[1]):.0f}).",
             value=float(area.max() if too_large else area.min()),
             limit=AREA_RANGE_MM2[int(too_large)],
         )

@@ -16,6 +16,7 @@ from bids_deepseg.geometry.volume import Volume, slice_range
 from bids_deepseg.geometry.window import Window, crop, tile_starts
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.intensity import Standardise, standardise_patches
+from bids_deepseg.stages.wording import Measured
 
 #: Heat from which a slice counts as evidence of a cord: half of the value at a cord's centre in the training target.
 DETECTION_THRESHOLD = 0.5
@@ -47,10 +48,11 @@ class Heatmap:
 
     def __post_init__(self) -> None:
         if not self.detected.any():
+            largest = Measured(self.volume.data.max(), DETECTION_THRESHOLD)
             raise CordNotFoundError(
-                f"No cord was found: the largest heat is {self.volume.data.max():.2f}, at least "
-                f"{DETECTION_THRESHOLD} is expected in a slice with cord. Check that the field of view holds the "
-                "spinal cord and that the orientation in the header is right."
+                f"No cord was found: the largest heat is {largest:.2f}, at least {DETECTION_THRESHOLD} is expected in "
+                "a slice with cord. Check that the field of view holds the spinal cord and that the orientation in the "
+                "header is right."
             )
 
     @property

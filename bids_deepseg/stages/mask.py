@@ -14,6 +14,7 @@ from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.resample import resample_onto
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.wording import Measured
 
 #: Gaps shorter than this are bridged; the reference method has the same limit (Gros et al. 2019, its release).
 BRIDGED_GAP_MM = 10.0
@@ -111,9 +112,10 @@ def _at_least(probability: Volume, threshold: float) -> NDArray[np.bool_]:
 def _check_not_empty(mask: NDArray[np.bool_], probability: Volume, threshold: float) -> None:
     """Refuse a mask without voxel."""
     if not mask.any():
+        largest = Measured(probability.data.max(), threshold)
         raise EmptyMaskError(
             f"A cord was found but no voxel has a probability of {threshold} or more (largest: "
-            f"{probability.data.max():.2f}). Look at the image: is the contrast between cord and surroundings visible?"
+            f"{largest:.2f}). Look at the image: is the contrast between cord and surroundings visible?"
         )
 
 

@@ -101,7 +101,7 @@ def test_it_decides_as_the_run_that_follows_would(call, plan, data):
     assert actions(plan())[T2W][0] == "refuse"
     call()
     assert actions(plan()) == {
-        T2W: ("refuse", f"{T2W} has no readable NIfTI header. Copy or convert it again."),
+        T2W: ("refuse", f"{T2W} is empty (0 bytes). A NIfTI image is expected. Copy it again."),
         T1W: ("keep", "up to date"),
     }
     write_nifti(data / "sub-01" / "anat" / T2W, cord())

@@ -140,12 +140,15 @@ def test_a_report_shows_the_results_of_all_runs(run, tmp_path):
     assert page == (tmp_path / "clean" / "sub-01.html").read_text()
 
 
-def test_a_report_that_is_missing_or_older_than_a_result_is_written_again(run, two, tmp_path):
+@pytest.mark.parametrize("how", ["empty", "zeros", "half", "begin", "longer"])
+def test_a_report_that_is_missing_or_damaged_is_written_again(run, two, tmp_path, how):
     run(two, tmp_path / "out")
     before = contents(tmp_path / "out")
     page = tmp_path / "out" / "sub-01.html"
-    page.write_text("older")
-    os.utime(page, (1, 1))
+    content = page.read_bytes()
+    half = content[: len(content) // 2]
+    damaged = {"empty": b"", "zeros": bytes(99), "half": half, "begin": content[:20], "longer": content + half}
+    page.write_bytes(damaged[how])
     (tmp_path / "out" / "sub-02.html").unlink()
     assert run(two, tmp_path / "out")[2]["skipped"] == 2
     assert contents(tmp_path / "out") == before

@@ -148,7 +148,7 @@ def test_an_unused_threshold_is_told(start):
         ({"t2": "absent.nii.gz"}, 64, "does not exist"),
         ({"t2": "bad.nii.gz"}, 65, "empty"),
         ({"t2": "bad.nii.gz", "contrast": "t9"}, 64, "t9"),
-        ([], 64, "no JSON object"),
+        ([], 64, "not a JSON object"),
     ],
 )
 def test_what_went_wrong_is_in_the_product(start, config, expected, text):

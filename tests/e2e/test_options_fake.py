@@ -1,5 +1,6 @@
 """Options that change what is run and written, on small images with simple functions in place of the networks."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -173,12 +174,14 @@ def test_the_work_folder_is_kept_on_demand_and_cleaned_safely(run, tmp_path):
     (kept,) = work.iterdir()
     (work / "mine").mkdir()
     (work / "mine" / "file").touch()
-    # The process of the kept folder is this one: it has not ended.
-    run("--clean-workdir", "-w", work)
+    with (kept / ".bids_deepseg-work").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        # As if the run went on.
+        run("--clean-workdir", "-w", work)
+        assert kept.exists()
+    # Nothing that was to be kept goes unless that is asked for.
+    run("-w", work)
     assert kept.exists()
-    sentinel = kept / ".bids_deepseg-work"
-    machine = sentinel.read_text().rpartition(" ")[0]
-    sentinel.write_text(f"{machine} {2**22 + 1}\n")
     _, err, _ = run("--clean-workdir", "-w", work)
     assert [path.name for path in work.iterdir()] == ["mine"]
     assert f"Removed what an ended run left: {kept}" in err

@@ -2,22 +2,28 @@
 
 import errno
 import gzip
+import hashlib
 import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_deepseg.bids.derivatives import products
+from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
 from bids_deepseg.bids.derivatives.provenance import RunStamp, mask_sidecar
 from bids_deepseg.bids.derivatives.saved import find_saved, is_current, read_saved
+from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import OutputError, OutputWriteError
 from bids_deepseg.files import atomic
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.stages.metrics import COLUMNS
 from tests.bids_trees import (
@@ -103,6 +109,13 @@ def test_the_sidecar_of_the_mask_tells_everything_and_nothing_private(raw, out, 
     sidecar = sidecar_of(out)
     fingerprint = sidecar.pop("SourceFingerprint")
     assert fingerprint["Size"] == (raw / T2W).stat().st_size
+    beside = {
+        path.name: path.read_bytes() for path in out.glob("sub-01/anat/*") if not path.name.endswith("_mask.json")
+    }
+    beside |= {path.name: path.read_bytes() for path in out.glob("sub-01/anat/*SCcenterline*_mask.json")}
+    assert sidecar.pop("Products") == {
+        name: {"Size": len(content), "SHA256": hashlib.sha256(content).hexdigest()} for name, content in beside.items()
+    }
     assert sidecar == {
         "Description": "Spinal cord in sub-01_T2w",
         "Sources": ["bids:raw:sub-01/anat/sub-01_T2w.nii.gz"],
@@ -165,7 +178,7 @@ def test_tables_have_fixed_formats_and_described_columns(raw, out):
     assert described["area_mm2"] == {"Description": COLUMNS["area_mm2"].description, "Units": "mm^2"}
     points = (out / MASK.replace("_mask", "_centerline.tsv")).read_text().splitlines()
     assert points[0] == "x_mm\ty_mm\tz_mm"
-    assert points[1] == "-9.875\t19.625\t-31.250"
+    assert points[1] == "-8.000\t19.625\t-31.875"
 
 
 def test_saved_results_read_back(raw, out):
@@ -174,7 +187,7 @@ def test_saved_results_read_back(raw, out):
     write_result(image, out, findings=[WARNING])
     saved = read_saved(image, out)
     assert (saved.verdict, saved.n_slices, saved.csa_mean) == ("warn", 4, 6.15)
-    assert [reason["Code"] for reason in saved.reasons] == ["gap"]
+    assert [reason.code for reason in saved.reasons] == ["gap"]
     assert (saved.subject, saved.session, saved.description, saved.source) == ("01", None, "T2w", T2W)
     assert saved.name == MASK.rsplit("/", maxsplit=1)[-1]
     assert list(saved.morph()) == list(COLUMNS)
@@ -238,6 +251,83 @@ def test_a_result_with_a_missing_file_is_old(raw, out, number):
     written = write_result(image_of(raw, T2W), out)
     written[number].unlink()
     assert not is_current(image_of(raw, T2W), out, stamp_of())
+
+
+@pytest.mark.parametrize("how", ["empty", "half", "zeros", "one byte"])
+@pytest.mark.parametrize("number", range(9))
+def test_a_result_with_a_damaged_file_is_old(raw, out, number, how):
+    path = write_result(image_of(raw, T2W), out)[number]
+    content = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "half": content[: len(content) // 2],
+        "zeros": bytes(len(content)),
+        "one byte": content[:-6] + bytes([content[-6] ^ 1]) + content[-5:],
+    }
+    path.write_bytes(damaged[how])
+    assert not is_current(image_of(raw, T2W), out, stamp_of())
+
+
+def test_a_mask_that_a_person_edited_stays_and_is_known_as_such(raw, out):
+    image = image_of(raw, T2W)
+    path = write_result(image, out)[-2]
+    assert not read_saved(image, out).is_edited
+    nifti = nib.load(path)
+    data = np.asarray(nifti.dataobj).copy()
+    data[0] = 1
+    nib.Nifti1Image(data, nifti.affine, nifti.header).to_filename(path)
+    assert is_current(image, out, stamp_of())
+    assert read_saved(image, out).is_edited
+
+
+def test_a_large_file_is_compared_by_its_size(raw, out, monkeypatch):
+    monkeypatch.setattr(products, "MOST_READ", 10)
+    path = next(path for path in write_result(image_of(raw, T2W), out) if path.name.endswith("probseg.nii.gz"))
+    content = path.read_bytes()
+    path.write_bytes(bytes(len(content)))
+    assert is_current(image_of(raw, T2W), out, stamp_of())
+    path.write_bytes(content[:-1])
+    assert not is_current(image_of(raw, T2W), out, stamp_of())
+
+
+def test_files_that_another_run_mixes_in_are_written_again(raw, out, monkeypatch):
+    """Without locks, as on some network drives: another run with other options writes in the middle."""
+    image, path_class = image_of(raw, T2W), type(out)
+    loaded = read_image(image)
+    other = segmentation_of(loaded.volume)
+    other = replace(other, probability=Volume(other.probability.data * np.float32(0.5), loaded.volume.grid))
+    replace_file, calls = path_class.replace, iter(range(100))
+    monkeypatch.setattr(derivatives, "holding", lambda *_args, **_more: nullcontext())
+    monkeypatch.setattr(derivatives, "_PAUSE_S", 0.0)
+
+    def robbed(self, target):
+        if next(calls) == 4:
+            write_products(ImageProducts(image, loaded, other, stamp_of(options={"threshold": 0.9})), out)
+        return replace_file(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(path_class, "replace", robbed)
+        write_result(image, out)
+    assert is_current(image, out, stamp_of())
+    probability = np.asarray(nib.load(read_saved(image, out).probseg).dataobj)
+    assert probability.max() == np.float32(0.875)
+
+
+def test_a_drive_that_loses_data_is_named_and_leaves_no_result(raw, out, monkeypatch):
+    monkeypatch.setattr(derivatives, "_PAUSE_S", 0.0)
+    path_class = type(out)
+    replace_file = path_class.replace
+
+    def lose(self, target):
+        done = replace_file(self, target)
+        if target.name.endswith("probseg.nii.gz"):
+            target.write_bytes(b"")
+        return done
+
+    monkeypatch.setattr(path_class, "replace", lose)
+    with pytest.raises(OutputWriteError, match="loses data"):
+        write_result(image_of(raw, T2W), out)
+    assert read_saved(image_of(raw, T2W), out) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"Sources": [], "QC": 1, "Measures": {}, "ConfigHash": ""}'])

@@ -47,7 +47,7 @@ def test_images_are_found_with_and_without_sessions_and_nowhere_else(tmp_path):
         "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii",
     ]
     assert result.subjects == ("01", "02")
-    assert (result.without_images, result.unknown_participants, result.skipped) == ({}, {}, ())
+    assert (result.without_images, result.unknown, result.skipped) == ({}, (), ())
 
 
 def test_entities_have_the_names_of_pybids_and_values_as_written(tmp_path):
@@ -109,7 +109,7 @@ def test_selecting_participants_names_the_unknown_with_the_nearest(tmp_path):
     root = touch(tmp_path, "sub-01/anat/sub-01_T2w.nii.gz", "sub-02/anat/sub-02_T2w.nii.gz")
     result = find_images(root, Selection(participants=frozenset({"01", "1", "zzz"})))
     assert result.subjects == ("01",)
-    assert result.unknown_participants == {"1": "01", "zzz": None}
+    assert [(each.value, each.nearest) for each in result.unknown] == [("1", "01"), ("zzz", None)]
     with pytest.raises(SelectionError, match=r"label 2 \(nearest: 02\).*has 01, 02"):
         find_images(root, Selection(participants=frozenset({"2"})))
 

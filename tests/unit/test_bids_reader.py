@@ -110,12 +110,12 @@ def test_a_file_without_read_permission_is_named(tmp_path):
 
 
 def test_permission_denied_is_told_with_its_remedy(tmp_path, monkeypatch):
-    path = write_image(tmp_path / T2W)
+    write_image(tmp_path / T2W)
 
-    def refuse(self, *_args, **_kwargs):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(name, *_args, **_kwargs):
+        raise PermissionError(13, "Permission denied", str(name))
 
-    monkeypatch.setattr(type(path), "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "chmod a+r" in str(refused(tmp_path))
 
 
@@ -165,16 +165,19 @@ def test_a_constant_image_is_refused(tmp_path, value):
     assert f"same value {value} in every voxel" in str(refused(tmp_path))
 
 
-def test_a_few_nan_become_zero_with_a_note_and_many_are_refused(tmp_path):
+def test_nan_become_zero_with_a_note_and_nothing_else_is_refused(tmp_path):
     data = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
     data[0, 0, :3] = np.nan, np.inf, -np.inf
     write_image(tmp_path / T2W, data=data)
     loaded = read(tmp_path)
     np.testing.assert_array_equal(loaded.volume.data[0, 0], [0, 0, 0, 3])
-    assert loaded.notes == (("nan-replaced", "3 voxels were NaN or infinite and set to 0."),)
-    data.ravel()[:33] = np.nan
+    assert loaded.notes == (("nan-replaced", "3 of 64 voxels were NaN or infinite and set to 0."),)
+    np.testing.assert_array_equal(np.flatnonzero(loaded.replaced), [0, 1, 2])
+    data.ravel()[:62] = np.nan
     write_image(tmp_path / T2W, data=data)
-    assert "33 of 64 voxels that are NaN or infinite" in str(refused(tmp_path))
+    assert int(read(tmp_path).replaced.sum()) == 62
+    write_image(tmp_path / T2W, data=np.full_like(data, np.nan))
+    assert "all 64 voxels are NaN or infinite" in str(refused(tmp_path))
 
 
 def test_values_beyond_float32_count_as_infinite(tmp_path):
@@ -187,7 +190,7 @@ def test_values_beyond_float32_count_as_infinite(tmp_path):
 def test_a_singular_affine_is_refused(tmp_path):
     path = write_image(tmp_path / T2W)
     image = nib.load(path)
-    image.header["srow_x"] = 0
+    image.header["srow_x"] = image.header["qform_code"] = 0
     nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), None, image.header), path)
     with pytest.raises(ImageError, match="singular"):
         read(tmp_path)

@@ -84,7 +84,7 @@ def test_other_names_and_numbers_are_understood(config):
         ("config_file = 'x'", "'config_file', which is no option"),
         ("zzzz = 1", "--help lists the options"),
         ("n_cpus = 2\nnthreads = 3", "twice"),
-        ("n_cpus = 'many'", "invalid int value"),
+        ("n_cpus = 'many'", "is no number"),
         ("n_cpus = [1, 2]", "One value is expected"),
         ("no_probseg = 1", "true or false is expected"),
         ("contrast = true", "A text, a number or a list is expected"),

@@ -78,3 +78,31 @@ def test_configuring_twice_writes_once_and_closing_takes_all_back(tmp_path, caps
 
 def test_settings_survive_being_hashed(tmp_path):
     assert hash(logs.LogSettings(tmp_path)) == hash(logs.LogSettings(tmp_path))
+
+
+def test_what_is_told_once_is_told_once_in_a_run_by_whichever_process(tmp_path, capsys):
+    def warn(message):
+        logger.warning("%s", message, extra={"once": True})
+
+    logs.configure(logs.LogSettings())
+    warn("early")
+    for worker in (False, True, True):
+        logs.configure(logs.LogSettings(tmp_path), worker=worker)
+        with logs.log_image("sub-01/anat/sub-01_T2w.nii.gz"):
+            for message in ("early", "first", "first", "second"):
+                warn(message)
+        if worker:
+            # Another process remembers nothing but what stands in the folder.
+            logs.close()
+    logs.close()
+    assert capsys.readouterr().err.splitlines() == ["WARNING: early", "WARNING: first", "WARNING: second"]
+    lines = [line for path in tmp_path.glob("run*.log") for line in path.read_text().splitlines()]
+    assert [json.loads(line)["message"] for line in lines] == ["first", "second"]
+
+
+def test_the_next_run_tells_it_again(tmp_path, capsys):
+    for _ in range(2):
+        logs.configure(logs.LogSettings())
+        logger.warning("a file", extra={"once": True})
+        logs.close()
+    assert capsys.readouterr().err.count("a file") == 2

@@ -41,3 +41,21 @@ def test_no_table_has_no_columns(tmp_path):
     assert read_people(tmp_path).columns == {}
     (tmp_path / "participants.tsv").write_text("")
     assert read_people(tmp_path).columns == {}
+
+
+def test_rows_of_one_participant_and_a_missing_column_are_told(tmp_path, caplog):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\tage\nsub-01\t1\n01\t2\nn/a\t3\n")
+    assert read_people(tmp_path).rows == {"sub-01": {"participant_id": "01", "age": "2"}}
+    assert "several rows for sub-01" in caplog.text
+    path.write_text("id\tage\n01\t2\n")
+    assert read_people(tmp_path).columns == {}
+    assert "has no column participant_id" in caplog.text
+
+
+def test_levels_may_be_texts_or_objects_of_texts(tmp_path):
+    (tmp_path / "participants.tsv").write_text("participant_id\tgrp\nsub-01\ta\n")
+    levels = {"a": "A", "b": {"Description": "B", "TermURL": "https://x", "n": 1}, "c": 5, "d": {}}
+    (tmp_path / "participants.json").write_text(json.dumps({"grp": {"Levels": levels}}))
+    expected = {"a": "A", "b": {"Description": "B", "TermURL": "https://x"}}
+    assert read_people(tmp_path).columns["grp"]["Levels"] == expected

@@ -37,14 +37,14 @@ FILES_LABEL: []
 @pytest.mark.parametrize(
     "text", ["- sub-01_T2w.nii.gz\n", "FILES_SEG: sub-01\n", "just text\n", "FILES_SEG:\n  a: 1\n"]
 )
-def test_other_content_is_refused_with_its_line(tmp_path, text):
+def test_other_content_is_refused_with_the_form_that_is_expected(tmp_path, text):
     (tmp_path / "qc_fail.yml").write_text(text)
-    with pytest.raises(UsageError, match=r"Line \d of .* is not understood"):
+    with pytest.raises(UsageError, match="A key such as FILES_SEG is expected"):
         read_review(tmp_path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
-    (tmp_path / "qc_fail.yml").write_bytes(b"\xff\xfe")
+    (tmp_path / "qc_fail.yml").write_bytes(b"FILES_SEG:\n- a\x00b\n")
     with pytest.raises(UsageError, match="cannot be read"):
         read_review(tmp_path)
 

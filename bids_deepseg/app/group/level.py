@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg import __version__
@@ -15,10 +16,14 @@ from bids_deepseg.app.group.statistics import (
 )
 from bids_deepseg.app.group.structures import structure_tables, table_name
 from bids_deepseg.app.group.table import level_table, morph_table, reasons_of, repetition_table
+from bids_deepseg.bids.derivatives.failures import DamagedRecord
 from bids_deepseg.bids.derivatives.layout import place
 from bids_deepseg.bids.derivatives.review_lists import LISTS, format_list
-from bids_deepseg.errors import DatasetError
+from bids_deepseg.bids.derivatives.saved import DamagedResult
+from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.names import as_utf8
+from bids_deepseg.files.own import write_own
 from bids_deepseg.report.group import (
     Absence,
     GroupImage,
@@ -28,6 +33,7 @@ from bids_deepseg.report.group import (
     PairSummary,
     render_group,
 )
+from bids_deepseg.report.seal import PAGE_MARKS
 from bids_deepseg.structures.tasks import TASKS
 
 logger = logging.getLogger(__name__)
@@ -39,7 +45,16 @@ PAGE_NAME = "group.html"
 _ALL_TABLES = (TABLE_NAME, PAIRS_NAME, LEVELS_NAME, *map(table_name, TASKS.values()))
 
 
-def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """What the group level found: the number of rows of its table, and what could not be used."""
+
+    n_rows: int
+    damaged: tuple[DamagedResult, ...]
+    damaged_records: tuple[DamagedRecord, ...]
+
+
+def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> GroupOutcome:
     """Write ``group_label-SC_morph.tsv``, the other tables of which there is something to tell, and ``group.html``.
 
     Files that are there already with the same content stay as they are.
@@ -53,8 +68,8 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
 
     Returns
     -------
-    int
-        Number of images in the table.
+    GroupOutcome
+        Number of images in the table, and the results that could not be used: one that is damaged costs itself only.
 
     Raises
     ------
@@ -62,14 +77,15 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         If there is no result of the participant level.
     """
     sources = read_group_sources(output_dir, without_images or {})
-    if not sources.results:
+    if not sources.results and not sources.damaged:
         raise DatasetError(
             f"{output_dir} holds no result of the participant level. Run it first: run.py bids_dir output_dir "
             "participant"
         )
     if not sources.people_columns:
         logger.info(
-            "No participants.tsv of the source is joined: there is none in %s.", " or ".join(PARTICIPANTS_PLACES)
+            "No participants.tsv of the source is joined: there is none with columns in %s.",
+            " or ".join(PARTICIPANTS_PLACES),
         )
     _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
     _write_review(output_dir / "logs", sources)
@@ -85,8 +101,9 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
         else:
             _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
-    write_if_different(place(output_dir, PAGE_NAME), page.encode())
-    return len(sources.results) + len(sources.failures)
+    write_own(place(output_dir, PAGE_NAME), as_utf8(page), PAGE_MARKS)
+    n_rows = len(sources.results) + len(sources.failures) + len(sources.damaged)
+    return GroupOutcome(n_rows, sources.damaged, sources.damaged_records)
 
 
 def _write_review(folder: Path, sources: GroupSources) -> None:
@@ -180,6 +197,16 @@ def _images(sources: GroupSources) -> list[GroupImage]:
             note=f"{failure.status}: {failure.message}",
         )
         for failure in sources.failures
+    ]
+    images += [
+        GroupImage(
+            subject=damaged.subject,
+            title=damaged.source,
+            kind=damaged.description,
+            verdict="failed",
+            note=f"{DamagedResultError.status}: {damaged.message}",
+        )
+        for damaged in sources.damaged
     ]
     return images
 

@@ -1,19 +1,19 @@
 """Find what the group level tells, in the output folder alone: results, failures, what is missing, and the people."""
 
-import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
+from bids_deepseg.bids.derivatives.failures import DamagedRecord, FailureRecord, find_records
 from bids_deepseg.bids.derivatives.review_lists import image_name, read_review
-from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
-from bids_deepseg.bids.naming import ENTITIES, description_label, parse_name
-from bids_deepseg.bids.source.participants import OWN_COLUMNS
+from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, find_results
+from bids_deepseg.bids.naming import ENTITIES, derivative_path, description_label, parse_name
+from bids_deepseg.bids.source.inheritance import read_json
+from bids_deepseg.bids.source.participants import OWN_COLUMNS, read_participants
 from bids_deepseg.bids.source.query import BidsImage
-from bids_deepseg.files.tables import read_rows
+from bids_deepseg.files.facts import text_mapping_of
 
 #: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
 PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
@@ -59,6 +59,10 @@ class GroupSources:
         Complete results, sorted by path.
     failures : tuple of FailureRecord
         Images without result.
+    damaged : tuple of DamagedResult
+        Results that cannot be used.
+    damaged_records : tuple of DamagedRecord
+        Records of failures that cannot be read.
     missing : tuple of MissingImage
         Images that are not in the data set.
     people : mapping of str to mapping of str to str
@@ -71,6 +75,8 @@ class GroupSources:
 
     results: tuple[SavedResult, ...]
     failures: tuple[FailureRecord, ...]
+    damaged: tuple[DamagedResult, ...]
+    damaged_records: tuple[DamagedRecord, ...]
     missing: tuple[MissingImage, ...]
     people: Mapping[str, Mapping[str, str]]
     people_columns: tuple[str, ...]
@@ -96,10 +102,16 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     UsageError
         If a list of a person's review cannot be read.
     """
-    results = tuple(find_saved(output_dir))
+    read = [check_tables(each) if isinstance(each, SavedResult) else each for each in find_results(output_dir)]
+    results = tuple(each for each in read if isinstance(each, SavedResult))
     done = {result.source for result in results}
-    failures = tuple(failure for failure in read_failures(output_dir) if failure.source not in done)
+    records = list(find_records(output_dir))
+    failures = tuple(each for each in records if isinstance(each, FailureRecord) and each.source not in done)
+    # What a failure left behind is no result that anybody misses.
+    known_failed = {path for path in map(_mask_of, failures) if path}
+    damaged = tuple(each for each in read if isinstance(each, DamagedResult) and each.place not in known_failed)
     found = [(result.subject, result.session, result.description) for result in results]
+    found += [(each.subject, each.session, each.description) for each in damaged]
     found += [_place_of(failure) for failure in failures]
     known = {subject for subject, _, _ in found}
     told = _told_in_logs(output_dir) | dict(without_images)
@@ -111,11 +123,14 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     missing += _rarely_missing(found)
     people, columns = _read_people(output_dir)
     review = read_review(output_dir / REVIEW_PLACE)
-    sources = [*(result.source for result in results), *(failure.source for failure in failures)]
+    sources = [result.source for result in results]
+    sources += [failure.source for failure in failures] + [each.source for each in damaged]
     unknown = sorted(set(review) - {image_name(source) for source in sources})
     if unknown:
         logger.warning("Listed in the review and not among the results: %s.", ", ".join(unknown))
-    return GroupSources(results, failures, tuple(sorted(missing, key=_order)), people, columns, review)
+    damaged_records = tuple(each for each in records if isinstance(each, DamagedRecord))
+    missing.sort(key=_order)
+    return GroupSources(results, failures, damaged, damaged_records, tuple(missing), people, columns, review)
 
 
 def session_of(failure: FailureRecord) -> str | None:
@@ -126,14 +141,26 @@ def session_of(failure: FailureRecord) -> str | None:
 
 def kind_of(failure: FailureRecord) -> str:
     """Return the value of ``desc`` that the result would have; empty if the name is none of BIDS."""
+    image = _image_of(failure)
+    return description_label(image) if image else ""
+
+
+def _image_of(failure: FailureRecord) -> BidsImage | None:
+    """Return the image without result, None if its name is none of BIDS."""
     source, _, volume = failure.source.partition("#")
     path = PurePosixPath(source)
     name = parse_name(path.name)
     if name is None or path.parent.name not in ("anat", "dwi") or "sub" not in name.entities:
-        return ""
+        return None
     entities = {ENTITIES.get(key, key): value for key, value in name.entities.items()}
     number = int(volume) if volume.isdecimal() else None
-    return description_label(BidsImage(Path(path), Path(), entities, name.suffix, path.parent.name, number))
+    return BidsImage(Path(path), Path(), entities, name.suffix, path.parent.name, number)
+
+
+def _mask_of(failure: FailureRecord) -> str | None:
+    """Return where the mask of an image without result would stand."""
+    image = _image_of(failure)
+    return derivative_path(image, "mask").as_posix() if image else None
 
 
 def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:
@@ -145,12 +172,7 @@ def _told_in_logs(output_dir: Path) -> dict[str, str]:
     """Return the participants in whom a run found no usable image; the last run that looked counts."""
     told: dict[str, str] = {}
     for path in sorted((output_dir / "logs").glob("*/summary.json")):
-        try:
-            reasons = json.loads(path.read_text(encoding="utf-8")).get("without_input", {})
-            told |= {str(subject): str(reason) for subject, reason in reasons.items()}
-        except (OSError, ValueError, AttributeError):
-            # A run that was killed, or the file of another program.
-            continue
+        told |= text_mapping_of(read_json(path), "without_input")
     return told
 
 
@@ -184,14 +206,10 @@ def _order(missing: MissingImage) -> tuple[str, str, str]:
     return missing.subject, missing.session or "", missing.kind
 
 
-def _read_people(output_dir: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+def _read_people(output_dir: Path) -> tuple[Mapping[str, Mapping[str, str]], tuple[str, ...]]:
     """Read the source's ``participants.tsv`` if a copy of it stands in the output folder."""
-    rows = next(filter(None, (read_rows(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))), [])
-    people = {row["participant_id"].strip(): row for row in rows if row.get("participant_id")}
-    columns = _unique(name for row in rows[:1] if "participant_id" in row for name in row if name not in OWN_COLUMNS)
-    return people, columns
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that are not empty, each once."""
-    return tuple(dict.fromkeys(name for name in names if name.strip()))
+    tables = (read_participants(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))
+    table = next((table for table in tables if table is not None and table.rows), None)
+    if table is None:
+        return {}, ()
+    return table.rows, tuple(name for name in table.columns if name not in OWN_COLUMNS)

@@ -61,25 +61,22 @@ def _columns(task: Task) -> dict[str, Mapping[str, object]]:
 
 
 def _row(result: SavedResult, task: Task) -> dict[str, str]:
-    """Return the row of one image; what cannot be read of a sidecar that was changed by hand is missing."""
-    sidecar = result.structure_sidecar
-    measures, judged = (part if isinstance(part, dict) else {} for part in (sidecar.get("Measures"), sidecar.get("QC")))
-    reasons = judged.get("Reasons")
-    listed = [one for one in reasons if isinstance(one, dict)] if isinstance(reasons, list) else []
-    told = [str(one.get("Message")) for one in listed if one.get("Severity") != "info"]
+    """Return the row of one image."""
+    stated = result.structure()
+    told = [one.message for one in (stated.reasons if stated else ()) if one.severity != "info"]
     table = result.structure_morph()
     area, fraction = (table.get(name, np.empty(0)) for name in ("area_mm2", "cord_fraction"))
     present = np.isfinite(area) & (area > 0)
     row = place_of(result) | {
-        "verdict": str(judged.get("Verdict", MISSING)),
+        "verdict": (stated and stated.verdict) or MISSING,
         "verdict_image": result.verdict,
         "reasons": " ".join(told) or MISSING,
         "n_slices": str(int(present.sum())),
     }
-    if isinstance(measures.get("Volume_mm3"), int | float):
-        row["volume_mm3"] = format_number(float(measures["Volume_mm3"]), 4)
-    if task.counted:
-        row["objects"] = str(measures.get("Objects", MISSING))
+    if stated is not None and stated.volume_mm3 is not None:
+        row["volume_mm3"] = format_number(stated.volume_mm3, 4)
+    if task.counted and stated is not None and stated.n_objects is not None:
+        row["objects"] = str(stated.n_objects)
     if present.any():
         row["area_mean_mm2"] = format_number(float(area[present].mean()), 4)
         row["area_median_mm2"] = format_number(float(np.median(area[present])), 4)

@@ -19,8 +19,9 @@ from bids_deepseg.app.group.statistics import (
     is_outlier,
 )
 from bids_deepseg.bids.derivatives.failures import FailureRecord
-from bids_deepseg.bids.derivatives.saved import SavedResult
+from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, LEVEL_NAMES
+from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.tables import MISSING, format_json, format_number, format_table
 
 _MEASURES = {
@@ -100,6 +101,7 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     references = find_references(sources.results)
     rows = [_row_of_result(result, references[result.description]) for result in sources.results]
     rows += [_row_of_failure(failure) for failure in sources.failures]
+    rows += [_row_of_damaged(damaged) for damaged in sources.damaged]
     own = _columns()
     joined = {name: name if name not in own else f"source_{name}" for name in sources.people_columns}
     for row in rows:
@@ -167,8 +169,8 @@ def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
 def reasons_of(result: SavedResult) -> str:
     """Return what speaks against a result, in one line."""
     # That a result is another method's belongs into the table, whatever its severity.
-    told = (one for one in result.reasons if one["Severity"] != "info" or one["Code"] == "rescued")
-    return " ".join(one["Message"] for one in told)
+    told = (one for one in result.reasons if one.severity != "info" or one.code == "rescued")
+    return " ".join(one.message for one in told)
 
 
 def _columns() -> dict[str, Mapping[str, object]]:
@@ -207,7 +209,7 @@ def _row_of_result(result: SavedResult, reference: Reference) -> dict[str, str]:
     row = place_of(result) | {
         "reasons": reasons_of(result),
         "n_slices": str(result.n_slices),
-        "manual": "yes" if result.sidecar.get("Manual") is True else "no",
+        "manual": "yes" if result.facts.manual else "no",
         "area_mean_mm2": format_number(result.csa_mean, 4),
         "area_z_robust": format_number(score, 2),
         "area_outlier": ("yes" if is_outlier(score) else "no") if math.isfinite(score) else MISSING,
@@ -265,4 +267,15 @@ def _row_of_failure(failure: FailureRecord) -> dict[str, str]:
         "desc": kind_of(failure) or MISSING,
         "reasons": f"{failure.status}: {failure.message}",
         "n_slices": "0",
+    }
+
+
+def _row_of_damaged(damaged: DamagedResult) -> dict[str, str]:
+    """Return the row of an image whose result cannot be used."""
+    return {
+        "participant_id": f"sub-{damaged.subject}",
+        "session": f"ses-{damaged.session}" if damaged.session else MISSING,
+        "image": damaged.source,
+        "desc": damaged.description,
+        "reasons": f"{DamagedResultError.status}: {damaged.message}",
     }

@@ -1,9 +1,11 @@
 """Expect what the segmentation of an image takes, from its header.
 
 The time grows with the slices, with the area that the detection network scans at 1 mm and with the voxels; the memory
-with the voxels. The constants below are the only ones. They were fitted by ``benchmarks/cost.py`` to eight phantoms
-of 8 to 320 slices and 0.07 to 27 million voxels, segmented on one thread of a server processor (x86-64 with AVX2): time
-within 25 % of the measurement, memory within 10 %. Another processor may take half or twice as long.
+with the voxels, or with that area where the pixels of the image are larger. The constants below are the only ones. They
+were fitted by ``benchmarks/cost.py`` to eight phantoms of 8 to 320 slices and 0.07 to 27 million voxels, segmented on
+one thread of a server processor (x86-64 with AVX2): time within 25 % of the measurement, memory within 10 %. The memory
+for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. Another processor
+may take half or twice as long.
 """
 
 from collections.abc import Iterable
@@ -19,6 +21,11 @@ _IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
 
 #: Memory of a process with the networks, and of a million voxels, in MB.
 _BASE_MB, _MVOXEL_MB = 843.0, 19.1
+
+#: Memory of a million pixels of 1 mm: of the path through all of them, of their heat, and of those of the slices that
+#: are scanned together beyond what the base holds. They count where pixels of the image are larger than 1 mm.
+_PATH_MB, _HEAT_MB, _SCAN_MB = 17.0, 4.0, 59.0
+_BASE_SCAN_MPIXEL, _SLICES_AT_ONCE = 1.5, 16
 
 #: Share of the time that is left when a second thread works on an image; 0.82 to 1.0 was measured on two processors
 #: that did other work as well.
@@ -53,7 +60,9 @@ def expect_cost(size: ImageSize, *, n_threads: int = 1) -> Cost:
     """
     mpixels, mvoxels = size.n_slices * size.slice_mm2 / 1e6, size.n_voxels / 1e6
     seconds = _IMAGE_S + _SLICE_S * size.n_slices + _MPIXEL_S * mpixels + _MVOXEL_S * mvoxels
-    megabytes = _BASE_MB + _MVOXEL_MB * mvoxels
+    scanned = max(0.0, min(size.n_slices, _SLICES_AT_ONCE) * size.slice_mm2 / 1e6 - _BASE_SCAN_MPIXEL)
+    detection = max(_PATH_MB * mpixels, _HEAT_MB * mpixels + _SCAN_MB * scanned)
+    megabytes = _BASE_MB + max(_MVOXEL_MB * mvoxels, detection)
     return Cost(seconds * (_TWO_THREADS if n_threads > 1 else 1.0), megabytes)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bids_deepseg import __version__
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.execution import Outcome
+from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions
 
 _PACKAGES = ("numpy", "scipy", "nibabel", "keras", "tensorflow-cpu", "tensorflow")
@@ -48,8 +49,8 @@ def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, fo
     ]
     if not failure.is_expected or options.debug:
         lines += ["", failure.traceback.rstrip()]
-    path = folder / f"crash-{re.sub(r'[^a-zA-Z0-9_-]', '-', _short_name(image))}.txt"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = folder / fitting_name(f"crash-{re.sub(r'[^a-zA-Z0-9_-]', '-', _short_name(image))}.txt")
+    path.write_bytes(as_utf8("\n".join(lines) + "\n"))
     return path
 
 

@@ -10,12 +10,18 @@ from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
-from bids_deepseg.app.participant.planning import plan_images, recorded_contrast, refuse_too_large, wanted_products
+from bids_deepseg.app.participant.planning import (
+    plan_images,
+    recorded_contrast,
+    refuse_too_large,
+    refuse_unnameable,
+    wanted_products,
+)
 from bids_deepseg.app.participant.progress import duration
 from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
-from bids_deepseg.bids.naming import derivative_names, find_collisions, sidecar_name
+from bids_deepseg.bids.naming import derivative_names, sidecar_name
 from bids_deepseg.bids.source.corrections import find_correction
 from bids_deepseg.bids.source.header import read_size
 from bids_deepseg.bids.source.query import BidsImage, QueryResult
@@ -107,10 +113,10 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     """
     found = find_selected(options, record)
     tell_selection(options, found)
-    collisions = find_collisions(found.images)
-    usable = [image for image in found.images if image not in collisions]
+    unnameable = refuse_unnameable(options, found.images)
+    usable = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
-    refused = {image: str(error) for image, error in collisions.items()}
+    refused = {image: str(error) for image, error in unnameable.items()}
     refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
     images = [_refused(options, image, reason) for image, reason in refused.items()]
     images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
@@ -183,6 +189,9 @@ def describe_preview(preview: Preview) -> dict[str, Any]:
         "megabytes": round(total.megabytes),
         "images": [_describe_image(planned) for planned in preview.images],
         "without_input": dict(preview.found.without_images),
+        "unknown": [
+            {"kind": each.kind, "value": each.value, "nearest": each.nearest} for each in preview.found.unknown
+        ],
         "skipped": [
             {"path": skipped.path.relative_to(options.bids_dir).as_posix(), "reason": skipped.reason}
             for skipped in preview.found.skipped

@@ -22,19 +22,25 @@ from bids_deepseg.bids.source.corrections import read_corrected_mask
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.given_files import need_centerline_file
 from bids_deepseg.bids.source.query import BidsImage
-from bids_deepseg.bids.source.reader import LoadedImage, read_image
+from bids_deepseg.bids.source.reader import LoadedImage
+from bids_deepseg.bids.source.steady import changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine
-from bids_deepseg.errors import error_context
+from bids_deepseg.errors import ImageError, error_context
 from bids_deepseg.execution import Job
 from bids_deepseg.options.settings import Guide, MethodSettings
 from bids_deepseg.rescue.run import segment_or_rescue
+from bids_deepseg.stages.surroundings import share_without_numbers
+from bids_deepseg.stages.wording import Measured
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.pipeline import Segmentation
 
 logger = logging.getLogger(__name__)
+
+#: Share of the cord's surroundings without numbers up to which a result is kept.
+_MOST_REPLACED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class ImageResult:
     @classmethod
     def of(cls, saved: SavedResult) -> "ImageResult":
         """Read the result of an image from its files."""
-        findings = tuple((reason["Code"], reason["Severity"], reason["Message"]) for reason in saved.reasons)
+        findings = tuple((reason.code, reason.severity, reason.message) for reason in saved.reasons)
         return cls(saved.verdict, findings, saved.csa_mean)
 
     @property
@@ -142,16 +148,22 @@ class ImageWork:
         ):
             clock = _StageClock(time.monotonic())
             with error_context(stage="read"):
-                loaded = read_image(image, self.volume)
+                loaded, fingerprint = read_steadily(image, self.volume)
             clock.observe("read", None)
             segmentation = self._segment(image, loaded, stamper, (load, others), clock)
+            check_surroundings(loaded, segmentation)
+            # What is doubtful about the file is doubtful about its result, whoever made that.
+            segmentation = replace(segmentation, findings=(*segmentation.findings, *loaded.doubts))
             structure = structure_of(stamper.contrast_of(image))
             if structure is not None:
                 segmentation = self._with_structure(segmentation, loaded, structure, clock)
             with error_context(stage="write"):
                 levels, notes = levels_for(image, segmentation.mask, self.derivatives)
                 loaded = replace(loaded, notes=(*loaded.notes, *notes))
-                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links), levels)
+                check_unchanged(image, fingerprint)
+                if stamper.stamp(image).config_hash != stamp.config_hash:
+                    raise changed_input(image)
+                products = ImageProducts(image, loaded, segmentation, stamp, dict(self.links), levels, fingerprint)
                 write_products(products, self.output_dir)
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]
@@ -205,6 +217,25 @@ class ImageWork:
             if withdraw_stale(image, self.output_dir, stamp):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
+
+
+def check_surroundings(loaded: LoadedImage, segmentation: "Segmentation") -> None:
+    """Refuse a result in a part of the image that holds hardly any numbers.
+
+    Raises
+    ------
+    ImageError
+        If more than half of the surroundings of the cord were NaN or infinite.
+    """
+    if loaded.replaced is None:
+        return
+    points = segmentation.centerline.xyz
+    share = Measured(share_without_numbers(points, loaded.replaced, loaded.volume.grid), _MOST_REPLACED)
+    if share > _MOST_REPLACED:
+        raise ImageError(
+            f"{share:.0%} of the voxels around the cord that was found are NaN or infinite. Numbers are expected in at "
+            f"least {1 - _MOST_REPLACED:.0%} of them. Look at the file."
+        )
 
 
 def _load_once(engine: Engine, others: dict[MethodSettings, Any]) -> Any:

@@ -15,7 +15,7 @@ from bids_deepseg.app.participant.cost import expect_cost
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.provenance import RunStamp
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
-from bids_deepseg.bids.naming import PRODUCTS, choose_products
+from bids_deepseg.bids.naming import PRODUCTS, choose_products, derivative_names, find_collisions, sidecar_name
 from bids_deepseg.bids.source.corrections import Correction, find_correction
 from bids_deepseg.bids.source.given_files import centerline_sha256
 from bids_deepseg.bids.source.header import read_size
@@ -23,12 +23,15 @@ from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.vertebrae import find_level_file
 from bids_deepseg.bids.source.volumes import is_series, volume_rule
 from bids_deepseg.engine import Engine
-from bids_deepseg.errors import ImageError, MemoryBudgetError
+from bids_deepseg.errors import BidsDeepsegError, ImageError, MemoryBudgetError, OutputError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
 from bids_deepseg.execution.plan import Plan, plan_jobs
+from bids_deepseg.execution.resources import memory_of_one
+from bids_deepseg.files.atomic import longest_name, too_long
 from bids_deepseg.networks.specs import ModelIdentity, contrast_of_suffix
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.stages.wording import Measured
 from bids_deepseg.structures.tasks import task_of
 
 logger = logging.getLogger(__name__)
@@ -170,8 +173,27 @@ def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]
     return plan_jobs((job_of(image) for image in images), states_of=states_of, rerun=options.rerun)
 
 
+def refuse_unnameable(options: RunOptions, images: Iterable[BidsImage]) -> dict[BidsImage, BidsDeepsegError]:
+    """Find the images whose results could not be written under their names.
+
+    Returns
+    -------
+    dict of BidsImage to BidsDeepsegError
+        Images whose results would share a name, or of whose results one would have a name that is too long.
+    """
+    images = tuple(images)
+    refused: dict[BidsImage, BidsDeepsegError] = dict(find_collisions(images))
+    most, products = longest_name(options.output_dir), wanted_products(options)
+    for image in images:
+        names = [name.rpartition("/")[2] for name in derivative_names(image, products)]
+        problem = too_long(max([*names, *map(sidecar_name, names)], key=len), most)
+        if problem and image not in refused:
+            refused[image] = OutputError(f"The results of {image.path.name} cannot be written: {problem}.")
+    return refused
+
+
 def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcome]]:
-    """Take the images out of a plan that are expected to need more memory than ``--mem`` allows.
+    """Take the images out of a plan that are expected to need more memory than ``--mem`` allows, or than is free.
 
     Returns
     -------
@@ -180,21 +202,40 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
     outcomes : list of Outcome
         Their failures.
     """
-    if options.memory is None:
-        return plan, []
-    refused = {}
-    for job in plan.todo:
-        try:
-            megabytes = expect_cost(read_size(job.payload.path)).megabytes
-        except ImageError:
-            continue
-        if megabytes * 1e6 > options.memory:
-            refused[job] = MemoryBudgetError(
-                f"{job.payload.path.name} is expected to need {megabytes / 1e3:.1f} GB of memory, --mem allows "
-                f"{options.memory / 1e9:.1f} GB. Allow more."
-            )
+    free = memory_of_one()
+    found = ((job, find_lack_of_memory(job.payload, options.memory, free)) for job in plan.todo)
+    refused = {job: error for job, error in found if error}
     todo = tuple(job for job in plan.todo if job not in refused)
     return replace(plan, todo=todo), [refuse(job.payload, error) for job, error in refused.items()]
+
+
+def find_lack_of_memory(image: BidsImage, allowed: int | None, free: int | None) -> MemoryBudgetError | None:
+    """Tell whether an image is expected to need more memory than there is.
+
+    Parameters
+    ----------
+    image : BidsImage
+        The image; one whose header cannot be read is told when it is segmented.
+    allowed, free : int or None
+        Bytes that the user allows, and that one process may use; None for no limit.
+    """
+    try:
+        megabytes = expect_cost(read_size(image.path)).megabytes
+    except ImageError:
+        return None
+    if allowed is not None and megabytes * 1e6 > allowed:
+        return MemoryBudgetError(_lack(image, megabytes, "--mem allows {} GB. Allow more.", allowed))
+    if free is not None and megabytes * 1e6 > free:
+        advice = "this process may use {} GB. End other programs, or give it more memory."
+        return MemoryBudgetError(_lack(image, megabytes, advice, free))
+    return None
+
+
+def _lack(image: BidsImage, megabytes: float, advice: str, limit: int) -> str:
+    """Say how much memory an image needs and how much there is; the shown numbers do not contradict each other."""
+    shown = round(limit / 1e9, 1)
+    needed = Measured(megabytes / 1e3, shown)
+    return f"{image.path.name} is expected to need {needed:.1f} GB of memory, {advice.format(shown)}"
 
 
 def job_of(image: BidsImage) -> Job:

@@ -1,24 +1,32 @@
 """Find the images that the options select, and tell what was asked for and is not there."""
 
 import logging
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
+from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.corrections import find_correction, unused_files
 from bids_deepseg.bids.source.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.source.filters import check_labels, read_filters
-from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES, BidsImage, QueryResult, Selection, find_images
+from bids_deepseg.bids.source.given_files import closed_folders
+from bids_deepseg.bids.source.query import BidsImage, QueryResult, Selection, find_images
+from bids_deepseg.bids.source.remarks import shorten
 from bids_deepseg.bids.source.volumes import expand_each
-from bids_deepseg.bids.source.walk import list_participants
+from bids_deepseg.bids.source.walk import DEFAULT_SUFFIXES
 from bids_deepseg.errors import DatasetError, SelectionError
+from bids_deepseg.files.names import printable
 from bids_deepseg.options.run import RunOptions
 
 logger = logging.getLogger(__name__)
 
 #: Files that one warning names.
 _MOST_NAMED = 5
+
+#: Values that exist nowhere that one message names.
+_MOST_UNKNOWN = 20
 
 
 def make_selection(options: RunOptions) -> Selection:
@@ -28,21 +36,17 @@ def make_selection(options: RunOptions) -> Selection:
     ------
     UsageError
         If the filter file is wrong or contradicts other options.
-    SelectionError
-        If all participants are left out.
     """
     suffixes = options.suffixes or DEFAULT_SUFFIXES
     filters = read_filters(options.filter_file, suffixes) if options.filter_file else ()
     check_labels(filters, {"subject": options.participants, "session": options.sessions, "suffix": options.suffixes})
-    participants = frozenset(options.participants) or None
-    if options.exclude_participants:
-        existing = frozenset(list_participants(options.bids_dir))
-        for label in sorted(set(options.exclude_participants) - existing):
-            logger.warning("The participant %s, which is to be left out, does not exist.", label)
-        participants = (participants or existing) - frozenset(options.exclude_participants)
-        if not participants:
-            raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
-    return Selection(participants, frozenset(options.sessions) or None, frozenset(suffixes), filters)
+    return Selection(
+        participants=frozenset(options.participants) or None,
+        sessions=frozenset(options.sessions) or None,
+        suffixes=frozenset(suffixes),
+        filters=filters,
+        excluded=frozenset(options.exclude_participants),
+    )
 
 
 def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
@@ -58,21 +62,22 @@ def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
     Raises
     ------
     SelectionError
-        If the labels select nothing, or one is unknown and that was declared an error.
+        If the selection leaves nothing, or a part of it exists nowhere and that was declared an error.
     DatasetError
         If no participant has a usable image.
     """
     found = find_images(options.bids_dir, make_selection(options), _index(options))
     if options.volume == "each":
         found = replace(found, images=expand_each(found.images))
-    unknown = [f"{label} (nearest: {near})" if near else label for label, near in found.unknown_participants.items()]
-    if unknown and options.on_missing == "error":
-        raise SelectionError(f"These participants do not exist: {', '.join(unknown)}. Correct the labels.")
-    if unknown:
-        logger.warning("These participants do not exist: %s.", ", ".join(unknown))
+    unknown = shorten(map(str, found.unknown), _MOST_UNKNOWN)
+    if found.unknown and options.on_missing == "error":
+        raise SelectionError(f"Asked for, and nowhere in the data set: {unknown}. Correct the labels or the filters.")
+    if found.unknown:
+        logger.warning("Asked for, and nowhere in the data set: %s.", unknown)
     record.without_input.update(found.without_images)
     if not found.images:
-        reasons = "; ".join(f"sub-{label}: {reason}" for label, reason in list(found.without_images.items())[:5])
+        named = list(found.without_images.items())[:_MOST_NAMED]
+        reasons = "; ".join(f"sub-{printable(label)}: {reason.rstrip('.')}" for label, reason in named)
         raise DatasetError(f"No participant has a usable image ({reasons}). Give a data set with images of the spine.")
     return found
 
@@ -88,9 +93,10 @@ def _index(options: RunOptions) -> FileIndex | None:
 def tell_selection(options: RunOptions, found: QueryResult) -> None:
     """Say what was not selected, and why."""
     for label, reason in found.without_images.items():
-        logger.warning("sub-%s has no usable image: %s.", label, reason)
+        logger.warning("sub-%s has no usable image: %s.", printable(label), reason.rstrip("."))
     for skipped in found.skipped:
-        logger.warning("%s is not segmented: %s", skipped.path.relative_to(options.bids_dir), skipped.reason)
+        name = printable(skipped.path.relative_to(options.bids_dir))
+        logger.warning("%s is not segmented: %s", name, skipped.reason)
     if found.unsupported:
         counts = ", ".join(f"{n} {suffix}" for suffix, n in sorted(found.unsupported.items()))
         logger.info("Not selected: %s.", counts)
@@ -98,8 +104,38 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
         logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
     if options.sessions:
         logger.info("Images that belong to no session are included.")
+    _tell_closed_folders(options, found.images)
     if options.settings.corrections is not None:
         _tell_corrections(options.settings.corrections, found.images)
+
+
+def tell_orphans(options: RunOptions) -> None:
+    """Name the results whose image is not in the data set any more; they stay."""
+    gone = [
+        result.source
+        for result in find_saved(options.output_dir)
+        if (not options.participants or result.subject in options.participants)
+        and not os.path.lexists(options.bids_dir / result.source_file)
+    ]
+    if gone:
+        more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
+        logger.warning(
+            "Results whose image is not in the data set any more: %d (%s%s). They stay in the output folder, and count "
+            "at the group level. Remove their files if they are not wanted.",
+            *(len(gone), ", ".join(gone[:_MOST_NAMED]), more),
+        )
+
+
+def _tell_closed_folders(options: RunOptions, images: tuple[BidsImage, ...]) -> None:
+    """Say which folders of corrections, centerlines and levels cannot be entered: what is in them is not used."""
+    named = [("--corrections", options.settings.corrections), ("--centerline-file", options.settings.centerline_file)]
+    named += [(f"the derivatives {name}", folder) for name, folder in options.derivatives]
+    for what, place in named:
+        closed = closed_folders(images, place) if place is not None else ()
+        for folder, problem in closed[:_MOST_NAMED]:
+            logger.warning("Of %s, nothing in %s is used: %s", what, folder, problem)
+        if len(closed) > _MOST_NAMED:
+            logger.warning("Of %s, %d more folders cannot be used.", what, len(closed) - _MOST_NAMED)
 
 
 def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
@@ -108,6 +144,6 @@ def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
     logger.info("Corrected by hand: %d masks, %d centerlines.", kinds["mask"], kinds["centerline"])
     unused = unused_files(images, folder)
     if unused:
-        names = ", ".join(path.relative_to(folder).as_posix() for path in unused[:_MOST_NAMED])
+        names = ", ".join(printable(path.relative_to(folder)) for path in unused[:_MOST_NAMED])
         more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
         logger.warning("Corrections that belong to no selected image, and are not used: %s%s.", names, more)

@@ -5,6 +5,7 @@ directory, and replaced only when it differs. Runs that write to one directory a
 same files as one run after the other: whoever writes last looks once more whether what it wrote still holds.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,13 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.derivatives.description import dataset_files, resolve_links
-from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
-from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
+from bids_deepseg.bids.derivatives.failures import DamagedRecord, find_records, read_failures, record_failure
+from bids_deepseg.bids.derivatives.ownership import DESCRIPTION, SCANS_MARKS, own_marks
+from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, find_results, find_saved
 from bids_deepseg.bids.naming import ENTITIES, parse_name
 from bids_deepseg.bids.source.participants import OWN_COLUMNS, People, read_people
 from bids_deepseg.bids.source.query import BidsImage
-from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
+from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.tables import format_json, format_number, format_table
+from bids_deepseg.files.text import tell_once
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Failure", "resolve_links", "write_dataset_files"]
 
@@ -109,10 +115,18 @@ def write_dataset_files(
         record_failure(failure.image, output_dir, status=failure.status, message=failure.message)
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
+    _tell_damage(output_dir)
     people = read_people(bids_dir)
     for _ in range(_MAX_ROUNDS):
         if not _update_tables(output_dir, people):
             return
+
+
+def _tell_damage(output_dir: Path) -> None:
+    """Name the results and records of other runs that cannot be read, and are in no table therefore."""
+    for found in (*find_results(output_dir), *find_records(output_dir)):
+        if isinstance(found, DamagedResult | DamagedRecord):
+            tell_once(found.message)
 
 
 def _update_tables(output_dir: Path, people: People) -> bool:
@@ -123,17 +137,24 @@ def _update_tables(output_dir: Path, people: People) -> bool:
     ]
     tables = {folder / _scans_name(folder): list(group) for folder, group in groupby(results, _scans_folder)}
     changed += [_update(path, _scans_table(path.parent, group)) for path, group in tables.items()]
-    for stale in {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")} - set(
-        tables
-    ):
-        with output_errors(stale):
-            stale.unlink(missing_ok=True)
+    found = {*output_dir.glob("sub-*/sub-*_scans.tsv"), *output_dir.glob("sub-*/ses-*/sub-*_scans.tsv")}
+    for stale in found - set(tables):
+        if not leads_through_link(output_dir, stale):
+            remove_own(stale, SCANS_MARKS)
     return any(changed)
 
 
 def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
-    """Write bytes or a JSON object unless the file has that content; return whether it was written."""
-    return write_if_different(path, content if isinstance(content, bytes) else format_json(content))
+    """Write bytes or a JSON object unless the file has that content; return whether it was written.
+
+    What stands there and is not ours stays, with a warning.
+    """
+    new = content if isinstance(content, bytes) else format_json(content)
+    marks = SCANS_MARKS if path.name.endswith("_scans.tsv") else own_marks(path.name)
+    if path.name != DESCRIPTION and not is_own(path, marks, new):
+        logger.warning("%s was not made by this app and is left as it is.", path)
+        return False
+    return write_if_different(path, new)
 
 
 def _root_tables(
@@ -193,7 +214,7 @@ def _describe_source(result: SavedResult) -> str:
     if source is None:
         return "Spinal cord segmented on the source image"
     folded = [f"{ENTITIES.get(k, k)} {value}" for k, value in source.entities.items() if k not in result.entities]
-    volume = result.sidecar.get("Volume")
+    volume = result.facts.volume
     folded += [] if volume is None else [f"volume {volume} of the series, from 0"]
     return f"Spinal cord segmented on {source.suffix}" + (f" with {', '.join(folded)}" if folded else "")
 
@@ -215,7 +236,7 @@ def _scans_table(folder: Path, results: Iterable[SavedResult]) -> bytes:
         (
             result.mask.relative_to(folder).as_posix(),
             result.verdict,
-            ",".join(dict.fromkeys(reason["Code"] for reason in result.reasons)),
+            ",".join(dict.fromkeys(reason.code for reason in result.reasons)),
             format_number(result.csa_mean, 2),
             str(result.n_slices),
         )

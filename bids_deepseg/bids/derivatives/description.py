@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.derivatives.layout import BIDSIGNORE, BIDSIGNORE_CONTENT, layout_of
-from bids_deepseg.bids.derivatives.provenance import APP_NAME, SOURCE_LINK
+from bids_deepseg.bids.derivatives.ownership import APP_NAME
+from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.source.inheritance import read_json
+from bids_deepseg.files.facts import text_mapping_of, text_of, texts_of
 
 #: Version of BIDS whose validator checks the output in the tests.
 BIDS_VERSION = "1.11.1"
@@ -83,23 +85,30 @@ def describe_dataset(
         Environment variables; those of the process by default.
     """
     source = read_json(bids_dir / "dataset_description.json")
-    name, doi = _text(source, "Name"), source_doi(source)
-    authors = [author for author in source.get("Authors") or [] if isinstance(author, str)]
+    name, doi = text_of(source, "Name"), source_doi(source)
     description = {
         "Name": f"{APP_NAME} outputs for {name}" if name else f"{APP_NAME} outputs",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [
-            {"Name": APP_NAME, "Version": version} | _container(os.environ if environ is None else environ)
+            {"Name": APP_NAME, "Version": version} | _container(os.environ if environ is None else environ),
+            *_other_makers(output_dir),
         ],
         "SourceDatasets": [{"DOI": doi, "URL": f"https://doi.org/{doi.removeprefix('doi:')}"}] if doi else None,
         "DatasetLinks": resolve_links(output_dir, bids_dir, links),
-        "License": _text(source, "License"),
-        "Authors": authors,
+        "License": text_of(source, "License"),
+        "Authors": list(texts_of(source, "Authors")),
         "HowToAcknowledge": f"Name {APP_NAME} {version} and cite the references, and the source data set as it asks.",
         "ReferencesAndLinks": list(_REFERENCES),
     }
     return {key: value for key, value in description.items() if value}
+
+
+def _other_makers(output_dir: Path) -> list[dict[str, Any]]:
+    """Return what else the description of the results says about their making: somebody may have added to them."""
+    makers = read_json(output_dir / "dataset_description.json").get("GeneratedBy")
+    makers = makers if isinstance(makers, list) else []
+    return [maker for maker in makers if isinstance(maker, dict) and maker.get("Name") not in (None, APP_NAME)]
 
 
 def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -118,8 +127,7 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
         For ``raw`` a relative path when the results lie inside of the source, else its DOI, else what an earlier run
         stated, else nothing: the path of a source elsewhere would be that inside of a container, of use to nobody.
     """
-    earlier = read_json(output_dir / "dataset_description.json").get("DatasetLinks")
-    links = {name: uri for name, uri in earlier.items() if isinstance(uri, str)} if isinstance(earlier, dict) else {}
+    links = text_mapping_of(read_json(output_dir / "dataset_description.json"), "DatasetLinks")
     output, source = output_dir.resolve(), bids_dir.resolve()
     doi = source_doi(read_json(bids_dir / "dataset_description.json"))
     if source in output.parents:
@@ -131,16 +139,10 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
 
 def source_doi(source: Mapping[str, Any]) -> str | None:
     """Return the DOI of a data set in the form ``doi:10.…``, None if it states none."""
-    text = (_text(source, "DatasetDOI") or "").strip()
+    text = text_of(source, "DatasetDOI") or ""
     for prefix in ("https://doi.org/", "http://doi.org/", "https://dx.doi.org/", "doi:", "DOI:"):
         text = text.removeprefix(prefix)
     return f"doi:{text}" if text.startswith("10.") else None
-
-
-def _text(source: Mapping[str, Any], key: str) -> str | None:
-    """Return a value that is a text and not empty."""
-    value = source.get(key)
-    return value if isinstance(value, str) and value else None
 
 
 def _container(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -4,14 +4,25 @@ One small file an image, ``logs/failed/<image>.json``: later runs and the group 
 parallel runs do not disturb each other, and a success removes the record. ``logs`` is opaque to the BIDS validator.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.files.facts import text_of
+from bids_deepseg.files.names import fitting_name
+from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.tables import format_json
+from bids_deepseg.files.text import TextError
+
+#: What a record holds: a path with the number of a volume where there is one, a label, a word.
+_FORMS = {
+    "Source": re.compile(r"[^\x00-\x1f#]+(#[0-9]{1,9})?"),
+    "Subject": re.compile("[a-zA-Z0-9+]+"),
+    "Status": re.compile("[a-z-]+"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,22 @@ class FailureRecord:
     subject: str
     status: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record that cannot be read: its file, and what is wrong."""
+
+    path: Path
+    problem: str
+
+    @property
+    def message(self) -> str:
+        """What happened and what to do."""
+        return (
+            f"The record of a failure logs/failed/{self.path.name} is damaged or was changed: {self.problem}. It was "
+            "left out. Run the participant level again, which makes it anew, or remove the file."
+        )
 
 
 def record_failure(image: BidsImage, output_dir: Path, *, status: str, message: str) -> Path:
@@ -68,13 +95,33 @@ def clear_failure(image: BidsImage, output_dir: Path) -> None:
 
 
 def read_failures(output_dir: Path) -> Iterator[FailureRecord]:
-    """Read all records, sorted by image."""
-    for path in sorted((output_dir / "logs" / "failed").glob("[!.]*.json")):
-        facts = read_json(path)
-        if {"Source", "Subject", "Status", "Message"} <= set(facts):
-            yield FailureRecord(facts["Source"], facts["Subject"], facts["Status"], facts["Message"])
+    """Read all records that are not damaged, sorted by image."""
+    return (found for found in find_records(output_dir) if isinstance(found, FailureRecord))
+
+
+def find_records(output_dir: Path) -> Iterator[FailureRecord | DamagedRecord]:
+    """Read all records, sorted by image, and say which ones cannot be read."""
+    paths = sorted((output_dir / "logs" / "failed").glob("[!.]*.json"))
+    return (found for found in map(_read_record, paths) if found is not None)
+
+
+def _read_record(path: Path) -> FailureRecord | DamagedRecord | None:
+    """Read one record; None if another run has removed it."""
+    try:
+        facts = read_strict_json(path)
+    except FileNotFoundError:
+        return None
+    except TextError as error:
+        return DamagedRecord(path, str(error))
+    values = {name: text_of(facts, name) or "" for name in ("Source", "Subject", "Status", "Message")}
+    for name, text in values.items():
+        form = _FORMS.get(name)
+        if not text or (form and not form.fullmatch(text)):
+            return DamagedRecord(path, f"{name} is {ascii(facts.get(name))[:60]}")
+    return FailureRecord(*values.values())
 
 
 def _record_path(image: BidsImage, output_dir: Path) -> Path:
     """Return the record's place; the datatype keeps names of anat and dwi apart."""
-    return output_dir / "logs" / "failed" / f"{image.datatype}_{image.key.rpartition('/')[2]}.json"
+    name = fitting_name(f"{image.datatype}_{image.key.rpartition('/')[2]}.json")
+    return output_dir / "logs" / "failed" / name

@@ -5,10 +5,16 @@ they stand in ``docs``, which the validator does not look into, under the same n
 The layout of a folder is kept in the folder: it is strict while ``docs/README.md`` exists.
 """
 
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
+from bids_deepseg.bids.derivatives.ownership import is_own_unnamed, own_marks
+from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
+from bids_deepseg.files.own import is_own, remove_own, write_own
+
+logger = logging.getLogger(__name__)
 
 DOCS = "docs"
 
@@ -72,17 +78,18 @@ def adopt_layout(output_dir: Path, layout: str | None) -> None:
     before = layout_of(output_dir)
     wanted = layout or before
     mark, ignored = output_dir / _MARK, output_dir / BIDSIGNORE
+    check_no_link(output_dir, mark.parent)
     if wanted == "strict" and (before != "strict" or ignored.exists()):
-        make_folder(mark.parent)
-        write_if_different(mark, _MARK_CONTENT)
+        make_own_folder(output_dir, mark.parent)
+        write_own(mark, _MARK_CONTENT, [_MARK_CONTENT[:20]])
         for path in _unnamed_files(output_dir):
-            _move(path, output_dir / DOCS / path.relative_to(output_dir))
-        with output_errors(ignored):
-            ignored.unlink(missing_ok=True)
+            _move(path, output_dir / DOCS / path.relative_to(output_dir), output_dir)
+        remove_own(ignored, [BIDSIGNORE_CONTENT])
     elif wanted == "bids" and before == "strict":
-        write_if_different(ignored, BIDSIGNORE_CONTENT)
+        if is_own(ignored, own_marks(BIDSIGNORE), BIDSIGNORE_CONTENT):
+            write_if_different(ignored, BIDSIGNORE_CONTENT)
         for path in _unnamed_files(output_dir / DOCS):
-            _move(path, output_dir / path.relative_to(output_dir / DOCS))
+            _move(path, output_dir / path.relative_to(output_dir / DOCS), output_dir)
         with output_errors(mark):
             mark.unlink(missing_ok=True)
             _remove_empty(output_dir / DOCS)
@@ -94,14 +101,22 @@ def _has_no_bids_name(path: PurePosixPath) -> bool:
 
 
 def _unnamed_files(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder, laid out like the output, for which BIDS has no names."""
-    found = [*root.glob("*"), *(path for folder in root.glob("sub-*") for path in folder.rglob("*"))]
-    return (path for path in found if path.is_file() and _has_no_bids_name(PurePosixPath(path.relative_to(root))))
+    """Yield our files below a folder, laid out like the output, for which BIDS has no names; links are not followed."""
+    folders = [folder for folder in root.glob("sub-*") if not folder.is_symlink()]
+    found = [*root.glob("*"), *(path for folder in folders for path in folder.rglob("*"))]
+    for path in found:
+        relative = path.relative_to(root)
+        if _has_no_bids_name(PurePosixPath(relative)) and path.is_file() and is_own_unnamed(relative.as_posix(), path):
+            yield path
 
 
-def _move(path: Path, target: Path) -> None:
-    """Move a file; another run may have done so already."""
-    make_folder(target.parent)
+def _move(path: Path, target: Path, output_dir: Path) -> None:
+    """Move a file, unless one that is not ours stands in its new place; another run may have done so already."""
+    make_own_folder(output_dir, target.parent)
+    relative = target.relative_to(output_dir).as_posix().removeprefix(f"{DOCS}/")
+    if os.path.lexists(target) and not is_own_unnamed(relative, target):
+        logger.warning("%s was not made by this app: %s stays where it is.", target, path)
+        return
     with output_errors(target):
         try:
             path.replace(target)

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
 from bids_deepseg.bids.source.inheritance import applicable_files, read_metadata
 from bids_deepseg.bids.source.query import BidsImage
-from bids_deepseg.bids.source.reader import LoadedImage, fingerprint
+from bids_deepseg.bids.source.reader import LoadedImage
+from bids_deepseg.bids.source.reader import fingerprint as fingerprint_of
+from bids_deepseg.files.facts import number_of
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.pipeline import Segmentation, Try
     from bids_deepseg.stages.findings import Finding
-
-APP_NAME = "bids_deepseg"
 
 #: Name of the source data set in BIDS URIs.
 SOURCE_LINK = "raw"
@@ -116,10 +117,15 @@ def source_reference(image: BidsImage, *, linked: bool) -> str:
 
 def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
     """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
-    found = fingerprint(image.path)
+    found = fingerprint_of(image.path)
     for path in _b_values(image):
-        found["BvalSHA256"] = fingerprint(path)["SHA256"]
+        found["BvalSHA256"] = fingerprint_of(path)["SHA256"]
     return found
+
+
+def files_read(image: BidsImage) -> tuple[Path, ...]:
+    """Return the files of which :func:`source_fingerprint` is."""
+    return (image.path, *_b_values(image))
 
 
 def source_size(image: BidsImage) -> int:
@@ -155,12 +161,17 @@ def space_of(image: BidsImage) -> dict[str, Any]:
     """Return what BIDS asks of the sidecar of every derived image with the voxels of its source."""
     sidecar = {"SpatialReference": "orig", "Manual": False}
     # BIDS asks for the echo time of every image with echo- in its name, derivatives included.
-    echo_time = read_metadata(image).get("EchoTime") if "echo" in image.entities else None
-    return sidecar | ({"EchoTime": echo_time} if isinstance(echo_time, int | float) else {})
+    echo_time = number_of(read_metadata(image), "EchoTime") if "echo" in image.entities else None
+    return sidecar | ({"EchoTime": echo_time} if echo_time is not None and echo_time > 0 else {})
 
 
 def mask_sidecar(
-    source: str, image: BidsImage, loaded: LoadedImage, segmentation: "Segmentation", stamp: RunStamp
+    source: str,
+    image: BidsImage,
+    loaded: LoadedImage,
+    segmentation: "Segmentation",
+    stamp: RunStamp,
+    fingerprint: Mapping[str, int | str] | None = None,
 ) -> dict[str, Any]:
     """Return the sidecar of the mask, the one place where everything about a result is told.
 
@@ -176,6 +187,8 @@ def mask_sidecar(
         Result.
     stamp : RunStamp
         App, networks and options.
+    fingerprint : mapping, optional
+        Fingerprint of what was read; that of the source as it is now by default.
     """
     area = segmentation.metrics.columns()["area_mm2"]
     present = np.isfinite(area)
@@ -189,7 +202,7 @@ def mask_sidecar(
         **({} if stamp.threshold is None else {"Threshold": stamp.threshold_of(segmentation.models)}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         **({} if image.volume is None else {"Volume": image.volume}),
-        "SourceFingerprint": source_fingerprint(image),
+        "SourceFingerprint": dict(fingerprint or source_fingerprint(image)),
         "Options": dict(stamp.options),
         **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
         "ConfigHash": stamp.config_hash,

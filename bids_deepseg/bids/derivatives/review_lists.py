@@ -1,17 +1,23 @@
 """Read and write ``qc_fail.yml`` and ``qc_artifact.yml``, the lists of a person who looked at the results.
 
 They are what the quality control of the Spinal Cord Toolbox saves and its manual-correction scripts read: YAML with
-``FILES_SEG`` and the like as keys, and below each a list of images. Only this form is understood; the module knows no
-other YAML, so that nothing in a file can do anything.
+``FILES_SEG`` and the like as keys, and below each a list of images.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.structured import format_yaml, read_yaml
+from bids_deepseg.files.text import TextError
 
 #: Key of the images whose mask of the cord is meant.
 CORD_KEY = "FILES_SEG"
+
+#: A list without entries, as YAML may write it.
+_NOTHING = ("", "~", "null")
+
+_FORM = f"A key such as {CORD_KEY} is expected, and below it one image a line after '- '."
 
 #: Marks and the files that give them; the first counts where an image stands in both.
 LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
@@ -47,32 +53,23 @@ def read_review(folder: Path) -> dict[str, str]:
 def read_list(path: Path) -> dict[str, tuple[str, ...]]:
     """Read one file: the entries below each key; errors as for :func:`read_review`."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_yaml(path)
+    except (OSError, TextError) as error:
         raise UsageError(f"The list {path} cannot be read: {error}. YAML is expected, UTF-8.") from error
-    found: dict[str, list[str]] = {}
-    key = None
-    for number, line in enumerate(lines, 1):
-        text = line.split(" #")[0].strip()
-        if not text or text.startswith("#") or text == "---":
-            continue
-        name, colon, rest = text.partition(":")
-        if text.startswith("- ") and key is not None:
-            found[key].append(_unquoted(text[2:]))
-        elif colon and line[0] not in " \t-" and rest.strip() in ("", "[]"):
-            key = _unquoted(name)
-            found.setdefault(key, [])
-        else:
-            raise UsageError(
-                f"Line {number} of {path} is not understood: {line!r}. Expected is a key such as {CORD_KEY}: and below "
-                "it one image a line after '- '."
-            )
-    return {key: tuple(entries) for key, entries in found.items()}
+    if not isinstance(content or {}, dict):
+        raise UsageError(f"{path} holds {_short(content)}. {_FORM}")
+    found: dict[str, tuple[str, ...]] = {}
+    for key, entries in (content or {}).items():
+        listed = [] if entries in _NOTHING else entries
+        if not isinstance(listed, list) or not all(isinstance(entry, str) and entry.strip() for entry in listed):
+            raise UsageError(f"{path} has {_short(entries)} for {_short(key)}. {_FORM}")
+        found[key] = tuple(entry.strip() for entry in listed)
+    return found
 
 
 def format_list(images: Iterable[str]) -> bytes:
     """Return the bytes of a file that lists images below ``FILES_SEG``, each once, sorted."""
-    return "".join([f"{CORD_KEY}:\n", *(f"- {image}\n" for image in sorted(set(images)))]).encode()
+    return format_yaml({CORD_KEY: sorted(set(images))})
 
 
 def image_name(entry: str) -> str:
@@ -80,7 +77,6 @@ def image_name(entry: str) -> str:
     return PurePosixPath(entry.replace("\\", "/")).name.partition(".")[0]
 
 
-def _unquoted(text: str) -> str:
-    """Return a word without its quotation marks."""
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+def _short(value: object) -> str:
+    """Write a value so that it fits into a message."""
+    return repr(value)[:80]

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_deepseg.bids.derivatives.provenance import APP_NAME, RunStamp, describe_findings, describe_models, space_of
+from bids_deepseg.bids.derivatives.ownership import APP_NAME
+from bids_deepseg.bids.derivatives.provenance import RunStamp, describe_findings, describe_models, space_of
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.stages.structure import COLUMNS

@@ -4,6 +4,8 @@ Every file is written under a temporary name beside its place and then renamed; 
 last, so that its presence says that all others are complete. The same results give the same bytes on every run.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.derivatives.description import resolve_links
 from bids_deepseg.bids.derivatives.failures import clear_failure
 from bids_deepseg.bids.derivatives.layout import place
+from bids_deepseg.bids.derivatives.products import KEY, damaged_files, measured
 from bids_deepseg.bids.derivatives.provenance import (
     SOURCE_LINK,
     RunStamp,
@@ -28,15 +31,21 @@ from bids_deepseg.bids.derivatives.saved import is_current
 from bids_deepseg.bids.derivatives.structures import structure_sidecar
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti import write_nifti
+from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, SliceLevels
-from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
+from bids_deepseg.errors import OutputWriteError
+from bids_deepseg.files.atomic import FileToWrite, make_own_folder, output_errors, write_files
+from bids_deepseg.files.locks import holding
 from bids_deepseg.files.tables import format_columns, format_json
 from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:
     from bids_deepseg.pipeline import Segmentation
+
+#: Times that a result is written, and looked at, before something is wrong; times between looks, and for a lock.
+_ATTEMPTS, _PAUSE_S, _PATIENCE_S = 3, 0.05, 60.0
 
 #: Function that writes the content of a file, and its sidecar.
 Part = tuple[Callable[[BinaryIO], None], dict[str, Any]]
@@ -60,6 +69,8 @@ class ImageProducts:
         Links stated by the user (``--dataset-link``).
     levels : SliceLevels or None
         Vertebral level of each slice, if labels were given.
+    fingerprint : mapping or None
+        Fingerprint of the source as it was read; None for that of the file as it is when the result is written.
     """
 
     image: BidsImage
@@ -68,6 +79,7 @@ class ImageProducts:
     stamp: RunStamp
     links: Mapping[str, str] = field(default_factory=dict)
     levels: SliceLevels | None = None
+    fingerprint: Mapping[str, int | str] | None = None
 
 
 def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
@@ -92,19 +104,42 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     OutputWriteError
         If the disk is full or fails.
     """
+    folder = output_dir / derivative_path(products.image, "mask").parent
+    make_own_folder(output_dir, folder)
+    # Of two runs with different options, one writes after the other, where there are locks.
+    with holding(folder, patience_s=_PATIENCE_S):
+        for _ in range(_ATTEMPTS):
+            written = _write_once(products, output_dir)
+            if _belong_together(products.image, output_dir):
+                return written
+    raise OutputWriteError(
+        f"The results of {products.image.name} are not what was written: the drive loses data, or other runs write "
+        "results of this image at the same time. Nothing of them was kept. Look at the drive and run again."
+    )
+
+
+def _write_once(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
+    """Write the files of one image, in the order in which they are returned."""
     links = resolve_links(output_dir, products.image.root, products.links)
     source = source_reference(products.image, linked=SOURCE_LINK in links)
     files: list[FileToWrite] = []
+    noted: dict[str, dict[str, int | str]] = {}
     # The mask comes last and its sidecar after it.
     for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
         relative = derivative_path(products.image, product)
         make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
         write, sidecar = make(products, source)
-        files.append((place(output_dir, relative), write))
-        files.append((place(output_dir, sidecar_path(relative)), partial(_write_bytes, format_json(sidecar))))
+        files.append((place(output_dir, relative), measured(relative.name, write, noted)))
+        if product == "mask":
+            # What the other files are is known when they are written.
+            files.append((place(output_dir, sidecar_path(relative)), partial(_write_listing, sidecar, noted)))
+        else:
+            described = sidecar_path(relative)
+            write = measured(described.name, partial(_write_bytes, format_json(sidecar)), noted)
+            files.append((place(output_dir, described), write))
     commit_mark = files[-1][0]
     for folder in {path.parent for path, _ in files}:
-        make_folder(folder)
+        make_own_folder(output_dir, folder)
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
@@ -112,6 +147,24 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     write_files(files)
     clear_failure(products.image, output_dir)
     return tuple(path for path, _ in files)
+
+
+def _belong_together(image: BidsImage, output_dir: Path) -> bool:
+    """Tell whether the files of an image that stand there now are those of one result.
+
+    Where locks do not work, another run may have written some of them in the meantime. Whoever writes last sees it, and
+    takes a mixed result back.
+    """
+    commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
+    for attempt in range(_ATTEMPTS):
+        sidecar = read_json(commit_mark)
+        if sidecar and not damaged_files(sidecar, output_dir, derivative_path(image, "mask").parent, thorough=True):
+            return True
+        # Runs that would look at the same moments do not.
+        time.sleep(_PAUSE_S * (1 + attempt) * (1 + os.getpid() % 7))
+    with output_errors(commit_mark):
+        commit_mark.unlink(missing_ok=True)
+    return False
 
 
 def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
@@ -127,7 +180,8 @@ def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
     commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
     if not commit_mark.is_file() or is_current(image, output_dir, stamp):
         return False
-    with output_errors(commit_mark):
+    make_own_folder(output_dir, commit_mark.parent)
+    with holding(commit_mark.parent, patience_s=_PATIENCE_S), output_errors(commit_mark):
         commit_mark.unlink(missing_ok=True)
         _remove_products(image, output_dir, ALL_PRODUCTS)
     return True
@@ -141,13 +195,19 @@ def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]
             place(output_dir, name).unlink(missing_ok=True)
 
 
+def _write_listing(sidecar: Mapping[str, Any], noted: Mapping[str, Any], stream: BinaryIO) -> None:
+    """Write the sidecar of the mask, with the sizes and checksums of the files that were written before it."""
+    stream.write(format_json({**sidecar, KEY: dict(noted)}))
+
+
 def _write_bytes(content: bytes, stream: BinaryIO) -> None:
     stream.write(content)
 
 
 def _mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the mask."""
-    sidecar = mask_sidecar(source, products.image, products.loaded, products.segmentation, products.stamp)
+    segmentation, stamp = products.segmentation, products.stamp
+    sidecar = mask_sidecar(source, products.image, products.loaded, segmentation, stamp, products.fingerprint)
     return _nifti_writer(products, products.segmentation.mask.data), sidecar
 
 

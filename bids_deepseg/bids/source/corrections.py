@@ -5,6 +5,7 @@ automatic mask, or the automatic centerline. Nothing is looked for unless the fo
 a data set may be there to test the app, not to be its result.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.source.given_files import centerline_names, find_centerline_file
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 
@@ -135,14 +137,12 @@ def read_corrected_mask(correction: Correction, grid: Grid) -> Volume:
         If the file cannot be read, is empty, is no mask, or does not have the voxels of the image.
     """
     path = correction.path
-    with open_nifti(path) as nifti:
-        shape = tuple(int(n) for n in nifti.shape)
-        if len(shape) < 2 or set(shape[3:]) - {1}:
-            raise ImageError(f"The corrected mask {path.name} has {len(shape)} dimensions. Three are expected.")
-        values = np.asarray(nifti.dataobj, np.float64).reshape((*shape, 1)[:3])
-        affine = nifti.affine
-    n_i, n_j, n_k = values.shape
-    given = Volume(_binary(path, values), Grid((n_i, n_j, n_k), affine))
+    values, header = read_numbers(path, "The corrected mask")
+    shape = header.shape
+    if len(shape) < 2 or set(shape[3:]) - {1}:
+        raise ImageError(f"The corrected mask {path.name} has {len(shape)} dimensions. Three are expected.")
+    n_i, n_j, n_k = (*shape, 1)[:3]
+    given = Volume(_binary(path, values.reshape(n_i, n_j, n_k)), Grid((n_i, n_j, n_k), header.affine))
     canonical = reorient(given, CANONICAL_AXCODES)
     wanted = reorient(Volume(np.zeros(grid.shape, np.uint8), grid), CANONICAL_AXCODES).grid
     if canonical.grid.shape != wanted.shape or _largest_shift(canonical.grid, wanted) > _SAME_GRID_VOXELS:
@@ -166,7 +166,10 @@ def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, .
     known = {path for image in images for path in _mask_places(image, folder)}
     known |= {folder / name for image in images for name in centerline_names(image)}
     subjects = {f"sub-{image.subject}" for image in images}
-    found = (path for ending in (*_IMAGE_ENDINGS, ".csv", ".tsv") for path in folder.rglob(f"sub-*{ending}"))
+    # Folders that cannot be listed, or vanish meanwhile, are passed over.
+    below = (Path(here, name) for here, _, names in os.walk(folder) for name in names)
+    endings = (*_IMAGE_ENDINGS, ".csv", ".tsv")
+    found = (path for path in below if path.name.startswith("sub-") and path.name.endswith(endings))
     return tuple(
         sorted(
             path
@@ -200,7 +203,7 @@ def _places(folder: Path, inner: PurePosixPath, stems: list[str], endings: tuple
 
 def _is_there(path: Path) -> bool:
     """Tell whether there is a file, or a link to one whose content is not on this machine."""
-    return path.is_file() or path.is_symlink()
+    return leads_to_file(path) or is_link(path)
 
 
 def _stem(name: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bids_deepseg.bids.source.walk import DATATYPES
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.names import leads_to_file
 
 #: pybids need not look into what no image of ours is in.
 _IGNORED = re.compile(r"/(derivatives|sourcedata|code|stimuli|models|\.[^/]*)(/|$)")
@@ -41,7 +42,7 @@ class FileIndex:
 
 def has_index(database_dir: Path) -> bool:
     """Tell whether a folder holds an index."""
-    return (database_dir / _DATABASE).is_file()
+    return leads_to_file(database_dir / _DATABASE)
 
 
 def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> FileIndex:

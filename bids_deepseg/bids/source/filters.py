@@ -10,7 +10,7 @@ to which no key applies are taken.
 """
 
 import difflib
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,18 @@ from typing import Any
 from bids_deepseg.bids.naming import ENTITIES
 from bids_deepseg.bids.source.walk import DATATYPES, FoundFile
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.structured import read_strict_json
 
 #: Any value; absent.
-_ANY, _NONE = "*", None
+ANY, _NONE = "*", None
 
 #: Names beside the entities that filter files use.
 _PARTS = ("suffix", "datatype")
 
 #: Entities whose values are numbers: 1 and 01 are the same.
 _INDICES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
+
+_NUMBER = re.compile("[0-9]+")
 
 Values = tuple[str | None, ...]
 
@@ -55,11 +58,15 @@ class ImageFilter:
         """Tell whether a file meets all conditions, or is none of the filter's business."""
         if not self.applies_to(file):
             return True
-        facts = {**file.entities, "suffix": file.suffix, "datatype": file.datatype}
-        return all(_matches(name, facts.get(name), values) for name, values in self.conditions)
+        return all(_matches(name, self.fact(file, name), values) for name, values in self.conditions)
+
+    @staticmethod
+    def fact(file: FoundFile, name: str) -> str | None:
+        """Return the value of an entity of a file, its suffix or its folder."""
+        return {**file.entities, "suffix": file.suffix, "datatype": file.datatype}.get(name)
 
     def __str__(self) -> str:
-        words = {_ANY: "any", _NONE: "absent"}
+        words = {ANY: "any", _NONE: "absent"}
         return f"{self.key}: " + "; ".join(
             f"{name} {' or '.join(words.get(value, str(value)) for value in values)}"
             for name, values in self.conditions
@@ -82,11 +89,9 @@ def read_filters(path: Path, suffixes: Iterable[str]) -> tuple[ImageFilter, ...]
         If the file cannot be read, has an unknown key or entity, or contradicts ``suffixes``.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_strict_json(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"The filter file {path} cannot be read: {error}. A JSON object is expected.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"The filter file {path} holds a {type(content).__name__}. A JSON object is expected.")
     known = [suffix.lower() for suffix in suffixes] + list(DATATYPES)
     filters = []
     for key, entities in content.items():
@@ -119,7 +124,7 @@ def check_labels(filters: Iterable[ImageFilter], labels: Mapping[str, Iterable[s
     for each in filters:
         for name, values in each.conditions:
             wanted = set(labels.get(name, ()))
-            if wanted and not wanted & set(values) and not {_ANY, _NONE} & set(values):
+            if wanted and not wanted & set(values) and not {ANY, _NONE} & set(values):
                 raise UsageError(
                     f"The filter {each} contradicts the options, which select the {name} {', '.join(sorted(wanted))}. "
                     "Change one of them."
@@ -151,13 +156,13 @@ def _matches(name: str, found: str | None, values: Values) -> bool:
     """Tell whether the value of an entity is one of those that are accepted."""
     if found is None:
         return _NONE in values
-    return any(value is not None and (value == _ANY or _same(name, found, value)) for value in values)
+    return any(value is not None and (value == ANY or same_value(name, found, value)) for value in values)
 
 
-def _same(name: str, one: str, other: str) -> bool:
-    """Compare two values, indices as numbers."""
-    if name in _INDICES and one.isdigit() and other.isdigit():
-        return int(one) == int(other)
+def same_value(name: str, one: str, other: str) -> bool:
+    """Compare two values of an entity, indices as numbers."""
+    if name in _INDICES and _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
+        return one.lstrip("0") == other.lstrip("0")
     return one == other
 
 

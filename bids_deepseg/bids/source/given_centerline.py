@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.nifti import check_fetched, open_nifti
+from bids_deepseg.bids.nifti import check_fetched, read_numbers
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import parse_number, read_text, split_lines
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid, orientation_between
 from bids_deepseg.geometry.volume import Volume, reorient
 
@@ -61,16 +62,15 @@ def read_centerline(path: Path, grid: Grid) -> NDArray[np.float64]:
 
 def _points_of_image(path: Path) -> NDArray[np.float64]:
     """Return the centroid of the mask in each of its slices, from inferior to superior."""
-    with open_nifti(path) as nifti:
-        shape = tuple(int(n) for n in nifti.shape)
-        if not 2 <= len(shape) <= 3 and set(shape[3:]) != {1}:
-            raise ImageError(
-                f"The centerline {path.name} has {len(shape)} dimensions. A mask with three is expected. Give one."
-            )
-        values = np.asarray(nifti.dataobj, np.float64).reshape((*shape, 1, 1)[:3])
-        affine = nifti.affine
-    n_i, n_j, n_k = values.shape
-    canonical = reorient(Volume(_weights(path, values), Grid((n_i, n_j, n_k), affine)), CANONICAL_AXCODES)
+    values, header = read_numbers(path, "The centerline")
+    shape = header.shape
+    if len(shape) < 2 or set(shape[3:]) - {1}:
+        raise ImageError(
+            f"The centerline {path.name} has {len(shape)} dimensions. A mask with three is expected. Give one."
+        )
+    n_i, n_j, n_k = (*shape, 1)[:3]
+    weights = _weights(path, values.reshape(n_i, n_j, n_k))
+    canonical = reorient(Volume(weights, Grid((n_i, n_j, n_k), header.affine)), CANONICAL_AXCODES)
     weights = canonical.data.astype(np.float64)
     i, j, k = np.ix_(*map(np.arange, weights.shape))
     total = weights.sum((0, 1))
@@ -97,19 +97,22 @@ def _weights(path: Path, values: NDArray[np.float64]) -> NDArray[np.float32]:
             f"The centerline {path.name} holds values from {values.min():g} to {values.max():g}. A mask (0 and 1), "
             "a probability or labels are expected. Is it the image itself? Give its mask."
         )
-    return np.asarray(values if values.max() <= 1 else values > 0, np.float32)
+    weights = np.asarray(values if values.max() <= 1 else values > 0, np.float32)
+    if not weights.any():
+        raise ImageError(f"The centerline {path.name} is empty: its largest value is {values.max():g}. Mark the cord.")
+    return weights
 
 
 def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
     """Return the points of a CSV or TSV file."""
     check_fetched(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise ImageError(
             f"The centerline {path.name} cannot be read: {error}. An image or a table is expected."
         ) from error
-    numbered = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip() and not line.startswith("#")]
     if len(numbered) < 2:
         raise ImageError(f"The centerline {path.name} holds no point. A header line and one point a line are expected.")
     (_, header), *lines = numbered
@@ -129,7 +132,7 @@ def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
 def _point(path: Path, number: int, words: list[str], at: list[int]) -> tuple[float, ...]:
     """Return the numbers of one line."""
     try:
-        point = tuple(float(words[position]) for position in at)
+        point = tuple(parse_number(words[position].strip(' "')) for position in at)
     except (ValueError, IndexError):
         point = (math.nan,)
     if not all(map(math.isfinite, point)):

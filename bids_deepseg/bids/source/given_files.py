@@ -1,12 +1,14 @@
 """Find the centerline that a person gives for an image, in a folder of derivatives or beside it."""
 
-import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file, leads_to_folder, printable, why_no_folder
 
 #: Names by which others call a centerline: what follows the name of the image. ``bids_deepseg viewer`` saves under the
 #: first.
@@ -32,10 +34,10 @@ def find_centerline_file(image: BidsImage, place: Path) -> Path | None:
     Path or None
         The first that is there; None if there is none.
     """
-    if not place.is_dir():
-        return place if place.is_file() or place.is_symlink() else None
+    if not leads_to_folder(place):
+        return place if leads_to_file(place) or is_link(place) else None
     found = (place / name for name in centerline_names(image))
-    return next((path for path in found if path.is_file() or path.is_symlink()), None)
+    return next((path for path in found if leads_to_file(path) or is_link(path)), None)
 
 
 def need_centerline_file(image: BidsImage, place: Path) -> Path:
@@ -56,11 +58,39 @@ def need_centerline_file(image: BidsImage, place: Path) -> Path:
     return path
 
 
+def closed_folders(images: Iterable[BidsImage], place: Path) -> tuple[tuple[str, str], ...]:
+    """Find the folders of images, below one in which files are looked up by their names, that cannot be entered.
+
+    Parameters
+    ----------
+    images : iterable of BidsImage
+        Images.
+    place : Path
+        Root of the folder.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Path of each relative to ``place``, as it is shown, and what is wrong with it; sorted.
+    """
+    inner = {derivative_path(image, "mask").parent for image in images}
+    # Of a folder that cannot be entered, those inside of it are not looked at.
+    steps = sorted({folder for each in inner for folder in (each, *each.parents)}, key=lambda folder: folder.parts)
+    closed: dict[PurePosixPath, str] = {}
+    for folder in steps:
+        if not any(above in closed for above in folder.parents) and os.path.lexists(place / folder):
+            problem = why_no_folder(place / folder)
+            closed |= {folder: problem} if problem else {}
+    return tuple((printable(folder), problem) for folder, problem in closed.items())
+
+
 def centerline_sha256(image: BidsImage, place: Path) -> str:
     """Return the checksum of the centerline of an image, an empty text where there is none or it cannot be read."""
     path = find_centerline_file(image, place)
+    if path is None:
+        return ""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+        return str(fingerprint(path)["SHA256"]) if path else ""
     except OSError:
         return ""
 

@@ -4,13 +4,14 @@ A file beside the image or in a folder above it, up to the root, applies when it
 entities are among the image's. The one closest to the image wins; in one folder, the one with the most entities.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.files.structured import read_json_object
+from bids_deepseg.files.text import TextError, tell_once
 
 
 def applicable_files(image: BidsImage, extension: str) -> tuple[Path, ...]:
@@ -47,12 +48,21 @@ def read_metadata(image: BidsImage) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a file that is missing or cannot be read counts as empty."""
+    """Read a JSON object of others; a file that is missing counts as empty.
+
+    So does one that cannot be read, which is named in a warning, as is what is odd in one that can. Values are of any
+    type; :mod:`bids_deepseg.files.facts` takes those of the right one.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json_object(path)
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except TextError as error:
+        tell_once(f"{path} was not read: {error}. A JSON object is expected, UTF-8.")
+        return {}
+    for problem in found.problems:
+        tell_once(f"{path}: {problem}.")
+    return dict(found.content)
 
 
 def _applicable_in(folder: Path, pairs: set[tuple[str, str]], suffix: str, extension: str) -> list[Path]:

@@ -4,13 +4,16 @@ Columns with dates are left out: a derivative data set tells no date of a scan o
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.files.tables import MISSING, read_rows
+from bids_deepseg.files.facts import Facts, mapping_of, text_mapping_of, text_of
+from bids_deepseg.files.tables import MISSING, read_foreign_table
+from bids_deepseg.files.text import tell_once
 
 _ID = "participant_id"
 
@@ -23,8 +26,27 @@ _DATE_VALUE = re.compile(
     r"\d{4}-\d{1,2}(-\d{1,2}.*)?|\d{1,4}[./]\d{1,2}[./]\d{1,4}.*|(19|20)\d{2}(0\d|1[0-2])([0-2]\d|3[01])"
 )
 
-#: Keys of a column's description that BIDS knows, with the type of their values.
-_DESCRIPTION_KEYS = {"LongName": str, "Description": str, "Levels": dict, "Units": str, "TermURL": str}
+#: Keys of a column's description that BIDS knows and whose values are texts.
+_DESCRIPTION_KEYS = ("LongName", "Description", "Units", "TermURL")
+
+#: Participants whose rows are named as doubtful.
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantTable:
+    """A ``participants.tsv``, whoever wrote it.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the columns, without ``participant_id``.
+    rows : mapping of str to mapping of str to str
+        Rows by ``participant_id``, with ``sub-`` in front also where the file leaves it out.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +77,45 @@ def read_people(bids_dir: Path) -> People:
     bids_dir : Path
         Root of the source data set.
     """
-    rows = {row[_ID].strip(): row for row in read_rows(bids_dir / "participants.tsv") if row.get(_ID, "").strip()}
-    names = dict.fromkeys(name.strip() for row in rows.values() for name in row)
+    table = read_participants(bids_dir / "participants.tsv")
+    if table is None:
+        return People()
     told = read_json(bids_dir / "participants.json")
     columns = {
-        name: _description(name, told.get(name))
-        for name in names
-        if name and name != _ID and not _is_date(name, [row.get(name, "") for row in rows.values()])
+        name: _description(name, mapping_of(told, name))
+        for name in table.columns
+        if not _is_date(name, [row.get(name, "") for row in table.rows.values()])
     }
-    return People(columns, rows)
+    return People(columns, table.rows)
+
+
+def read_participants(path: Path) -> ParticipantTable | None:
+    """Read a ``participants.tsv``.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+
+    Returns
+    -------
+    ParticipantTable or None
+        None if there is no such file. One that cannot be read, or has no column ``participant_id``, has no columns and
+        no rows, and is named in a warning.
+    """
+    table = read_foreign_table(path)
+    if table is None:
+        return ParticipantTable() if path.exists() or path.is_symlink() else None
+    if _ID not in table.columns:
+        tell_once(f"{path} has no column {_ID}, and no other one was used. Name the column of the participants so.")
+        return ParticipantTable()
+    named = [(row[_ID], row) for row in table.rows if row.get(_ID, MISSING) not in ("", MISSING)]
+    people = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]
+    twice = [name for name, count in Counter(name for name, _ in people).items() if count > 1]
+    if twice:
+        names = ", ".join(twice[:_MOST_NAMED]) + (f" and {len(twice) - _MOST_NAMED} more" * (len(twice) > _MOST_NAMED))
+        tell_once(f"{path} has several rows for {names}. One is expected; the last one was used.")
+    return ParticipantTable(tuple(name for name in table.columns if name and name != _ID), dict(people))
 
 
 def _is_date(name: str, values: list[str]) -> bool:
@@ -71,8 +123,13 @@ def _is_date(name: str, values: list[str]) -> bool:
     return bool(_DATE_NAME.search(name)) or any(_DATE_VALUE.fullmatch(value.strip()) for value in values)
 
 
-def _description(name: str, told: Any) -> dict[str, Any]:
+def _description(name: str, told: Facts) -> dict[str, Any]:
     """Return the description of a column, as far as the source gives a valid one."""
-    given = told if isinstance(told, dict) else {}
-    valid = {key: given[key] for key, kind in _DESCRIPTION_KEYS.items() if isinstance(given.get(key), kind)}
-    return {"Description": f"Column {name} of participants.tsv of the source"} | valid
+    texts = {key: text for key in _DESCRIPTION_KEYS if (text := text_of(told, key))}
+    # A level is described by a text, or by an object of texts (Description, TermURL).
+    levels = mapping_of(told, "Levels")
+    valid = {level: text_of(levels, level) or text_mapping_of(levels, level) for level in levels}
+    kept = {level: value for level, value in valid.items() if value}
+    return (
+        {"Description": f"Column {name} of participants.tsv of the source"} | texts | ({"Levels": kept} if kept else {})
+    )

@@ -5,7 +5,6 @@ Only ``sub-*/[ses-*/]{anat,dwi}`` is listed, one ``scandir`` a folder, so that n
 machine counts as an image, and reading it reports what to do.
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,10 +12,20 @@ from pathlib import Path
 
 from bids_deepseg.bids.source.database import FileIndex
 from bids_deepseg.bids.source.filters import ImageFilter
-from bids_deepseg.bids.source.walk import FoundFile, find_files, list_participants, look_at_files, name_parser
+from bids_deepseg.bids.source.remarks import shorten, tell_found
+from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
+from bids_deepseg.bids.source.walk import (
+    DEFAULT_SUFFIXES,
+    FoundFile,
+    NameParser,
+    find_files,
+    list_participants,
+    look_at_files,
+    misspelt_participants,
+    name_parser,
+)
 from bids_deepseg.errors import SelectionError
-
-DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
+from bids_deepseg.files.names import why_no_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +102,21 @@ class Selection:
         Kinds of images.
     filters : tuple of ImageFilter
         Conditions on the entities of images.
+    excluded : frozenset of str
+        Labels without ``sub-`` of participants that are left out.
     """
 
     participants: frozenset[str] | None = None
     sessions: frozenset[str] | None = None
     suffixes: frozenset[str] = frozenset(DEFAULT_SUFFIXES)
     filters: tuple[ImageFilter, ...] = ()
+    excluded: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> WantedValues:
+        """What was asked for beside participants, which must exist; the usual suffixes need not."""
+        suffixes = frozenset() if self.suffixes == frozenset(DEFAULT_SUFFIXES) else self.suffixes
+        return WantedValues(self.sessions or frozenset(), suffixes, self.filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +147,8 @@ class QueryResult:
         Labels of the selected participants, sorted, those without images included.
     without_images : mapping of str to str
         Participants without a selected image, and what was found instead.
-    unknown_participants : mapping of str to (str or None)
-        Labels that were asked for and do not exist, each with the nearest existing label.
+    unknown : tuple of UnknownValue
+        Participants, sessions, suffixes and values of filters that were asked for and exist nowhere.
     skipped : tuple of SkippedFile
         Files that were looked at and refused, with the reason.
     unsupported : mapping of str to int
@@ -142,7 +160,7 @@ class QueryResult:
     images: tuple[BidsImage, ...]
     subjects: tuple[str, ...]
     without_images: Mapping[str, str]
-    unknown_participants: Mapping[str, str | None]
+    unknown: tuple[UnknownValue, ...]
     skipped: tuple[SkippedFile, ...]
     unsupported: Mapping[str, int]
     n_filtered: int = 0
@@ -172,17 +190,19 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
     SelectionError
         If the labels, sessions or suffixes select nothing.
     """
-    existing = index.participants if index else list_participants(bids_dir)
-    subjects, unknown = _choose_participants(existing, selection.participants)
+    existing = _existing_participants(bids_dir, index)
+    subjects, unknown = _choose_participants(existing, selection)
     parse = name_parser()
-    files = {
-        subject: tuple(
-            look_at_files(index.files[subject], bids_dir, parse) if index else find_files(bids_dir, subject, parse)
-        )
-        for subject in subjects
-    }
+    files = {subject: _files_of(subject, bids_dir, parse, index) for subject in subjects}
     taken = {subject: [file for file in files[subject] if _is_taken(file, selection)] for subject in subjects}
     every = [file for subject in subjects for file in files[subject]]
+
+    def others() -> list[FoundFile]:
+        rest = (subject for subject in existing if subject not in files)
+        return [file for subject in rest for file in _files_of(subject, bids_dir, parse, index)]
+
+    unknown += unknown_values(every, others, selection.wanted)
+    refused = every if selection.participants else [*misspelt_participants(bids_dir), *every]
     if not any(taken.values()):
         _check_not_filtered_out(every, selection)
     return QueryResult(
@@ -192,9 +212,9 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
             for file in sorted(taken[subject], key=lambda file: file.path)
         ),
         subjects=subjects,
-        without_images={subject: _tell_found(files[subject]) for subject in subjects if not taken[subject]},
-        unknown_participants=unknown,
-        skipped=tuple(SkippedFile(file.path, file.refusal) for file in every if file.refusal),
+        without_images={subject: tell_found(files[subject]) for subject in subjects if not taken[subject]},
+        unknown=unknown,
+        skipped=tuple(SkippedFile(file.path, file.refusal) for file in refused if file.refusal),
         unsupported=Counter(
             file.suffix for file in every if not file.refusal and file.suffix not in selection.suffixes
         ),
@@ -202,26 +222,39 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
     )
 
 
+def _existing_participants(bids_dir: Path, index: FileIndex | None) -> tuple[str, ...]:
+    """Return the labels of all participants; an index does not know those whose folder is not here."""
+    if index is None:
+        return list_participants(bids_dir)
+    beside = (label for label in list_participants(bids_dir) if label not in index.files)
+    away = [label for label in beside if why_no_folder(bids_dir / f"sub-{label}")]
+    return tuple(sorted([*index.participants, *away]))
+
+
+def _files_of(subject: str, bids_dir: Path, parse: NameParser, index: FileIndex | None) -> tuple[FoundFile, ...]:
+    """List the image files of a participant."""
+    if index is not None and subject in index.files:
+        return tuple(look_at_files(index.files[subject], bids_dir, parse))
+    return tuple(find_files(bids_dir, subject, parse))
+
+
 def _choose_participants(
-    existing: tuple[str, ...], wanted: frozenset[str] | None
-) -> tuple[tuple[str, ...], dict[str, str | None]]:
-    """Return the existing labels among the wanted ones, and the others with the nearest existing label."""
-    if wanted is None:
-        return existing, {}
-    unknown = {label: _nearest(label, existing) for label in sorted(wanted - set(existing))}
+    existing: tuple[str, ...], selection: Selection
+) -> tuple[tuple[str, ...], tuple[UnknownValue, ...]]:
+    """Return the labels that are selected, and what was asked for and does not exist."""
+    wanted = frozenset(existing) if selection.participants is None else selection.participants
+    unknown = unknown_among("participant", wanted, existing)
     chosen = tuple(label for label in existing if label in wanted)
     if not chosen:
-        asked = ", ".join(f"{label} (nearest: {near})" if near else label for label, near in unknown.items())
+        asked = shorten(str(each).removeprefix("participant ") for each in unknown)
         raise SelectionError(
-            f"No participant has the label {asked or '(none given)'}. The data set has {_shorten(existing)}. "
+            f"No participant has the label {asked}. The data set has {shorten(existing)}. "
             "Give labels that exist, with or without sub-."
         )
-    return chosen, unknown
-
-
-def _nearest(label: str, existing: Iterable[str]) -> str | None:
-    """Return the existing label that resembles most, None when none does."""
-    return next(iter(difflib.get_close_matches(label, list(existing), n=1, cutoff=0.3)), None)
+    chosen = tuple(label for label in chosen if label not in selection.excluded)
+    if not chosen:
+        raise SelectionError("All participants are left out by --exclude-participant-label. Leave out fewer.")
+    return chosen, (*unknown, *unknown_among("participant to leave out", selection.excluded, existing))
 
 
 def _is_taken(file: FoundFile, selection: Selection) -> bool:
@@ -247,32 +280,13 @@ def _check_not_filtered_out(files: Iterable[FoundFile], selection: Selection) ->
         return
     suffixes = sorted({file.suffix for file in usable})
     sessions = sorted({file.entities["session"] for file in usable if "session" in file.entities})
-    asked = [f"suffixes {_shorten(sorted(selection.suffixes))}"]
+    asked = [f"suffixes {shorten(sorted(selection.suffixes))}"]
     if selection.sessions is not None:
-        near = {label: _nearest(label, sessions) for label in sorted(selection.sessions)}
+        near = {label: nearest(label, sessions) for label in sorted(selection.sessions)}
         labels = ", ".join(f"{label} (nearest: {n})" if n and n != label else label for label, n in near.items())
         asked.append(f"sessions {labels}")
     asked += [f"filter {each}" for each in selection.filters]
     raise SelectionError(
         f"No image is selected by the {' and '.join(asked)}. The selected participants have the suffixes "
-        f"{_shorten(suffixes)} and the sessions {_shorten(sessions)}. Change the filters."
+        f"{shorten(suffixes)} and the sessions {shorten(sessions)}. Change the filters."
     )
-
-
-def _tell_found(files: Iterable[FoundFile]) -> str:
-    """Say what a participant has instead of selected images."""
-    found = [file for file in files if file.suffix or file.refusal]
-    if not found:
-        return "no NIfTI image in its anat and dwi folders"
-    counts = Counter(file.suffix or "file with an unreadable name" for file in found)
-    sessions = sorted({file.entities["session"] for file in found if "session" in file.entities})
-    told = "found only " + ", ".join(f"{n} {suffix}" for suffix, n in sorted(counts.items()))
-    refused = next((f"; {file.path.name}: {file.refusal}" for file in found if file.refusal), "")
-    return told + (f" in the sessions {_shorten(sessions)}" if sessions else "") + refused
-
-
-def _shorten(labels: Iterable[str], most: int = 10) -> str:
-    """Join labels for a message, not more than ten of them."""
-    labels = list(labels)
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return (", ".join(labels[:most]) or "(none)") + more

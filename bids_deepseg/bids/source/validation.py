@@ -1,20 +1,25 @@
 """Check the selected part of a data set with the BIDS validator.
 
 Only the selected participants are shown to it, as links in a temporary folder: nothing is written into the data set,
-and the time does not grow with the participants that are not selected.
+and the time does not grow with the participants that are not selected. The validator would ask others for its newest
+version, for schemas that a data set names, and for files that are not here; it is started so that it cannot.
 """
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bids_deepseg.bids.source import offline
 
 VALIDATOR = "bids-validator-deno"
 
@@ -78,19 +83,56 @@ def validate_dataset(bids_dir: Path, subjects: Sequence[str], *, timeout_s: floa
         return _unavailable(
             command, f"The input was not validated: {VALIDATOR} is not installed. pip install {VALIDATOR}"
         )
-    with tempfile.TemporaryDirectory(prefix="bids_deepseg-validate-") as folder:
-        link_subset(bids_dir, subjects, Path(folder))
-        try:
-            run = subprocess.run(
-                [program, folder, "--format", "json"], capture_output=True, timeout=timeout_s, check=False
-            )
-            answer = json.loads(run.stdout)
+    try:
+        with _subset(bids_dir, subjects) as folder:
+            answer = _ask(program, folder, timeout_s)
             issues = answer["issues"]["issues"]
-        except subprocess.TimeoutExpired:
-            return _unavailable(command, f"The validation of the input was given up after {timeout_s:g} s.")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return _unavailable(command, f"The input was not validated: {VALIDATOR} gave no answer ({error!r}).")
+    except _NoSubsetError as error:
+        return _unavailable(
+            command,
+            f"The input was not validated: no folder with links to the selected participants could be made ({error}). "
+            "A folder for temporary files that allows links is expected: --work-dir.",
+        )
+    except subprocess.TimeoutExpired:
+        return _unavailable(command, f"The validation of the input was given up after {timeout_s:g} s.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _unavailable(command, f"The input was not validated: {VALIDATOR} gave no answer ({error!r}).")
     return _report(issues, answer["issues"].get("codeMessages", {}), command, json.dumps(answer, indent=2))
+
+
+class _NoSubsetError(Exception):
+    """The folder of links could not be made."""
+
+
+@contextmanager
+def _subset(bids_dir: Path, subjects: Sequence[str]) -> Iterator[Path]:
+    """Make a temporary folder of links to the selected participants.
+
+    Raises
+    ------
+    _NoSubsetError
+        If the drive is full or has no links, as exFAT and some network drives.
+    """
+    with ExitStack() as stack:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="bids_deepseg-validate-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+            link_subset(bids_dir, subjects, folder)
+        except OSError as error:
+            raise _NoSubsetError(error.strerror or str(error)) from error
+        yield folder
+
+
+def _ask(program: str, folder: Path, timeout_s: float) -> Any:
+    """Return the answer of the validator."""
+    run = subprocess.run(
+        [sys.executable, "-I", offline.__file__, program, folder, "--format", "json"],
+        env=offline.offline_environment(os.environ),
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return json.loads(run.stdout)
 
 
 def find_validator() -> str | None:

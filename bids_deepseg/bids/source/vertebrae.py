@@ -5,7 +5,6 @@ L5, 25 for S1, as the Spinal Cord Toolbox counts; other numbers are no level. Th
 vertebrae.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import read_numbers
 from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
@@ -69,7 +70,7 @@ class LevelFile:
     def sha256(self) -> str:
         """Return the checksum of the file, an empty text if it cannot be read."""
         try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+            return str(fingerprint(self.path)["SHA256"])
         except OSError:
             return ""
 
@@ -79,7 +80,7 @@ def find_level_file(image: BidsImage, places: Sequence[Place]) -> LevelFile | No
     for dataset, folder in places:
         for name in level_names(image):
             path = folder / name
-            if path.is_file() or path.is_symlink():
+            if leads_to_file(path) or is_link(path):
                 return LevelFile(dataset, name.as_posix(), path)
     return None
 
@@ -122,16 +123,16 @@ def read_levels(file: LevelFile, grid: Grid) -> NDArray[np.int16]:
     ImageError
         If it cannot be read, lies on another grid, or holds no level.
     """
-    with open_nifti(file.path) as nifti:
-        values = np.asarray(nifti.dataobj, np.float32)
-        affine = np.asarray(nifti.affine)
-    if values.size != np.prod(grid.shape) or not np.allclose(affine, grid.affine, atol=_AFFINE_TOLERANCE):
+    values, header = read_numbers(file.path, "The file of labels")
+    shape = tuple(n for axis, n in enumerate((*header.shape, 1)) if axis < 3 or n > 1)
+    if shape != grid.shape or not np.allclose(header.affine, grid.affine, atol=_AFFINE_TOLERANCE):
         raise ImageError(
             f"{file.path.name} lies on another grid than the image. Labels with the voxels and the affine of the image "
             "are expected. Resample them (nearest neighbour)."
         )
-    levels = np.rint(np.nan_to_num(values.reshape(grid.shape))).astype(np.int16)
-    levels[(levels < 1) | (levels > len(LEVEL_NAMES))] = 0
+    numbers = np.rint(values.reshape(grid.shape))
+    # Compared before they are cast, since 65537 would become 1.
+    levels = np.where((numbers >= 1) & (numbers <= len(LEVEL_NAMES)), numbers, 0).astype(np.int16)
     if not levels.any():
         raise ImageError(
             f"{file.path.name} holds no level. Numbers from 1 (C1) to {len(LEVEL_NAMES)} ({LEVEL_NAMES[-1]}) are "

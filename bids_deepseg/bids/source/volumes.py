@@ -8,7 +8,7 @@ say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bids_deepseg.bids.source.header import read_size
+from bids_deepseg.bids.source.header import is_complete, read_size
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.errors import ImageError
 
@@ -47,6 +47,8 @@ def is_series(image: BidsImage) -> bool:
 def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
     """Replace each anatomical series by its volumes, as images of their own.
 
+    A file that does not hold the volumes that its header announces stays one image, and is refused when it is read.
+
     Parameters
     ----------
     images : iterable of BidsImage
@@ -58,7 +60,9 @@ def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
 def _volumes_of(image: BidsImage) -> list[BidsImage]:
     """Return the volumes of a series, or the image itself."""
     n_volumes = _count_volumes(image)
-    return [replace(image, volume=number) for number in range(n_volumes)] if n_volumes > 1 else [image]
+    if n_volumes == 1 or not is_complete(image.path):
+        return [image]
+    return [replace(image, volume=number) for number in range(n_volumes)]
 
 
 def _count_volumes(image: BidsImage) -> int:

@@ -19,6 +19,7 @@ from bids_deepseg.methods.propseg.rasterisation import coverage
 from bids_deepseg.methods.propseg.refinement import refine
 from bids_deepseg.methods.propseg.start import Start, starts_in_image
 from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.wording import Measured
 
 #: Rounds of the deformation of the first tube, and displacement that ends them (spec of the reference method, 5.4).
 _START_ROUNDS, _START_ENOUGH_MM = 8, 0.05
@@ -126,9 +127,10 @@ def segment_propseg(
     starts = starts_in_image(field, parameters) if guide is None else starts_on(guide, parameters.radius_mm)
     tube = _best_tube(field, _first_tubes(field, starts, kind, parameters), kind, parameters, guide)
     seen = measure_rings(field, tube.points)
-    if np.nanmean(seen.agreement) < MIN_MEAN_AGREEMENT:
+    agreement = Measured(float(np.nanmean(seen.agreement)), MIN_MEAN_AGREEMENT)
+    if agreement < MIN_MEAN_AGREEMENT:
         raise CordNotFoundError(
-            f"PropSeg found no cord: only {np.nanmean(seen.agreement):.0%} of the rays of its tube see the contrast of "
+            f"PropSeg found no cord: only {agreement:.0%} of the rays of its tube see the contrast of "
             f"cord and fluid, {MIN_MEAN_AGREEMENT:.0%} are expected. Check that the contrast is the image's."
         )
     price = trade_off(float(np.nanmean(seen.contrast)), parameters)
@@ -192,7 +194,8 @@ def _best_tube(
     best = max(grown, key=lambda tube: tube.length_mm, default=None)
     needed = min(MIN_LENGTH_MM, length)
     if best is None or best.length_mm < needed:
-        found = "no place looks like one" if best is None else f"the longest tube has {best.length_mm:.0f} mm"
+        longest = Measured(0.0 if best is None else best.length_mm, round(needed))
+        found = "no place looks like one" if best is None else f"the longest tube has {longest:.0f} mm"
         raise CordNotFoundError(
             f"PropSeg found no cord: {found}, at least {needed:.0f} mm are expected. Check that the contrast (bright "
             "or dark fluid) is the image's, or give a centerline."

@@ -10,6 +10,7 @@ from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.methods.sct.crops import scale_to_byte, window_start
 from bids_deepseg.methods.sct.inference import ScaledPredictor
 from bids_deepseg.methods.sct.settings import DETECTION_THRESHOLD, MOST_MISSES
+from bids_deepseg.stages.wording import Measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,8 +170,9 @@ def _to_distances(heat: NDArray[np.float32]) -> Scan:
     counts = heat >= DETECTION_THRESHOLD
     responding = np.flatnonzero(counts.any((0, 1)))
     if len(responding) == 0:
+        largest = Measured(heat.max(), DETECTION_THRESHOLD)
         raise CordNotFoundError(
-            f"No cord was found: the detection network's largest answer is {heat.max():.2f}, at least "
+            f"No cord was found: the detection network's largest answer is {largest:.2f}, at least "
             f"{DETECTION_THRESHOLD} is expected in a slice with cord. Try another --centerline, and check the contrast "
             "and the orientation in the header."
         )

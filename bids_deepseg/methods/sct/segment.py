@@ -27,6 +27,7 @@ from bids_deepseg.methods.sct.result import SctResult, collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.metrics import measure_cord
+from bids_deepseg.stages.wording import Measured
 
 #: Receives the name and the result of each step.
 Observer = Callable[[str, Any], None]
@@ -163,7 +164,8 @@ def _binarise_and_clean(resampled: Volume, threshold: float, *, all_quirks: bool
 def _refuse_empty(data: NDArray[np.generic], threshold: float, values: Volume) -> None:
     """Raise an error if nothing is left."""
     if not data.any():
+        largest = Measured(values.data.max(), threshold)
         raise EmptyMaskError(
             f"A cord was found, but nothing of it is left above {threshold:g} (largest value: "
-            f"{values.data.max():.2f}). Look at the centerline and the contrast, and try a lower --threshold."
+            f"{largest:.2f}). Look at the centerline and the contrast, and try a lower --threshold."
         )

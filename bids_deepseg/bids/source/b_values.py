@@ -1,0 +1,92 @@
+"""Choose the volumes of a diffusion series by their b-values."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_deepseg.bids.source.inheritance import applicable_files
+from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import read_text
+
+#: Diffusion weighting in s/mm² up to which a volume counts as unweighted: some scanners write 5 for 0.
+MAX_B0 = 10.0
+
+#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and that is told.
+LOW_B = 50.0
+
+#: What counts as a number: Python would also take underscores and the digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+Note = tuple[str, str]
+
+
+def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, list[Note]]:
+    """Choose the volumes that are averaged.
+
+    Parameters
+    ----------
+    image : BidsImage
+        A diffusion series.
+    n_volumes : int
+        Its volumes.
+
+    Returns
+    -------
+    chosen : list of int
+        Their numbers, ascending.
+    used : str
+        The same in words.
+    notes : list of (str, str)
+        Code and message of what is to be known about it.
+
+    Raises
+    ------
+    ImageError
+        If the .bval file cannot be read or does not fit.
+    """
+    every = list(range(n_volumes))
+    paths = applicable_files(image, ".bval")
+    if not paths:
+        message = f"No .bval file was found, so the mean of all {n_volumes} volumes was segmented. Add the file."
+        return every, f"all {n_volumes} volumes", [("no-bval", message)]
+    b_values = _read_b_values(paths[-1])
+    if len(b_values) != n_volumes:
+        raise ImageError(
+            f"{paths[-1].name} lists {len(b_values)} values, {image.path.name} has {n_volumes} volumes. "
+            "One value per volume is expected. Correct the .bval file."
+        )
+    chosen = [int(index) for index in np.flatnonzero(b_values > MAX_B0)]
+    if not chosen:
+        message = f"No volume has b > {MAX_B0:g} s/mm², so the mean of all {n_volumes} volumes was segmented."
+        return every, f"all {n_volumes} volumes", [("no-weighted-volume", message)]
+    n_low = int((b_values[chosen] <= LOW_B).sum())
+    low = f"{n_low} of the {len(chosen)} averaged volumes have a b-value of at most {LOW_B:g} s/mm², hardly weighted."
+    return (
+        chosen,
+        f"{len(chosen)} of {n_volumes} volumes, b > {MAX_B0:g} s/mm²",
+        [("low-b-value", low)] if n_low else [],
+    )
+
+
+def _read_b_values(path: Path) -> NDArray[np.float64]:
+    """Read the numbers of a .bval file."""
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path.name} cannot be read: {error}. Numbers separated by spaces are expected.") from error
+    return np.array([_b_value(path, word) for word in text.split()], np.float64)
+
+
+def _b_value(path: Path, word: str) -> float:
+    """Return one b-value."""
+    value = float(word) if _NUMBER.fullmatch(word) else math.nan
+    if not 0 <= value < math.inf:
+        raise ImageError(
+            f"{path.name} cannot be read: {word[:40]!r} is no b-value. Numbers from 0 in s/mm², such as 0 1000 1000, "
+            "separated by spaces, are expected. Correct the .bval file."
+        )
+    return value
