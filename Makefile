@@ -1,5 +1,5 @@
 # A developer's day. `make` alone lists what there is.
-.PHONY: help setup lint types test test-all docs container
+.PHONY: help setup lint types test test-all docs pictures container
 
 BIN := .venv/bin
 
@@ -29,6 +29,9 @@ test-all:  ## all tests; those on real images are skipped where the images are a
 
 docs:  ## build the documentation in build/site
 	$(BIN)/mkdocs build --strict
+
+pictures:  ## make the pictures of the documentation (needs Chromium)
+	$(BIN)/python docs/pictures.py
 
 container:  ## build the image and segment the example in it
 	docker build -t bids_deepseg .

@@ -19,4 +19,4 @@ def test_the_long_names_are_those_of_pybids():
     known = {entity.name for entity in Config.load("bids").entities.values()}
     known |= {entity.name for entity in Config.load("derivatives").entities.values()}
     # pybids has no name for these.
-    assert set(ENTITIES.values()) - known == {"segmentation", "hemi", "split", "scale"}
+    assert set(ENTITIES.values()) - known == {"split", "scale"}
