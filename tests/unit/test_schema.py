@@ -1,4 +1,4 @@
-"""The package's own table of entities agrees with the schema of the standard, which takes too long to load for --help."""
+"""The package's own table of entities agrees with the schema of the standard, which is too slow to load for --help."""
 
 from bids.layout import Config
 from bidsschematools.schema import load_schema
