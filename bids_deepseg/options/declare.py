@@ -13,6 +13,7 @@ they are joined by ``|``, and a later one wins. A field whose default factory is
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import partial
@@ -37,7 +38,7 @@ class Option:
         First the name that is shown and that is the key in TOML, then other names. A name without ``-`` is a
         positional word.
     help : str
-        What it does, with words in backquotes where they are code; empty if the help has no line of it.
+        What it does, in Markdown with links as from ``docs/``; empty if the help has no line of it.
     group : str
         Heading in the help, of :data:`GROUPS`.
     count : str
@@ -49,7 +50,7 @@ class Option:
     choices : tuple of str
         Words that are allowed, empty for any.
     default : str
-        What holds without the option, for the help; empty where the help says it already or nothing needs to be said.
+        What holds without the option, in Markdown; empty where the help says it already or nothing needs to be said.
     more : str
         Markdown that follows the help in ``docs/usage.md``.
     repeatable : bool
@@ -98,7 +99,8 @@ class Option:
     @property
     def text(self) -> str:
         """What it does and its default, without markup."""
-        return (f"{self.help} (default: {self.default})" if self.default else self.help).replace("`", "")
+        text = f"{self.help} (default: {self.default})" if self.default else self.help
+        return re.sub(r"\[(.+?)\]\(.+?\)", r"\1", text).replace("`", "")
 
 
 def option(*names: str, help: str = "", written: bool = True, **more: Any) -> dict[str, Option]:  # noqa: A002 - argparse's

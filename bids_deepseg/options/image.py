@@ -137,7 +137,12 @@ class ImageOptions:
     )
     debug: bool = field(
         default=False,
-        metadata=switch("--debug", group="other", help="show where errors happen in the code, keep temporary files"),
+        metadata=switch(
+            "--debug",
+            group="other",
+            help="show where errors happen in the code, keep temporary files",
+            more="Crash files then hold the traceback of every error.",
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -74,7 +74,7 @@ class MethodSettings:
             "--task",
             choices=TASK_NAMES,
             help=f"what to segment beside the cord and inside of it: nothing (`cord`, the default), {_STRUCTURES}",
-            more="See [tasks](tasks.md).",
+            more="Lesions need published networks. See [tasks](tasks.md).",
         ),
     )
     centerline: str = field(
@@ -196,8 +196,7 @@ class MethodSettings:
             metavar="DIR",
             read=existing_corrections,
             help="folder with masks and centerlines that were corrected by hand; each replaces the automatic one of "
-            "its image (docs/corrections.md)",
-            more="See [corrections](corrections.md).",
+            "its image ([docs/corrections.md](corrections.md))",
         ),
     )
 

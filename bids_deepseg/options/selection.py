@@ -113,7 +113,8 @@ class SelectionOptions(ImageOptions):
             metavar="DIR",
             help="folder of pybids' index of the data set, made if it is not there; quicker where listing folders is "
             "slow",
-            more="A dry run makes none. What was added to the data set later is not in it.",
+            more="It pays only where pybids has an index already. A dry run makes none. What was added to the data set "
+            "later is not in it.",
         ),
     )
     reset_database: bool = field(
@@ -127,8 +128,8 @@ class SelectionOptions(ImageOptions):
             choices=("warn", "error", "off"),
             help="what to do about an invalid data set: warn, end with code 16, or do not validate",
             default="`warn`",
-            more="Only the selected participants are validated. With `error`, a data set that cannot be validated "
-            "ends the run as well.",
+            more="The BIDS validator looks at the selected participants only. With `error`, a data set that cannot be "
+            "validated ends the run as well.",
         )
         | switch(
             *("--skip-bids-validation", "--skip-bids-validator"),
