@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bids_deepseg.errors import UsageError
 
-_Options = TypeVar("_Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Options = TypeVar("_Options", bound="DataclassInstance")
 
 #: Headings of the help, in its order.
 GROUPS = ("image", "selection", "reading", "method", "validation", "resources", "running", "outputs", "other")
@@ -66,7 +69,7 @@ class Option:
     """
 
     names: tuple[str, ...]
-    help: str
+    help: str = ""
     group: str = ""
     count: str = "one"
     kind: Callable[[str], Any] = str
@@ -103,19 +106,19 @@ class Option:
         return re.sub(r"\[(.+?)\]\(.+?\)", r"\1", text).replace("`", "")
 
 
-def option(*names: str, help: str = "", written: bool = True, **more: Any) -> dict[str, Option]:  # noqa: A002 - argparse's
+def option(*names: str, written: bool = True, **more: Any) -> dict[str, Option]:
     """Return the metadata of a field that is set by an option with values.
 
     Parameters
     ----------
-    *names, help, **more
+    *names, **more
         Attributes of :class:`Option`.
     written : bool, optional
         Whether a configuration file that is written has this option.
     """
     more.setdefault("read", tuple if more.get("count") == "many" else _same)
     more.setdefault("write", as_toml if written else None)
-    return {names[0]: Option(names=names, help=help, **more)}
+    return {names[0]: Option(names=names, **more)}
 
 
 def switch(*names: str, value: Any = True, written: bool = True, **more: Any) -> dict[str, Option]:
@@ -173,7 +176,7 @@ def positionals_of(declared: Any) -> tuple[Option, ...]:
     return tuple(each for _, options in fields_of(declared) for each in options if each.is_positional)
 
 
-def build(declared: Callable[..., _Options], given: Mapping[str, Any]) -> _Options:
+def build(declared: type[_Options], given: Mapping[str, Any]) -> _Options:
     """Make an object of a class of options from the values of the parser.
 
     Parameters
@@ -189,7 +192,7 @@ def build(declared: Callable[..., _Options], given: Mapping[str, Any]) -> _Optio
         If a value is wrong, or values contradict each other.
     """
     values: dict[str, Any] = {}
-    for field in fields(declared):  # type: ignore[arg-type]  # a class of options is a dataclass
+    for field in fields(declared):
         nested = _nested(field)
         if nested is not None:
             values[field.name] = build(nested, given)

@@ -90,7 +90,7 @@ def _settings_of(option: Option) -> dict[str, Any]:
         return {"action": "count" if option.repeatable else "store_true"}
     settings: dict[str, Any] = {"type": option.kind, "metavar": option.metavar, "choices": option.choices or None}
     if option.count == "many":
-        settings |= {"nargs": "+"} if option.is_positional else {"nargs": "+", "action": "extend"}
+        settings |= {"nargs": "+", "action": "store" if option.is_positional else "extend"}
     return settings
 
 
