@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume

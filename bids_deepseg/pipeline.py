@@ -15,7 +15,8 @@ from bids_deepseg.networks.ensemble import with_ensemble
 from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.networks.view import with_view
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 from bids_deepseg.rescue.search import Try
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import BidsDeepsegError, UsageError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
-from bids_deepseg.options.run import CONTRASTS
+from bids_deepseg.options.image import CONTRASTS
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine

@@ -74,17 +74,17 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="NIfTI image")
     parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
     parser.add_argument("--points", type=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask")
-    found = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.source.given_centerline import read_centerline  # noqa: PLC0415
     from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
-    image = _read(found.image)
-    points = read_centerline(found.points, image.grid) if found.points else None
-    name = points_name(found.image)
-    page = render_viewer(image, found.image.name, file_name=name, version=__version__, points_mm=points)
-    target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
+    image = _read(arguments.image)
+    points = read_centerline(arguments.points, image.grid) if arguments.points else None
+    name = points_name(arguments.image)
+    page = render_viewer(image, arguments.image.name, file_name=name, version=__version__, points_mm=points)
+    target = arguments.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
     write_files([(target, lambda stream: stream.write(page.encode()))])
     say(f"Wrote {target}. Open it in a browser, click the cord and save the points as {name}.")

@@ -1,7 +1,7 @@
 """Describe the models of the method that the settings choose; a plan needs no more, so nothing large is loaded."""
 
 from bids_deepseg.networks.specs import ModelIdentity
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 
 
 def identify_method(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:

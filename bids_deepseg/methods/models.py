@@ -9,7 +9,7 @@ from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_publ
 from bids_deepseg.networks.loading import Models, load_own
 from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec, read_bounded
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 
 #: Own networks by the kernel of the segmentation.
 _SEGMENTERS = {"2d": "segmentation", "3d": "segmentation3d"}

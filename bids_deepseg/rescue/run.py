@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume

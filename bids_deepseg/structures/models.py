@@ -7,7 +7,7 @@ from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import StructureModel, load_own
 from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec, read_bounded
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.structures.tasks import Task, task_of
 
 

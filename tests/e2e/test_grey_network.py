@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
 from bids_deepseg.structures.models import load_structure_model

@@ -12,7 +12,8 @@ from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.ensemble import Ensemble
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import KnownModel
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 from bids_deepseg.pipeline import segment
 from bids_deepseg.rescue import Rescued, Try, all_attempts, rescue
 from bids_deepseg.rescue.images import denoised, evened

@@ -27,7 +27,8 @@ from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 from bids_deepseg.rescue.run import segment_or_rescue
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from bids_deepseg.errors import ImageError, MemoryBudgetError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
 from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.networks.specs import ModelIdentity, contrast_of_suffix
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.options.run import RunOptions
-from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.structures.tasks import task_of
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
 from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.settings import Guide
 from bids_deepseg.pipeline import Observer, Segmentation
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import centerline_mask
