@@ -28,8 +28,9 @@ from suite.sources import Source, all_sources
 from bids_deepseg.errors import SegmentationError
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.rescue.run import segment_or_rescue
+from bids_deepseg.stages.guide import Guide
 
 #: Dice below which the first method failed, and the one that a rescued image is to reach.
 FAILED, RESCUED = 0.85, 0.85

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.stages.guide import Guide
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume
     from bids_deepseg.methods.loaded import LoadedMethod
     from bids_deepseg.networks.loading import StructureModel
     from bids_deepseg.networks.specs import ModelIdentity
-    from bids_deepseg.pipeline import Observer, Segmentation
+    from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 
 class Engine(Protocol):
@@ -68,7 +69,7 @@ class NetworkEngine:
         """Describe the network of the task without loading TensorFlow, and compare its weights with their checksum."""
         from bids_deepseg.structures.models import identify_structure_models  # noqa: PLC0415 - loads numpy
 
-        return identify_structure_models(self.settings, contrast)
+        return identify_structure_models(self.settings.task, self.settings.weights_dir, contrast)
 
     def load(self) -> "Callable[[str | None], LoadedMethod]":
         """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
@@ -80,7 +81,7 @@ class NetworkEngine:
         """Load the network of the task; imports TensorFlow."""
         from bids_deepseg.structures.models import load_structure_model  # noqa: PLC0415 - loads numpy
 
-        return load_structure_model(self.settings, contrast)
+        return load_structure_model(self.settings.task, self.settings.weights_dir, contrast)
 
     def segment(
         self, volume: "Volume", models: "Callable[[str | None], LoadedMethod]", *, guide: Guide, observer: "Observer"

@@ -1,94 +1,32 @@
 """Segment one image: the whole method on one screen."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from bids_deepseg.errors import UsageError, error_context
-from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends
 from bids_deepseg.methods.optic.centerline import svm_centerline
-from bids_deepseg.networks.ensemble import with_ensemble
 from bids_deepseg.networks.loading import Models, StructureModel
-from bids_deepseg.networks.specs import ModelIdentity
-from bids_deepseg.networks.view import with_view
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.rescue.search import Try
+from bids_deepseg.networks.variants import with_variants
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline
-from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
+from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.heatmap import Heatmap, detect_cord
 from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
-from bids_deepseg.stages.metrics import CordMetrics, measure_cord
+from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
-from bids_deepseg.stages.structure import Structure
+from bids_deepseg.stages.segmentation import CanonicalResult, Observer, Segmentation
 from bids_deepseg.structures.find import find_structure
 
 _DEFAULT = MethodSettings()
 _UNGUIDED = Guide()
-
-#: Receives the name and the result of each stage.
-Observer = Callable[[str, Any], None]
-
-__all__ = ["Guide", "MethodSettings", "Models", "Segmentation", "Try", "segment"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
-    """The result for one image, on its native grid.
-
-    Attributes
-    ----------
-    probability : Volume
-        float32 probability of cord in [0, 1], calibrated.
-    mask : Volume
-        uint8, 1 in the cord.
-    centerline : Centerline
-        Course of the cord; its coordinates in mm are ``centerline.xyz``.
-    centerline_mask : Volume
-        uint8, one voxel per slice of the centerline.
-    metrics : CordMetrics
-        Measures per slice.
-    findings : tuple of Finding
-        What speaks against the result, that of the structure included.
-    structure : Structure or None
-        What the task found inside of the cord.
-    score : float
-        How much speaks for the result by the judge, in [0, 1]: the order among results of the same verdict.
-    tries : tuple of Try
-        Methods that were tried, where the first one was not content to the judge; empty if none but it.
-    models : tuple of ModelIdentity
-        Models of the result, where they are others than the settings ask for; empty if they are these.
-    """
-
-    probability: Volume
-    mask: Volume
-    centerline: Centerline
-    centerline_mask: Volume
-    metrics: CordMetrics
-    findings: tuple[Finding, ...]
-    structure: Structure | None = None
-    score: float = 1.0
-    tries: tuple[Try, ...] = ()
-    models: tuple[ModelIdentity, ...] = ()
-
-    def __post_init__(self) -> None:
-        grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)
-        if any(grid is not grids[0] for grid in grids):
-            raise ValueError("Probability, mask and centerline must share the native grid.")
-        if self.mask.data.max() > 1 or self.probability.data.min() < 0 or self.probability.data.max() > 1:
-            raise ValueError("The mask must hold 0 and 1 and the probability values in [0, 1].")
-
-    @property
-    def verdict(self) -> Verdict:
-        """Worst severity of the findings: pass, warn or fail."""
-        return verdict_of(self.findings)
 
 
 def segment(
@@ -129,10 +67,7 @@ def segment(
         If the settings ask for a centerline from a file and none was given.
     """
     notify = observer or (lambda _name, _result: None)
-    if settings.ensemble:
-        models = with_ensemble(models)
-    if settings.view != 1:
-        models = with_view(models, settings.view)
+    models = with_variants(models, ensemble=settings.ensemble, view=settings.view)
     spec = models.segmenter
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
@@ -163,15 +98,8 @@ def segment(
         threshold=fraction_threshold(models, settings),
     )
     judgement = judge_evidence(evidence)
-    return Segmentation(
-        probability=reorient_onto(calibrated(fraction, models), volume.grid),
-        mask=reorient_onto(mask.volume, volume.grid),
-        centerline=course,
-        centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), volume.grid),
-        metrics=metrics,
-        findings=(*notes, *judgement.findings),
-        score=judgement.score,
-    )
+    found = CanonicalResult(calibrated(fraction, models), mask.volume, course, metrics)
+    return found.onto(volume.grid, (*notes, *judgement.findings), score=judgement.score)
 
 
 def find_centerline(

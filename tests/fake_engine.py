@@ -12,8 +12,9 @@ import numpy as np
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import Models, StructureModel
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.guide import Guide
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, front_part, grid_of, tube
 
 SPEC = SimpleNamespace(

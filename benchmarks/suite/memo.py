@@ -16,8 +16,9 @@ from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import ModelSpec, read_spec
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.pipeline import Segmentation
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Segmentation
 
 
 class NotRememberedError(Exception):

@@ -16,9 +16,11 @@ from bids_deepseg.methods.sct.settings import Contrast, Kernel, Quirks, SctSetti
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.published.specs import find_file, published_spec, read_bounded
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.pipeline import Observer, Segmentation, segment
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.findings import Finding
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 _BRAINS = {"auto": None, "yes": True, "no": False}
 

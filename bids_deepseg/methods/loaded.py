@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.settings import Guide
-from bids_deepseg.pipeline import Observer, Segmentation
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 #: Segments an image with what was loaded.
 Segment = Callable[[Volume, Guide, Observer], Segmentation]

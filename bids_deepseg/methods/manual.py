@@ -7,13 +7,14 @@ import numpy as np
 
 from bids_deepseg.errors import error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
-from bids_deepseg.pipeline import Segmentation
+from bids_deepseg.judge.slices import judge
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import centerline_mask
-from bids_deepseg.stages.findings import Finding, judge
+from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.mask import raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
+from bids_deepseg.stages.segmentation import Segmentation
 
 
 def result_of_mask(mask: Volume, facts: dict[str, str]) -> Segmentation:

@@ -29,6 +29,28 @@ class Predictor(Protocol):
         ...
 
 
+class ScaledPredictor(Protocol):
+    """A network that brings values of 0..255 to its own scale; a published network is one."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Voxels of a patch: two numbers, three for a 3D network."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which the reference keeps a voxel."""
+        ...
+
+    def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Bring values to the scale of the network."""
+        ...
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches (N, ...) to probabilities of the same shape."""
+        ...
+
+
 class LinearDetector(Protocol):
     """A linear detector of the cord on the HOG descriptor."""
 

@@ -1,4 +1,4 @@
-"""State how images are segmented: the settings of the method, and what is known of one image.
+"""State how images are segmented: the settings of the method.
 
 The settings travel from the command line to the engine and from there into every stage, into the stamp that decides on
 a second run, into the sidecars and into the methods text.
@@ -7,14 +7,9 @@ a second run, into the sidecars and into the methods text.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CENTERLINES = ("cnn", "svm", "file", "viewer")
 KERNELS = ("2d", "3d")
@@ -200,19 +195,3 @@ def default_facts() -> Mapping[str, str | None]:
     """Return the defaults of the settings that change results."""
     defaults = MethodSettings()
     return {field.name: getattr(defaults, field.name) for field in fields(defaults) if field.name not in _PATHS}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Guide:
-    """What is known of one image beside its voxels.
-
-    Attributes
-    ----------
-    contrast : str or None
-        t1, t2, t2s or dwi; None if unknown. Only methods with models per contrast need it.
-    points_mm : (N, 3) float array or None
-        Points of a given centerline in RAS+ mm.
-    """
-
-    contrast: str | None = None
-    points_mm: "NDArray[np.float64] | None" = None

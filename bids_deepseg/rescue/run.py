@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.stages.guide import Guide
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume
-    from bids_deepseg.pipeline import Observer, Segmentation
     from bids_deepseg.rescue import Attempt, Rescued
+    from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 logger = logging.getLogger(__name__)
 

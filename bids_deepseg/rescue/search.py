@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
 from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
+from bids_deepseg.stages.segmentation import Try
 
 #: Name of the first try, by the settings of the run.
 FIRST = "as asked for"
@@ -51,31 +52,6 @@ class Judged(Protocol):
 
 
 Result = TypeVar("Result", bound=Judged)
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One method and what came of it.
-
-    Attributes
-    ----------
-    name : str
-        The method.
-    verdict : str
-        pass, warn or fail, or the status of the error that ended it, such as ``cord-not-found``.
-    score : float or None
-        That of the judge; None without result.
-    reasons : tuple of str
-        Codes of what spoke against it, or the message of the error.
-    kept : bool
-        Whether this is the result.
-    """
-
-    name: str
-    verdict: str
-    score: float | None
-    reasons: tuple[str, ...]
-    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.judge.certainty import dice
 from bids_deepseg.networks.keras_predictor import KerasPredictor
 from bids_deepseg.networks.specs import ModelSpec
 from bids_deepseg.stages.centerline import Centerline
@@ -112,13 +113,13 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
     found = native >= predictor.threshold
     figures = {
         "slices": float(len(line.k)),
-        "dice": _dice(found, truth),
-        "dice_worst_slice": min(_dice(found[..., k], truth[..., k]) for k in range(len(line.k))),
+        "dice": dice(found, truth),
+        "dice_worst_slice": min(dice(found[..., k], truth[..., k]) for k in range(len(line.k))),
         "area_bias_percent": _area_bias_percent(found, truth),
         "calibration_error": calibration_error(native, truth, image.grid.zooms[:2]),
     }
     for threshold in THRESHOLDS:
-        figures[f"dice_threshold_{threshold}"] = _dice(native >= threshold, truth)
+        figures[f"dice_threshold_{threshold}"] = dice(native >= threshold, truth)
         figures[f"area_bias_percent_threshold_{threshold}"] = _area_bias_percent(native >= threshold, truth)
     for exponent in EXPONENTS:
         sharp = sharpen(native, exponent)
@@ -210,9 +211,3 @@ def _manual_line(grid: Grid, mask: NDArray[np.bool_]) -> Centerline:
     k = np.flatnonzero(mask.any((0, 1)))
     ij = np.array([np.argwhere(mask[..., index]).mean(0) for index in k])
     return Centerline(ij, k, grid, np.ones(len(k)), 0.0)
-
-
-def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Return the Dice coefficient of two masks, 1 where both are empty."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * float((found & truth).sum()) / total if total else 1.0

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.networks.ensemble import Ensemble
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import KnownModel
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.networks.variants import Ensemble
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.pipeline import segment
-from bids_deepseg.rescue import Rescued, Try, all_attempts, rescue
+from bids_deepseg.rescue import Rescued, all_attempts, rescue
 from bids_deepseg.rescue.images import denoised, evened
 from bids_deepseg.rescue.run import segment_or_rescue, with_notes
 from bids_deepseg.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
 from bids_deepseg.stages.findings import Finding, verdict_of
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Try
 from tests.fake_engine import FakeEngine
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 

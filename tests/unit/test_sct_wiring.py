@@ -12,7 +12,8 @@ from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
 from bids_deepseg.options.settings import MethodSettings
-from bids_deepseg.pipeline import Guide, Segmentation
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Segmentation
 from tests.fake_engine import write_dataset
 from tests.phantoms import grid_of
 from tests.scaled_predictors import ScaledFake

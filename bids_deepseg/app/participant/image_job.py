@@ -27,12 +27,13 @@ from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import error_context
 from bids_deepseg.execution import Job
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.rescue.run import segment_or_rescue
+from bids_deepseg.stages.guide import Guide
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.loading import StructureModel
-    from bids_deepseg.pipeline import Segmentation
+    from bids_deepseg.stages.segmentation import Segmentation
 
 logger = logging.getLogger(__name__)
 

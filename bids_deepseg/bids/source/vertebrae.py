@@ -155,7 +155,7 @@ def levels_of_slices(levels: NDArray[np.int16], mask: Volume) -> NDArray[np.floa
     (N,) float array
         One number per native slice along the axis closest to inferior-superior, NaN without level.
     """
-    axis = next(axis for axis, code in enumerate(mask.grid.axcodes) if code in "SI")
+    axis = mask.grid.slice_axis
     inside = np.moveaxis(np.where(mask.data > 0, levels, 0), axis, 0)
     return np.array(
         [

@@ -12,15 +12,16 @@ from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
 from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.pipeline import Observer, Segmentation
+from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import centerline_mask
 from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
+from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 #: Share of a voxel inside of the tube from which it is cord.
 _HALF = 0.5

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_published_model
-from bids_deepseg.methods.sct.inference import ScaledPredictor
 from bids_deepseg.methods.sct.settings import SctSettings
+from bids_deepseg.networks.predictor import ScaledPredictor
 from bids_deepseg.networks.published.predictor import load_published
 from bids_deepseg.networks.published.specs import published_spec
 from bids_deepseg.stages.findings import Finding

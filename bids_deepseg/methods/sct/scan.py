@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
-from bids_deepseg.methods.sct.crops import scale_to_byte, window_start
-from bids_deepseg.methods.sct.inference import ScaledPredictor
+from bids_deepseg.methods.sct.inference import scale_to_byte
 from bids_deepseg.methods.sct.settings import DETECTION_THRESHOLD, MOST_MISSES
+from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.stages.crops import window_start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +81,7 @@ def scan_slices(data: NDArray[np.float32], detector: ScaledPredictor, *, brain: 
     return _to_distances(heat)
 
 
-def pad_to_tiles(data: NDArray[np.float32], tile: tuple[int, int], *, drop_anterior_rest: bool) -> NDArray[np.float32]:
+def pad_to_tiles(data: NDArray[np.float32], tile: tuple[int, ...], *, drop_anterior_rest: bool) -> NDArray[np.float32]:
     """Add zeros at the ends of both in-plane axes up to a multiple of the tile.
 
     With ``drop_anterior_rest`` an image of more than one tile from posterior to anterior loses there what is beyond

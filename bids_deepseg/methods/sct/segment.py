@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
+from bids_deepseg.geometry.half_mm import resample, working_grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence
 from bids_deepseg.methods.sct.centerlines import (
@@ -18,14 +19,14 @@ from bids_deepseg.methods.sct.centerlines import (
     to_centerline,
 )
 from bids_deepseg.methods.sct.cleanup import clean_slices
-from bids_deepseg.methods.sct.crops import Crops, cut_crops, paste_crops, scale_to_byte
-from bids_deepseg.methods.sct.inference import predict_blocks, predict_isotropic, predict_slices
+from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
-from bids_deepseg.methods.sct.resolution import resample, working_grid
 from bids_deepseg.methods.sct.result import SctResult, collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
+from bids_deepseg.networks.batches import predict_blocks
 from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.crops import Crops, cut_crops, paste_crops
 from bids_deepseg.stages.metrics import measure_cord
 
 #: Receives the name and the result of each step.
