@@ -1,22 +1,24 @@
 """Segment one image: the whole method on one screen."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from bids_deepseg.errors import UsageError, error_context
+from bids_deepseg.errors import error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends
-from bids_deepseg.methods.optic.centerline import svm_centerline
+from bids_deepseg.methods.centerlines import CENTERLINES
+from bids_deepseg.methods.method import Method, Segmenter
+from bids_deepseg.methods.models import identify_models, load_all
 from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
-from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.centerline import Centerline
+from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.heatmap import Heatmap, detect_cord
 from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import measure_cord
@@ -72,7 +74,9 @@ def segment(
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
         notify("canonical", canonical)
-    centerline, heatmap = find_centerline(canonical, models, settings=settings, guide=guide, notify=notify)
+    way = CENTERLINES[settings.centerline]
+    centerline, heatmap = way.find(canonical, models, settings, guide, notify)
+    notify("centerline", centerline)
     with error_context(stage="patches"):
         patches = extract_patches(canonical, centerline, patch_shape=spec.patch_shape, zoom_mm=spec.zoom_mm)
         notify("patches", patches)
@@ -89,8 +93,7 @@ def segment(
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, fraction, volume.grid)
         notify("metrics", metrics)
-    # A method without a rule for slices without cord cannot say where the cord ends.
-    course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
+    course, notes = (centerline, ()) if way.knows_ends else judge_uncertain_ends(centerline, mask)
     spread = probability_on(answers.spread, canonical.grid)
     evidence = Evidence(
         *(canonical, mask, fraction, course, metrics, heatmap, spread),
@@ -100,43 +103,6 @@ def segment(
     judgement = judge_evidence(evidence)
     found = CanonicalResult(calibrated(fraction, models), mask.volume, course, metrics)
     return found.onto(volume.grid, (*notes, *judgement.findings), score=judgement.score)
-
-
-def find_centerline(
-    canonical: Volume, models: Models, *, settings: MethodSettings, guide: Guide, notify: Observer
-) -> tuple[Centerline, Heatmap | None]:
-    """Find the centerline in the way that the settings ask for; parameters and errors as for :func:`segment`.
-
-    Returns
-    -------
-    centerline : Centerline
-        The course of the cord.
-    heatmap : Heatmap or None
-        What the detection network saw, if it was asked.
-    """
-    heatmap: Heatmap | None = None
-    if settings.centerline == "svm":
-        with error_context(stage="centerline"):
-            if models.linear is None:
-                raise ValueError("The models hold no linear detector.")
-            centerline = svm_centerline(canonical, models.linear)
-    elif settings.centerline in ("file", "viewer"):
-        with error_context(stage="centerline"):
-            if guide.points_mm is None:
-                raise UsageError("No centerline was given. Give its file with --centerline-file.")
-            centerline = centerline_from_points(guide.points_mm, canonical.grid)
-    else:
-        with error_context(stage="heatmap"):
-            if models.detector is None:
-                raise ValueError("The models hold no detection network.")
-            scale = standardiser(canonical.data, models.detector_scale)
-            heatmap = detect_cord(canonical, models.detector, standardise=scale)
-            notify("heatmap", heatmap)
-        with error_context(stage="centerline"):
-            smoothness = DEFAULT_SMOOTHNESS if settings.smoothness is None else settings.smoothness
-            centerline = trace_centerline(heatmap, smoothness=smoothness, only_cord=settings.brain == "no")
-    notify("centerline", centerline)
-    return centerline, heatmap
 
 
 def make_mask(fraction: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
@@ -192,3 +158,29 @@ def add_structure(
         if observer is not None:
             observer("structure", structure)
     return replace(segmentation, structure=structure, findings=(*segmentation.findings, *structure.findings))
+
+
+def with_models(settings: MethodSettings, models: Models) -> Segmenter:
+    """Return the default method with its models."""
+
+    def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
+        found = segment(volume, models, settings=settings, guide=guide, observer=observer)
+        if settings.weights == "own" or models.segmenter_scale is not None:
+            return found
+        message = (
+            "The folder of published networks has no 2D segmentation network of this contrast, so that of this package "
+            "gave the probability."
+        )
+        return replace(found, findings=(*found.findings, Finding("segmentation-own", "info", message)))
+
+    return run
+
+
+def _load(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
+    """Load the models of all contrasts; imports TensorFlow."""
+    models_of = load_all(settings)
+    return lambda contrast: with_models(settings, models_of(contrast))
+
+
+#: Entry in the table of methods.
+METHOD = Method(identify_models, _load)

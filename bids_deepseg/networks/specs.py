@@ -159,6 +159,19 @@ def model_specs() -> tuple[ModelSpec, ...]:
     return tuple(read_spec(name) for name in MODEL_NAMES)
 
 
+def checked_spec(name: str) -> ModelSpec:
+    """Read the description of one of the package's networks, and compare its weights with their checksum.
+
+    Raises
+    ------
+    NetworkError
+        If one of them is missing or changed.
+    """
+    spec = read_spec(name)
+    check_weights(spec)
+    return spec
+
+
 def check_weights(spec: ModelSpec) -> None:
     """Compare a weights file with its checksum.
 

@@ -1,12 +1,11 @@
 """Choose the network of a task beside the cord: by its checksum, and loaded."""
 
-import hashlib
 from pathlib import Path
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import StructureModel, load_own
-from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec, read_bounded
-from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
+from bids_deepseg.networks.published.specs import FoundFile, find_file, published_spec
+from bids_deepseg.networks.specs import ModelIdentity, checked_spec
 from bids_deepseg.structures.tasks import Task, task_of
 
 
@@ -36,12 +35,8 @@ def identify_structure_models(task_name: str, folder: Path | None, contrast: str
     if task is None:
         return ()
     if folder is None:
-        spec = read_spec(_own_name(task))
-        check_weights(spec)
-        return (spec,)
-    path, published = _published(folder, task, contrast)
-    sha256 = hashlib.sha256(read_bounded(path)).hexdigest()
-    return (KnownModel(published.name, published.contrast, published.threshold, sha256),)
+        return (checked_spec(_own_name(task)),)
+    return (_published(folder, task, contrast).identity(),)
 
 
 def load_structure_model(task_name: str, folder: Path | None, contrast: str | None) -> StructureModel | None:
@@ -53,8 +48,8 @@ def load_structure_model(task_name: str, folder: Path | None, contrast: str | No
         return StructureModel(load_own(_own_name(task)), _own_name(task))
     from bids_deepseg.networks.published.predictor import load_published  # noqa: PLC0415 - loads h5py
 
-    path, published = _published(folder, task, contrast)
-    return StructureModel(load_published(path.parent, published.name), published.name, is_published=True)
+    spec = _published(folder, task, contrast).spec
+    return StructureModel(load_published(folder, spec.name), spec.name, is_published=True)
 
 
 def _own_name(task: Task) -> str:
@@ -67,7 +62,7 @@ def _own_name(task: Task) -> str:
     return task.own_network
 
 
-def _published(folder: Path, task: Task, contrast: str | None) -> tuple[Path, PublishedSpec]:
+def _published(folder: Path, task: Task, contrast: str | None) -> FoundFile:
     """Return the first published network of a task that the folder holds, after its content was compared."""
     names = task.published_for(contrast)
     if not names:
@@ -84,7 +79,7 @@ def _published(folder: Path, task: Task, contrast: str | None) -> tuple[Path, Pu
                 "See 'bids_deepseg weights check'."
             )
         if found.path is not None:
-            return found.path, found.spec
+            return found
     files = " or ".join(published_spec(name).filenames[0] for name in names)
     raise NetworkError(
         f"--task {task.name} with --weights sct needs {files}, which {folder} does not hold. "

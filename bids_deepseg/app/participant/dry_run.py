@@ -10,13 +10,13 @@ from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
-from bids_deepseg.app.participant.planning import plan_images, recorded_contrast, refuse_too_large, wanted_products
+from bids_deepseg.app.participant.known import KnownImage
+from bids_deepseg.app.participant.planning import plan_images, refuse_too_large, request_of
 from bids_deepseg.app.participant.progress import duration
 from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.naming import derivative_names, find_collisions, sidecar_name
-from bids_deepseg.bids.source.corrections import find_correction
 from bids_deepseg.bids.source.header import read_size
 from bids_deepseg.bids.source.query import BidsImage, QueryResult
 from bids_deepseg.engine import Engine
@@ -110,53 +110,46 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     collisions = find_collisions(found.images)
     usable = [image for image in found.images if image not in collisions]
     plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
-    refused = {image: str(error) for image, error in collisions.items()}
-    refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
-    images = [_refused(options, image, reason) for image, reason in refused.items()]
+    request = request_of(options, engine)
+    images = [_refused(request.look_up(image), str(error)) for image, error in collisions.items()]
+    images += [_refused(outcome.job.payload, outcome.error.message) for outcome in too_large if outcome.error]
     images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
     for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
-        images += [_unchanged(options, plan, job.payload, action) for job in jobs]
+        images += [_unchanged(plan, job.payload, action) for job in jobs]
     ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
-    contrasts = dict.fromkeys(recorded_contrast(options.contrast, image) for image in usable)
+    contrasts = dict.fromkeys(request.contrast_of(image) for image in usable)
     specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
     return Preview(options, allocation, tuple(specs.values()), ordered, found)
 
 
-def _contrast(options: RunOptions, image: BidsImage) -> str:
-    """Return the contrast that would be recorded."""
-    return str(recorded_contrast(options.contrast, image))
-
-
-def _refused(options: RunOptions, image: BidsImage, reason: str) -> PlannedImage:
+def _refused(known: KnownImage, reason: str) -> PlannedImage:
     """Return an image that would fail at once."""
-    return PlannedImage(image, "refuse", reason, _contrast(options, image))
+    return PlannedImage(known.image, "refuse", reason, str(known.contrast))
 
 
-def _unchanged(options: RunOptions, plan: Plan, image: BidsImage, action: str) -> PlannedImage:
+def _unchanged(plan: Plan, known: KnownImage, action: str) -> PlannedImage:
     """Return an image that would not be touched."""
-    reason = "up to date" if action == "keep" else _words(plan, image)
-    return PlannedImage(image, action, reason, _contrast(options, image))
+    reason = "up to date" if action == "keep" else _words(plan, known.image)
+    return PlannedImage(known.image, action, reason, str(known.contrast))
 
 
-def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) -> PlannedImage:
+def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
+    image, correction = known.image, known.correction
     try:
         cost = expect_cost(read_size(image.path), n_threads=n_threads)
     except ImageError as error:
-        return _refused(options, image, str(error))
-    folder, reason = options.settings.corrections, _words(plan, image)
-    correction = None if folder is None else find_correction(image, folder)
+        return _refused(known, str(error))
+    reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
-    drawn = correction is not None and correction.kind == "mask"
-    products = [name for name in wanted_products(options) if not (drawn and name == "probseg")]
-    names = derivative_names(image, products)
+    names = derivative_names(image, known.products)
     layout = options.layout or layout_of(options.output_dir)
     outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
     if layout != "bids":
         # Making 40,000 paths takes seconds.
         outputs = tuple(str(located(path, layout)) for path in outputs)
-    return PlannedImage(image, "segment", reason, _contrast(options, image), outputs=outputs, cost=cost)
+    return PlannedImage(image, "segment", reason, str(known.contrast), outputs=outputs, cost=cost)
 
 
 def _words(plan: Plan, image: BidsImage) -> str:
