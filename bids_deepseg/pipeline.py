@@ -24,7 +24,7 @@ from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_m
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
-from bids_deepseg.stages.segmentation import CanonicalResult, Observer, Segmentation
+from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 from bids_deepseg.structures.find import find_structure
 
 _DEFAULT = MethodSettings()
@@ -101,8 +101,13 @@ def segment(
         threshold=fraction_threshold(models, settings),
     )
     judgement = judge_evidence(evidence)
-    found = CanonicalResult(calibrated(fraction, models), mask.volume, course, metrics)
-    return found.onto(volume.grid, (*notes, *judgement.findings), score=judgement.score)
+    return on_native_grid(
+        *(volume.grid, calibrated(fraction, models), mask.volume),
+        centerline=course,
+        metrics=metrics,
+        findings=(*notes, *judgement.findings),
+        score=judgement.score,
+    )
 
 
 def make_mask(fraction: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from bids_deepseg.errors import NetworkError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.centerline import svm_centerline
-from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_published_model
+from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
 from bids_deepseg.methods.published import identify_published, load_scaled
 from bids_deepseg.networks.loading import Models, load_own
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
@@ -27,16 +27,6 @@ AddModels = Callable[[Models, str | None], Models]
 
 #: The course of the cord, and what the detection network saw, if it was asked.
 Found = tuple[Centerline, Heatmap | None]
-
-
-def _identify_nothing(_settings: MethodSettings, _contrast: str | None) -> tuple[ModelIdentity, ...]:
-    """Describe the models of a way that needs none."""
-    return ()
-
-
-def _load_nothing(_settings: MethodSettings) -> AddModels:
-    """Load the models of a way that needs none."""
-    return lambda models, _contrast: models
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +47,8 @@ class CenterlineMethod:
     """
 
     find: Callable[[Volume, Models, MethodSettings, Guide, Observer], Found]
-    identify: Callable[[MethodSettings, str | None], tuple[ModelIdentity, ...]] = _identify_nothing
-    load: Callable[[MethodSettings], AddModels] = _load_nothing
+    identify: Callable[[MethodSettings, str | None], tuple[ModelIdentity, ...]] = lambda _settings, _contrast: ()
+    load: Callable[[MethodSettings], AddModels] = lambda _settings: lambda models, _contrast: models
     knows_ends: bool = True
 
 
@@ -100,11 +90,9 @@ def _read_linear(settings: MethodSettings, contrast: str | None) -> SvmModel:
     """Read the linear detector of a contrast."""
     if contrast is None:
         raise NetworkError("--centerline svm has one model for each contrast. State the contrast with --contrast.")
-    if settings.weights_dir is not None:
-        name = f"{contrast}_model.yml"
-        places = (settings.weights_dir / name, settings.weights_dir / "optic" / name)
-        return read_published_model(next((path for path in places if path.is_file()), places[0]), contrast=contrast)
-    return read_own_model(contrast)
+    if settings.weights_dir is None:
+        return read_own_model(contrast)
+    return read_published_model(published_place(settings.weights_dir, contrast), contrast=contrast)
 
 
 def _identify_linear(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:

@@ -1,6 +1,6 @@
 """Make the result of an image from a mask that a person drew: measured and judged, never changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -9,16 +9,14 @@ import numpy as np
 from bids_deepseg.errors import error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.slices import judge
-from bids_deepseg.methods.method import Method, Segmenter
-from bids_deepseg.networks.specs import ModelIdentity
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.methods.method import Method
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.mask import raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
-from bids_deepseg.stages.segmentation import CanonicalResult, Observer, Segmentation
+from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 
 
 def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:
@@ -47,8 +45,8 @@ def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:
         unknown = np.full(len(measured["slice"]), np.nan)
         metrics = CordMetrics(MappingProxyType(measured | {"probability_mean": unknown}))
     found = (replace(one, severity="warn") if one.severity == "fail" else one for one in judge(course, cord, metrics))
-    result = CanonicalResult(certain, cord.volume, course, metrics)
-    return result.onto(mask.grid, (Finding("manual", "info", _who(facts)), *found))
+    findings = (Finding("manual", "info", _who(facts)), *found)
+    return on_native_grid(mask.grid, certain, cord.volume, centerline=course, metrics=metrics, findings=findings)
 
 
 def _who(facts: Mapping[str, str]) -> str:
@@ -56,16 +54,6 @@ def _who(facts: Mapping[str, str]) -> str:
     author = f" by {facts['Author']}" if "Author" in facts else ""
     date = f" ({facts['Date']})" if "Date" in facts else ""
     return f"The mask was corrected by hand{author}{date}: {facts['File']}."
-
-
-def _identify(_settings: MethodSettings, _contrast: str | None) -> tuple[ModelIdentity, ...]:
-    """Describe no model: none has a part in a mask that was drawn."""
-    return ()
-
-
-def _load(_settings: MethodSettings) -> Callable[[str | None], Segmenter]:
-    """Load nothing."""
-    return lambda _contrast: _take_drawn
 
 
 def _take_drawn(_volume: Volume, guide: Guide, _observer: Observer) -> Segmentation:
@@ -76,4 +64,9 @@ def _take_drawn(_volume: Volume, guide: Guide, _observer: Observer) -> Segmentat
 
 
 #: Entry in the table of methods, chosen for an image by a mask that a person drew of it.
-METHOD = Method(_identify, _load, is_rescued=False, has_probability=False)
+METHOD = Method(
+    identify=lambda _settings, _contrast: (),
+    load=lambda _settings: lambda _contrast: _take_drawn,
+    is_rescued=False,
+    has_probability=False,
+)

@@ -5,25 +5,24 @@ much memory a process may take is told to it, and to those that it starts, by it
 """
 
 import os
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.networks.predictor import Network, ScaledPredictor
 
 #: Set to 1 by ``--low-mem``.
 SMALL_BATCHES = "BIDS_DEEPSEG_SMALL_BATCHES"
 
 
-def predict_in_batches(network: Any, patches: NDArray[np.float32], *, most_voxels: int) -> NDArray[np.float32]:
+def predict_in_batches(network: Network, patches: NDArray[np.float32], *, most_voxels: int) -> NDArray[np.float32]:
     """Map patches through a network with one channel in and out.
 
     The last batch is filled up with zeros to the size of the others.
 
     Parameters
     ----------
-    network : keras.Model
+    network : Network
         float32 ``(N, ..., 1)`` to float32 of the same shape.
     patches : (N, ...) float32 array
         Standardised patches.

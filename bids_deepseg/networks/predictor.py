@@ -3,7 +3,15 @@
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+
+class Network(Protocol):
+    """What is used of a Keras network once it has its weights."""
+
+    def predict_on_batch(self, x: NDArray[np.float32], /) -> ArrayLike:
+        """Map a batch ``(N, ..., 1)`` to answers of the same shape."""
+        ...
 
 
 class Predictor(Protocol):
@@ -48,18 +56,4 @@ class ScaledPredictor(Protocol):
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map standardised patches (N, ...) to probabilities of the same shape."""
-        ...
-
-
-class LinearDetector(Protocol):
-    """A linear detector of the cord on the HOG descriptor."""
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """Weights of the descriptor's values."""
-        ...
-
-    @property
-    def bias(self) -> float:
-        """Constant added to the sum."""
         ...

@@ -1,7 +1,7 @@
 """Segment one image, and try other methods where the judge is not content with the first."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -52,24 +52,9 @@ def segment_or_rescue(
     # Who asks for the raw answer of the network gets that.
     if settings.rescue == "off" or settings.is_soft or not is_rescued:
         return first()
-    seen: dict[str, Segmentation] = {}
-    others = _others(models, settings, volume, guide, observer)
-    found = rescue(
-        _kept_in(seen, FIRST, first),
-        ((name, _kept_in(seen, name, run)) for name, run in others),
-        last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
-    )
-    return with_notes(found, seen) if found.tries else found.result
-
-
-def _kept_in(seen: dict[str, Segmentation], name: str, run: Callable[[], Segmentation]) -> Callable[[], Segmentation]:
-    """Return a method that leaves its result in ``seen``, too."""
-
-    def run_and_keep() -> Segmentation:
-        seen[name] = run()
-        return seen[name]
-
-    return run_and_keep
+    last_resorts = frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort)
+    found = rescue(first, _others(models, settings, volume, guide, observer), last_resorts=last_resorts)
+    return with_notes(found, found.results) if found.tries else found.result
 
 
 def _others(
@@ -107,7 +92,7 @@ def _changed(settings: MethodSettings, attempt: Attempt) -> MethodSettings:
     return changed
 
 
-def with_notes(found: Rescued[Segmentation], seen: dict[str, Segmentation]) -> Segmentation:
+def with_notes(found: Rescued, seen: Mapping[str, Segmentation]) -> Segmentation:
     """Return the best result with what was tried, and with findings that say so."""
     kept = next(one for one in found.tries if one.kept)
     result, first = found.result, found.tries[0]

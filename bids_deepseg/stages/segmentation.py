@@ -92,35 +92,25 @@ class Segmentation:
         return verdict_of(self.findings)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CanonicalResult:
-    """What a method found, on the image's voxels with canonical axes.
+def on_native_grid(
+    native: Grid,
+    probability: Volume,
+    mask: Volume,
+    *,
+    centerline: Centerline,
+    metrics: CordMetrics,
+    findings: Iterable[Finding],
+    score: float = 1.0,
+) -> Segmentation:
+    """Turn what a method found, on the image's voxels with canonical axes, back to the axes of the image.
 
-    Attributes
+    Parameters
     ----------
-    probability : Volume
-        float32 probability of cord in [0, 1].
-    mask : Volume
-        uint8, 1 in the cord.
-    centerline : Centerline
-        Course of the cord, on a grid with the same slices.
-    metrics : CordMetrics
-        Measures per slice.
+    native : Grid
+        Grid of the image.
+    probability, mask, centerline, metrics, findings, score
+        As in :class:`Segmentation`; the first two on canonical axes, the centerline on a grid with the same slices.
     """
-
-    probability: Volume
-    mask: Volume
-    centerline: Centerline
-    metrics: CordMetrics
-
-    def onto(self, native: Grid, findings: Iterable[Finding], *, score: float = 1.0) -> Segmentation:
-        """Turn everything back to the axes of the image, and add what the judge says of it."""
-        return Segmentation(
-            probability=reorient_onto(self.probability, native),
-            mask=reorient_onto(self.mask, native),
-            centerline=self.centerline,
-            centerline_mask=reorient_onto(centerline_mask(self.centerline, self.mask.grid), native),
-            metrics=self.metrics,
-            findings=tuple(findings),
-            score=score,
-        )
+    line = reorient_onto(centerline_mask(centerline, mask.grid), native)
+    probability, mask = reorient_onto(probability, native), reorient_onto(mask, native)
+    return Segmentation(probability, mask, centerline, line, metrics, tuple(findings), score=score)

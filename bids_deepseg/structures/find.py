@@ -59,15 +59,10 @@ def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics
     return Structure(task, probability, mask, measures, JUDGES[task](measures), TASKS[task].threshold, n_objects)
 
 
-def _judge_nothing(_measures: Mapping[str, NDArray[np.float64]]) -> tuple[Finding, ...]:
-    """Find nothing: a cord with or without lesions is nothing to wonder about."""
-    return ()
-
-
 #: Functions that find a structure, by task.
 FINDERS: Mapping[str, Finder] = MappingProxyType({"gm": find_grey, "lesion": find_published_lesions})
 
-#: Functions that judge the measures of a structure, by task.
+#: Functions that judge the measures of a structure, by task; a cord with or without lesions is nothing to wonder about.
 JUDGES: Mapping[str, Callable[[Mapping[str, NDArray[np.float64]]], tuple[Finding, ...]]] = MappingProxyType(
-    {"gm": judge_grey, "lesion": _judge_nothing}
+    {"gm": judge_grey, "lesion": lambda _measures: ()}
 )

@@ -6,7 +6,6 @@ Only names, headers and sidecars are read; an image that has a result already is
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
@@ -158,7 +157,7 @@ def _words(plan: Plan, image: BidsImage) -> str:
     return ", ".join(text for state, text in _STATES.items() if state in states) or "up to date, repeated"
 
 
-def describe_preview(preview: Preview) -> dict[str, Any]:
+def describe_preview(preview: Preview) -> dict[str, object]:
     """Return a preview as a JSON object."""
     options, total = preview.options, preview.total
     return {
@@ -183,7 +182,7 @@ def describe_preview(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _describe_image(planned: PlannedImage) -> dict[str, Any]:
+def _describe_image(planned: PlannedImage) -> dict[str, object]:
     """Return one image as a JSON object."""
     return {
         "image": planned.image.key,

@@ -25,14 +25,10 @@ from bids_deepseg.structures.tasks import task_of
 logger = logging.getLogger(__name__)
 
 
-def wanted_products(options: RunOptions) -> tuple[str, ...]:
-    """Return the products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`."""
-    return choose_products(task_of(options.settings.task), probseg=options.probseg, centerline=options.centerline)
-
-
 def request_of(options: RunOptions, engine: Engine) -> Request:
     """Return what the options ask for all images."""
-    return Request(engine.settings, options.contrast, wanted_products(options), options.volume, options.derivatives)
+    products = choose_products(task_of(options.settings.task), probseg=options.probseg, centerline=options.centerline)
+    return Request(engine.settings, options.contrast, products, options.volume, options.derivatives)
 
 
 def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]) -> Plan:

@@ -20,7 +20,7 @@ from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_m
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
-from bids_deepseg.stages.segmentation import CanonicalResult, Observer, Segmentation
+from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 
 #: Share of a voxel inside of the tube from which it is cord.
 _HALF = 0.5
@@ -90,13 +90,18 @@ def run_propseg(
     with error_context(stage="metrics"):
         # The share of each voxel inside of the tube is its probability.
         metrics = measure_cord(mask.volume, tube.coverage, volume.grid)
-        found = CanonicalResult(tube.coverage, mask.volume, tube.centerline, metrics)
         observer("metrics", metrics)
     with error_context(stage="judge"):
         evidence = _seen_by_network(volume, canonical, tube, mask, network)
         judgement = judge_evidence(evidence)
         observer("judge", judgement)
-    return found.onto(volume.grid, judgement.findings, score=judgement.score)
+    return on_native_grid(
+        *(volume.grid, tube.coverage, mask.volume),
+        centerline=tube.centerline,
+        metrics=metrics,
+        findings=judgement.findings,
+        score=judgement.score,
+    )
 
 
 def _seen_by_network(

@@ -1,6 +1,5 @@
 """Enter the reference method (``--profile sct``) into the table of methods: its networks and its settings."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -80,10 +79,5 @@ def sct_settings(settings: MethodSettings, contrast: str | None) -> SctSettings:
     )
 
 
-def _by_contrast(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
-    """Load nothing yet: each contrast has networks of its own."""
-    return partial(load_sct, settings)
-
-
-#: Entry in the table of methods; who asks for the reference's own result gets that.
-METHOD = Method(identify_sct, _by_contrast, is_rescued=False)
+#: Entry in the table of methods; each contrast has networks of its own. Who asks for the reference's result gets that.
+METHOD = Method(identify_sct, lambda settings: partial(load_sct, settings), is_rescued=False)

@@ -15,7 +15,7 @@ from bids_deepseg.methods.sct.postprocess import Cleaned
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, SctSettings
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask
-from bids_deepseg.stages.segmentation import CanonicalResult, Segmentation
+from bids_deepseg.stages.segmentation import Segmentation, on_native_grid
 
 #: Findings whose limits hold for probabilities of this package's own networks, which are calibrated around 0.5; the
 #: published ones have thresholds from 0.01 to 0.89.
@@ -42,9 +42,13 @@ def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSet
         course, notes = judge_uncertain_ends(evidence.centerline, evidence.mask)
     judged = judge_evidence(replace(evidence, centerline=course))
     found = (*notes, *judged.findings, *_own_findings(cleaned, settings))
-    result = CanonicalResult(evidence.probability, evidence.mask.volume, course, evidence.metrics)
-    kept = (finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS)
-    return result.onto(native, kept, score=judged.score)
+    return on_native_grid(
+        *(native, evidence.probability, evidence.mask.volume),
+        centerline=course,
+        metrics=evidence.metrics,
+        findings=(finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
+        score=judged.score,
+    )
 
 
 def cord_mask(mask: Volume, cleaned: Cleaned) -> CordMask:
