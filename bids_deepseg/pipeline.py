@@ -16,11 +16,10 @@ from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.intensity import standardiser
-from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
+from bids_deepseg.stages.mask import make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
@@ -88,7 +87,8 @@ def segment(
         fraction = probability_on(answers.probability, canonical.grid)
         notify("probability", fraction)
     with error_context(stage="mask"):
-        mask = make_mask(fraction, centerline, models, settings)
+        threshold = fraction_threshold(models, settings)
+        mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, fraction, volume.grid)
@@ -98,7 +98,7 @@ def segment(
     evidence = Evidence(
         *(canonical, mask, fraction, course, metrics, heatmap, spread),
         inverted=answers.inverted,
-        threshold=fraction_threshold(models, settings),
+        threshold=threshold,
     )
     judgement = judge_evidence(evidence)
     return on_native_grid(
@@ -108,14 +108,6 @@ def segment(
         findings=(*notes, *judgement.findings),
         score=judgement.score,
     )
-
-
-def make_mask(fraction: Volume, centerline: Centerline, models: Models, settings: MethodSettings) -> CordMask:
-    """Threshold the network's answer, and clean the mask up unless the settings ask for a soft result."""
-    threshold = fraction_threshold(models, settings)
-    if settings.is_soft:
-        return raw_mask(fraction, threshold=threshold)
-    return clean_mask(fraction, centerline, threshold=threshold)
 
 
 def fraction_threshold(models: Models, settings: MethodSettings) -> float:

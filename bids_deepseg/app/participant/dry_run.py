@@ -34,24 +34,21 @@ class PlannedImage:
 
     Attributes
     ----------
-    image : BidsImage
-        The image.
+    known : KnownImage
+        The image and what is known of it.
     action : {"segment", "keep", "leave out", "refuse"}
         What would be done.
     reason : str
         Why.
-    contrast : str
-        Contrast that would be recorded.
     outputs : tuple of str
         Files relative to the output folder, the mask and its sidecar last; empty unless segmented.
     cost : Cost or None
         Expectation; None unless segmented.
     """
 
-    image: BidsImage
+    known: KnownImage
     action: str
     reason: str
-    contrast: str
     outputs: tuple[str, ...] = ()
     cost: Cost | None = None
 
@@ -110,26 +107,15 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     usable = [image for image in found.images if image not in collisions]
     plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
     request = request_of(options, engine)
-    images = [_refused(request.look_up(image), str(error)) for image, error in collisions.items()]
-    images += [_refused(outcome.job.payload, outcome.error.message) for outcome in too_large if outcome.error]
+    images = [PlannedImage(request.look_up(image), "refuse", str(error)) for image, error in collisions.items()]
+    images += [PlannedImage(one.job.payload, "refuse", one.error.message) for one in too_large if one.error]
     images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
-    for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
-        images += [_unchanged(plan, job.payload, action) for job in jobs]
-    ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
+    images += [PlannedImage(job.payload, "keep", "up to date") for job in plan.current]
+    images += [PlannedImage(job.payload, "leave out", _words(plan, job.payload.image)) for job in plan.left_out]
+    ordered = tuple(sorted(images, key=lambda planned: (planned.known.image.path, planned.known.image.volume or 0)))
     contrasts = dict.fromkeys(request.contrast_of(image) for image in usable)
     specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
     return Preview(options, allocation, tuple(specs.values()), ordered, found)
-
-
-def _refused(known: KnownImage, reason: str) -> PlannedImage:
-    """Return an image that would fail at once."""
-    return PlannedImage(known.image, "refuse", reason, str(known.contrast))
-
-
-def _unchanged(plan: Plan, known: KnownImage, action: str) -> PlannedImage:
-    """Return an image that would not be touched."""
-    reason = "up to date" if action == "keep" else _words(plan, known.image)
-    return PlannedImage(known.image, action, reason, str(known.contrast))
 
 
 def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int) -> PlannedImage:
@@ -138,7 +124,7 @@ def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int)
     try:
         cost = expect_cost(read_size(image.path), n_threads=n_threads)
     except ImageError as error:
-        return _refused(known, str(error))
+        return PlannedImage(known, "refuse", str(error))
     reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
@@ -148,7 +134,7 @@ def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int)
     if layout != "bids":
         # Making 40,000 paths takes seconds.
         outputs = tuple(str(located(path, layout)) for path in outputs)
-    return PlannedImage(image, "segment", reason, str(known.contrast), outputs=outputs, cost=cost)
+    return PlannedImage(known, "segment", reason, outputs, cost)
 
 
 def _words(plan: Plan, image: BidsImage) -> str:
@@ -184,11 +170,12 @@ def describe_preview(preview: Preview) -> dict[str, object]:
 
 def _describe_image(planned: PlannedImage) -> dict[str, object]:
     """Return one image as a JSON object."""
+    image = planned.known.image
     return {
-        "image": planned.image.key,
-        "subject": planned.image.subject,
-        "session": planned.image.session,
-        "contrast": planned.contrast,
+        "image": image.key,
+        "subject": image.subject,
+        "session": image.session,
+        "contrast": str(planned.known.contrast),
         "action": planned.action,
         "reason": planned.reason,
         "outputs": list(planned.outputs),
@@ -200,10 +187,10 @@ def _describe_image(planned: PlannedImage) -> dict[str, object]:
 def tell_preview(preview: Preview) -> Iterator[str]:
     """Yield the lines of a preview for people."""
     for planned in preview.images:
-        facts = [planned.contrast, planned.reason]
+        facts = [str(planned.known.contrast), planned.reason]
         if planned.cost:
             facts.append(f"about {duration(planned.cost.seconds)}, {planned.cost.megabytes / 1e3:.1f} GB")
-        yield f"{planned.action:9} {planned.image.key} ({'; '.join(facts)})"
+        yield f"{planned.action:9} {planned.known.image.key} ({'; '.join(facts)})"
         if planned.outputs:
             yield f"{'':9} -> {_shorten(planned.outputs)}"
     yield f"Networks: {', '.join(f'{spec.name} ({spec.sha256[:8]})' for spec in preview.specs)}"

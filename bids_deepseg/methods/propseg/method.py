@@ -16,7 +16,7 @@ from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
+from bids_deepseg.stages.mask import CordMask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
@@ -39,11 +39,7 @@ def identify_propseg(_settings: MethodSettings, _contrast: str | None) -> tuple[
 def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
     """Load the network that judges, whatever the contrast; imports TensorFlow."""
     network = load_own("segmentation")
-
-    def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
-        return run_propseg(volume, network, settings, guide, observer)
-
-    return lambda _contrast: run
+    return lambda _contrast: lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer)
 
 
 def run_propseg(
@@ -82,10 +78,7 @@ def run_propseg(
         observer("propseg", tube)
     with error_context(stage="mask"):
         limit = settings.threshold if isinstance(settings.threshold, float) else _HALF
-        if settings.is_soft:
-            mask = raw_mask(tube.coverage, threshold=limit)
-        else:
-            mask = clean_mask(tube.coverage, tube.centerline, threshold=limit)
+        mask = make_mask(tube.coverage, tube.centerline, threshold=limit, is_soft=settings.is_soft)
         observer("mask", mask)
     with error_context(stage="metrics"):
         # The share of each voxel inside of the tube is its probability.

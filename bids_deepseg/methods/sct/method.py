@@ -4,7 +4,6 @@ from functools import partial
 from typing import cast
 
 from bids_deepseg.errors import NetworkError, UsageError
-from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.sct.networks import load_optic, load_sct_networks, needs_optic, network_names
 from bids_deepseg.methods.sct.segment import segment_sct
@@ -12,8 +11,6 @@ from bids_deepseg.methods.sct.settings import Contrast, Kernel, Quirks, SctSetti
 from bids_deepseg.networks.published.specs import find_file, published_spec
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity
 from bids_deepseg.options.settings import MethodSettings
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 _BRAINS = {"auto": None, "yes": True, "no": False}
 
@@ -49,13 +46,10 @@ def load_sct(settings: MethodSettings, contrast: str | None) -> Segmenter:
     asked = sct_settings(settings, contrast)
     if settings.weights_dir is None:
         raise ValueError("The sct profile was allowed without a folder of networks.")
-    networks = load_sct_networks(settings.weights_dir, asked)
-
-    def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
-        given = guide.points_mm if asked.centerline in ("file", "viewer") else None
-        return segment_sct(volume, networks, asked, given=given, observer=observer)
-
-    return run
+    networks, is_given = load_sct_networks(settings.weights_dir, asked), asked.centerline in ("file", "viewer")
+    return lambda volume, guide, observer: segment_sct(
+        volume, networks, asked, given=guide.points_mm if is_given else None, observer=observer
+    )
 
 
 def sct_settings(settings: MethodSettings, contrast: str | None) -> SctSettings:
