@@ -8,7 +8,6 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bids_deepseg.errors import NetworkError
 
@@ -100,7 +99,7 @@ class RunRecord:
             return 0
         return codes.pop() if len(codes) == 1 and codes <= _SHARED_CODES else 1
 
-    def summary(self, exit_code: int) -> dict[str, Any]:
+    def summary(self, exit_code: int) -> dict[str, object]:
         """Return the last line of the run."""
         return {
             "done": self.n_done,

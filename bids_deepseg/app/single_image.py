@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
+from bids_deepseg.app.participant.known import Request
+from bids_deepseg.app.participant.planning import job_of
 from bids_deepseg.app.participant.report import segmented_image
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved import read_saved
@@ -15,7 +17,6 @@ from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_n
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
-from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import FileToWrite, make_folder, output_errors, write_files
 from bids_deepseg.files.tables import format_json
 from bids_deepseg.logs import LogSettings
@@ -95,8 +96,8 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
     image, place = as_bids(asked), work_folder / "one"
     make_folder(asked.output_dir)
     _remove(_earlier(asked))
-    work = ImageWork(engine, place, asked.contrast, log_settings, _products(asked), volume=asked.volume)
-    result = work()(Job(image.key, image.subject, image))
+    known = Request(engine.settings, asked.contrast, _products(asked), asked.volume).look_up(image)
+    result = ImageWork(engine, place, log_settings)()(job_of(known))
     # The mask comes last and its sidecar after it, as in a data set.
     keys = sorted((key for key in ALL_PRODUCTS), key=lambda key: key == "mask")
     sources = [place / name for name in _with_sidecars(derivative_names(image, keys))]

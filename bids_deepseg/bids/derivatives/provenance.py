@@ -19,8 +19,8 @@ from bids_deepseg.bids.source.reader import LoadedImage, fingerprint
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
-    from bids_deepseg.pipeline import Segmentation, Try
     from bids_deepseg.stages.findings import Finding
+    from bids_deepseg.stages.segmentation import Segmentation, Try
 
 APP_NAME = "bids_deepseg"
 

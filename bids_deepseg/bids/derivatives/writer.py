@@ -36,7 +36,7 @@ from bids_deepseg.files.tables import format_columns, format_json
 from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:
-    from bids_deepseg.pipeline import Segmentation
+    from bids_deepseg.stages.segmentation import Segmentation
 
 #: Function that writes the content of a file, and its sidecar.
 Part = tuple[Callable[[BinaryIO], None], dict[str, Any]]

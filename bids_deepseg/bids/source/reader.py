@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import NiftiHeader, open_nifti
 from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.volumes import volume_rule
@@ -31,7 +31,7 @@ class LoadedImage:
     ----------
     volume : Volume
         float32 values, scaled, on the native grid; always three axes.
-    header : nibabel header
+    header : NiftiHeader
         Header of the source, from which the derivatives take matrices, codes and units.
     shape : tuple of int
         Shape of the derivatives: that of the source without the axis of a series and trailing axes of one; two
@@ -43,7 +43,7 @@ class LoadedImage:
     """
 
     volume: Volume
-    header: Any
+    header: NiftiHeader
     shape: tuple[int, ...]
     notes: tuple[Note, ...] = ()
     volumes_used: str | None = None
@@ -105,7 +105,7 @@ def fingerprint(path: Path) -> dict[str, int | str]:
     return {"Size": path.stat().st_size, "SHA256": digest}
 
 
-def _checked_shape(image: BidsImage, header: Any) -> tuple[int, ...]:
+def _checked_shape(image: BidsImage, header: NiftiHeader) -> tuple[int, ...]:
     """Return the shape without trailing axes of one; refuse what is no scalar image of the right dimensions."""
     dtype = header.get_data_dtype()
     if dtype.fields is not None or dtype.kind not in "iuf":
