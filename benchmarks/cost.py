@@ -21,11 +21,13 @@ import nibabel as nib
 import numpy as np
 
 from bids_deepseg.app.participant.image_job import ImageWork
+from bids_deepseg.app.participant.known import Request
+from bids_deepseg.app.participant.planning import job_of
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.example.phantom import make_phantom
-from bids_deepseg.execution import Job
 from bids_deepseg.logs import LogSettings
+from bids_deepseg.options.method import MethodSettings
 
 #: Shape and voxel size along R-L, P-A, I-S.
 SIZES = (
@@ -63,15 +65,15 @@ def main() -> None:
         writer = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(folder,))
         writer.start()
         writer.join()
-        images = find_images(folder, Selection()).images
+        images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        work = ImageWork(NetworkEngine(), folder / "derivatives" / "out", "auto", LogSettings())()
-        work(Job("first", "0", images[0]))
+        work = ImageWork(NetworkEngine(), folder / "derivatives" / "out", LogSettings())()
+        work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
         rows = []
         for image, (shape, zooms) in zip(images, SIZES, strict=True):
             begin = time.process_time()
-            verdict = work(Job(image.name, image.subject, image)).verdict
+            verdict = work(job_of(image)).verdict
             seconds = time.process_time() - begin
             area = shape[0] * zooms[0] * shape[1] * zooms[1]
             rows.append((1.0, shape[2], shape[2] * area / 1e6, np.prod(shape) / 1e6, seconds, peak_mb()))

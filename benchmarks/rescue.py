@@ -25,11 +25,13 @@ from suite.memo import NotRememberedError, RememberingEngine
 from suite.page import put_between
 from suite.sources import Source, all_sources
 
+from bids_deepseg.engine import ModelStore
 from bids_deepseg.errors import SegmentationError
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.rescue.run import segment_or_rescue
+from bids_deepseg.stages.guide import Guide
 
 #: Dice below which the first method failed, and the one that a rescued image is to reach.
 FAILED, RESCUED = 0.85, 0.85
@@ -94,7 +96,7 @@ def main() -> None:
 
 def _run_suite(args: argparse.Namespace, engine: RememberingEngine) -> list[Outcome]:
     """Run the images of the suite that are asked for."""
-    models, loaded = engine.load(), {}
+    models = ModelStore(engine)
     outcomes = _known(args.cases, Outcome)
     done = {(one.source, one.change) for one in outcomes}
     for number, source in enumerate(all_sources(args.data and Path(args.data))):
@@ -104,7 +106,7 @@ def _run_suite(args: argparse.Namespace, engine: RememberingEngine) -> list[Outc
             if (source.name, name) in done or (args.changes and name not in args.changes):
                 continue
             with suppress(NotRememberedError):
-                outcome = run(engine, models, loaded, source, name, pair)
+                outcome = run(models, source, name, pair)
                 if outcome is not None:
                     outcomes.append(outcome)
                     _note(args.cases, outcome)
@@ -113,38 +115,30 @@ def _run_suite(args: argparse.Namespace, engine: RememberingEngine) -> list[Outc
 
 def _run_without_cord(args: argparse.Namespace, engine: RememberingEngine) -> list[Empty]:
     """Run the images without cord."""
-    models, loaded = engine.load(), {}
+    models = ModelStore(engine)
     path = args.cases and args.cases.with_suffix(".without.jsonl")
     found = _known(path, Empty)
     done = {one.source for one in found}
     for name, image in without_cord():
         if name not in done:
             with suppress(NotRememberedError):
-                found.append(run_without_cord(engine, models, loaded, name, image))
+                found.append(run_without_cord(models, name, image))
                 _note(path, found[-1])
     return found
 
 
-def run(
-    engine: RememberingEngine,
-    models: object,
-    loaded: dict[MethodSettings, object],
-    source: Source,
-    name: str,
-    pair: Pair,
-) -> Outcome | None:
+def run(models: ModelStore, source: Source, name: str, pair: Pair) -> Outcome | None:
     """Segment one image without rescue, and with it if something speaks against the result."""
     truth, guide = pair.cord.data >= 0.5, Guide(source.contrast)
-    off = engine.configured(MethodSettings(rescue="off"))
     try:
-        result = off.segment(pair.image, models, guide=guide, observer=_ignore)
+        result = models.segment(MethodSettings(rescue="off"), pair.image, guide=guide, observer=_ignore)
         before, first = dice(result.mask.data > 0, truth), str(result.verdict)
     except SegmentationError as error:
         before, first = 0.0, error.status
     if first == "pass":
         return None
     try:
-        result = segment_or_rescue(engine, pair.image, models, guide=guide, observer=_ignore, loaded=loaded)
+        result = segment_or_rescue(models, MethodSettings(), pair.image, guide=guide, observer=_ignore)
     except SegmentationError as error:
         return Outcome(source.name, source.part, name, before, first, 0.0, error.status, "-")
     method = next((one.name for one in result.tries if one.kept), "as asked for")
@@ -163,16 +157,12 @@ def without_cord() -> Iterator[tuple[str, Volume]]:
         yield f"noise {seed}", Volume(np.hypot(*noise), thigh.image.grid)
 
 
-def run_without_cord(
-    engine: RememberingEngine, models: object, loaded: dict[MethodSettings, object], name: str, image: Volume
-) -> Empty:
+def run_without_cord(models: ModelStore, name: str, image: Volume) -> Empty:
     """Return what was said of an image without cord."""
     said = []
     for settings in (MethodSettings(rescue="off"), MethodSettings()):
         try:
-            result = segment_or_rescue(
-                engine.configured(settings), image, models, guide=Guide("t2"), observer=_ignore, loaded=loaded
-            )
+            result = segment_or_rescue(models, settings, image, guide=Guide("t2"), observer=_ignore)
             said.append(str(result.verdict))
         except SegmentationError as error:
             said.append(error.status)

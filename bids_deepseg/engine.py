@@ -1,18 +1,42 @@
-"""State what the app needs of a segmentation method; tests use a simple one in place of the networks."""
+"""Hold the table of methods, and what the app needs of a method; tests use a simple one in place of the networks."""
 
 import functools
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from types import MappingProxyType
+from typing import Protocol, Self
 
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg import pipeline
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods import manual
+from bids_deepseg.methods.method import Method, Segmenter
+from bids_deepseg.methods.propseg import method as propseg
+from bids_deepseg.methods.sct import method as sct
+from bids_deepseg.networks.loading import StructureModel
+from bids_deepseg.networks.specs import ModelIdentity
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Observer, Segmentation
+from bids_deepseg.structures.models import identify_structure_models, load_structure_model
 
-if TYPE_CHECKING:
-    from bids_deepseg.geometry.volume import Volume
-    from bids_deepseg.methods.loaded import LoadedMethod
-    from bids_deepseg.networks.loading import StructureModel
-    from bids_deepseg.networks.specs import ModelIdentity
-    from bids_deepseg.pipeline import Observer, Segmentation
+logger = logging.getLogger(__name__)
+
+#: All methods: by the word of ``--method``, the reference method by its profile, and masks that a person drew.
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "deepseg": pipeline.METHOD,
+        "propseg": propseg.METHOD,
+        "sct": sct.METHOD,
+        "manual": manual.METHOD,
+    }
+)
+
+
+def method_of(settings: MethodSettings, *, drawn: bool = False) -> Method:
+    """Return the method that the settings ask for, or that of an image of which a person drew the mask."""
+    return METHODS["manual" if drawn else "sct" if settings.profile == "sct" else settings.method]
 
 
 class Engine(Protocol):
@@ -27,30 +51,26 @@ class Engine(Protocol):
         """Return the same engine with other settings."""
         ...
 
-    def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+    def specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
         """Describe the networks for images of a contrast, in the order of their use, without loading them."""
         ...
 
-    def structure_specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+    def structure_specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
         """Describe the networks of the task beside the cord for images of a contrast; empty for the cord alone."""
         ...
 
-    def load(self) -> Any:
-        """Load the models."""
+    def load(self) -> Segmenter:
+        """Load the models, and return the method that is ready to segment images of any contrast."""
         ...
 
-    def load_structure(self, contrast: str | None) -> "StructureModel | None":
+    def load_structure(self, contrast: str | None) -> StructureModel | None:
         """Load the network of the task beside the cord for images of a contrast; None for the cord alone."""
-        ...
-
-    def segment(self, volume: "Volume", models: Any, *, guide: Guide, observer: "Observer") -> "Segmentation":
-        """Segment one image with what :meth:`load` returned."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkEngine:
-    """The method of this package with its networks, or with published ones."""
+    """The methods of the table, by the settings."""
 
     settings: MethodSettings = field(default_factory=MethodSettings)
 
@@ -58,32 +78,70 @@ class NetworkEngine:
         """Return an engine with other settings."""
         return replace(self, settings=settings)
 
-    def specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+    def specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
         """Describe the networks without loading TensorFlow, and compare their weights with their checksums."""
-        from bids_deepseg.methods.identities import identify_method  # noqa: PLC0415 - loads numpy
+        return method_of(self.settings).identify(self.settings, contrast)
 
-        return identify_method(self.settings, contrast)
-
-    def structure_specs(self, contrast: str | None) -> "tuple[ModelIdentity, ...]":
+    def structure_specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
         """Describe the network of the task without loading TensorFlow, and compare its weights with their checksum."""
-        from bids_deepseg.structures.models import identify_structure_models  # noqa: PLC0415 - loads numpy
+        return identify_structure_models(self.settings.task, self.settings.weights_dir, contrast)
 
-        return identify_structure_models(self.settings, contrast)
-
-    def load(self) -> "Callable[[str | None], LoadedMethod]":
+    def load(self) -> Segmenter:
         """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
-        from bids_deepseg.methods.alternatives import load_method  # noqa: PLC0415 - loads numpy
+        of_contrast = functools.cache(method_of(self.settings).load(self.settings))
+        return lambda volume, guide, observer: of_contrast(guide.contrast)(volume, guide, observer)
 
-        return functools.cache(load_method(self.settings))
-
-    def load_structure(self, contrast: str | None) -> "StructureModel | None":
+    def load_structure(self, contrast: str | None) -> StructureModel | None:
         """Load the network of the task; imports TensorFlow."""
-        from bids_deepseg.structures.models import load_structure_model  # noqa: PLC0415 - loads numpy
+        return load_structure_model(self.settings.task, self.settings.weights_dir, contrast)
 
-        return load_structure_model(self.settings, contrast)
 
-    def segment(
-        self, volume: "Volume", models: "Callable[[str | None], LoadedMethod]", *, guide: Guide, observer: "Observer"
-    ) -> "Segmentation":
-        """Segment one image."""
-        return models(guide.contrast).run(volume, guide, observer)
+class ModelStore:
+    """Loads the models of an engine when they are first asked for, and keeps and hands them out; one per process.
+
+    Settings that differ in nothing but the file of a centerline share their models.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._specs: dict[tuple[object, ...], tuple[ModelIdentity, ...]] = {}
+        self._segmenters: dict[tuple[object, ...], Segmenter] = {}
+        #: Describe, and load, the network of the task beside the cord for a contrast.
+        self.structure_specs: Callable[[str | None], tuple[ModelIdentity, ...]] = functools.cache(
+            engine.structure_specs
+        )
+        self.structure: Callable[[str | None], StructureModel | None] = functools.cache(engine.load_structure)
+
+    def specs(self, settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:
+        """Describe the models that settings ask for, in the order of their use; compared with their checksums once.
+
+        Raises
+        ------
+        NetworkError
+            If one is missing or changed.
+        """
+        key = (*_what_models_depend_on(settings), contrast)
+        if key not in self._specs:
+            self._specs[key] = self._engine.configured(settings).specs(contrast)
+        return self._specs[key]
+
+    def segmenter(self, settings: MethodSettings) -> Segmenter:
+        """Return the method that settings ask for, with its models."""
+        key = _what_models_depend_on(settings)
+        if key not in self._segmenters:
+            begin = time.monotonic()
+            self._segmenters[key] = self._engine.configured(settings).load()
+            seconds = time.monotonic() - begin
+            logger.info("networks loaded in %.1f s", seconds, extra={"stage": "load", "seconds": seconds})
+        return self._segmenters[key]
+
+    def segment(self, settings: MethodSettings, volume: Volume, *, guide: Guide, observer: Observer) -> Segmentation:
+        """Segment one image; where a person drew its mask, this is the result and no model is loaded."""
+        if guide.drawn is None:
+            return self.segmenter(settings)(volume, guide, observer)
+        return method_of(settings, drawn=True).load(settings)(guide.contrast)(volume, guide, observer)
+
+
+def _what_models_depend_on(settings: MethodSettings) -> tuple[object, ...]:
+    """Return the settings that models, once loaded, may depend on: all but the files of one image."""
+    return (tuple(settings.facts().items()), settings.weights_dir)

@@ -1,4 +1,4 @@
-"""Write ``descriptor.json``, the description of the command line for Boutiques, from the table of options.
+"""Write ``descriptor.json``, the description of the command line for Boutiques, from the declared options.
 
 ``python boutiques/generate.py`` writes it again; a test compares. The exit codes are those of ``docs/usage.md``.
 """
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg import __version__
-from bids_deepseg.options.declare import whole_number
+from bids_deepseg.options.declare import Option, options_of
 from bids_deepseg.options.parsing import arrange, build_parser
-from bids_deepseg.options.run import LEVELS
-from bids_deepseg.options.table import Option, option_table
+from bids_deepseg.options.run import LEVELS, RunOptions
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTOR = HERE / "descriptor.json"
@@ -24,7 +23,7 @@ _FIRST = ("participant_label", "session_label")
 
 def build_descriptor() -> dict[str, Any]:
     """Return the descriptor."""
-    options = {option.destination: option for option in option_table()}
+    options = {option.destination: option for option in options_of(RunOptions)}
     names = [*_FIRST, *(name for name in options if name not in _FIRST)]
     keys = " ".join(f"[{name.upper()}]" for name in names)
     return {
@@ -101,23 +100,21 @@ def _input(name: str, option: Option) -> dict[str, Any]:
     found: dict[str, Any] = {
         "id": name,
         "name": long.removeprefix("--").replace("-", " ").capitalize(),
-        "description": option.help,
+        "description": option.text,
         "value-key": f"[{name.upper()}]",
         "command-line-flag": long,
         "optional": True,
     }
     if option.count == "none":
         return found | {"type": "Flag"}
-    kind = option.settings.get("type")
-    if kind is whole_number:
+    if option.kind is int:
         found |= {"type": "Number", "integer": True}
     else:
-        found |= {"type": "File" if option.settings.get("metavar") == "FILE" else "String"}
+        found |= {"type": "File" if option.metavar == "FILE" else "String"}
     if option.count == "many":
         found |= {"list": True, "list-separator": " "}
     # No default is stated: Boutiques would write it into every command line.
-    choices = option.settings.get("choices")
-    return found | ({"value-choices": list(choices)} if choices else {})
+    return found | ({"value-choices": list(option.choices)} if option.choices else {})
 
 
 def _groups() -> list[dict[str, Any]]:
@@ -155,8 +152,8 @@ def format_descriptor() -> str:
     descriptor = build_descriptor()
     known = {word for action in build_parser()._actions for word in action.option_strings}
     flags = {flag for each in descriptor["inputs"] if (flag := each.get("command-line-flag"))}
-    if unknown := {flag for flag in flags if arrange([flag])[0] not in known}:
-        raise ValueError(f"The parser does not know {sorted(unknown)}, which the table of options lists.")
+    if unknown := {flag for flag in flags if arrange([flag], RunOptions)[0] not in known}:
+        raise ValueError(f"The parser does not know {sorted(unknown)}, which are declared.")
     return json.dumps(descriptor, indent=2, ensure_ascii=False) + "\n"
 
 

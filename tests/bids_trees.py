@@ -13,10 +13,10 @@ from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import ModelSpec
-from bids_deepseg.pipeline import Segmentation
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.metrics import COLUMNS, CordMetrics
+from bids_deepseg.stages.segmentation import Segmentation
 
 #: Oblique, anisotropic, not canonical, without shear, and exact in float32.
 AFFINE = np.array([[0.0, 1.0, 3.0, -10.5], [-0.5, 0.0, 0.0, 20.25], [0.0, -0.75, 4.0, -30.0], [0, 0, 0, 1]])

@@ -12,15 +12,13 @@ import numpy as np
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.loading import Models, StructureModel
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, front_part, grid_of, tube
 
 SPEC = SimpleNamespace(
     name="fake", contrast="any", patch_shape=(64, 64), zoom_mm=0.5, threshold=0.5, architecture={}, sha256="0" * 64
 )
-
-UNGUIDED = Guide()
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,13 @@ class FakeEngine:
         self.note("load")
         if self.unloadable:
             raise NetworkError("The weights are missing. Install the package again.")
-        return Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
+        models = Models(FakePredictor(bright_is_hot, zoom_mm=1.0), FakePredictor(bright_is_cord))
+        return lambda volume, guide, observer: self.segment(volume, models, guide, observer)
 
     def load_structure(self, contrast=None):
         return None if self.settings.task == "cord" else StructureModel(FakePredictor(front_part, zoom_mm=0.3))
 
-    def segment(self, volume, models, *, guide=UNGUIDED, observer):
+    def segment(self, volume, models, guide, observer):
         self.note("segment")
         if self.broken:
             raise ZeroDivisionError("a bug")

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.engine import NetworkEngine
-from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.alternatives import LoadedMethod, deepseg
+from bids_deepseg.methods.method import Segmenter
 from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import ModelSpec, read_spec
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.pipeline import Segmentation
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.pipeline import with_models
 
 
 class NotRememberedError(Exception):
@@ -101,19 +100,23 @@ class RememberingEngine:
         """Describe the networks."""
         return self.inner.specs(contrast)
 
-    def load(self) -> Any:
-        """Return the models of a contrast; only the networks that see single slices have a memory."""
+    def structure_specs(self, contrast: str | None) -> Any:
+        """Describe the network of the task."""
+        return self.inner.structure_specs(contrast)
+
+    def load_structure(self, contrast: str | None) -> Any:
+        """Load the network of the task."""
+        return self.inner.load_structure(contrast)
+
+    def load(self) -> Segmenter:
+        """Return the method with its models; only the networks that see single slices have a memory."""
         if (self.settings.kernel, self.settings.method) != ("2d", "deepseg"):
             return self.inner.load()
         models = remembering(self.folder, may_ask=self.may_ask)
         svm = self.settings.centerline == "svm"
 
-        def load(contrast: str | None) -> LoadedMethod:
+        def of_contrast(contrast: str | None) -> Segmenter:
             linear = read_own_model(contrast or "t2") if svm else None
-            return deepseg(self.settings, replace(models, linear=linear))
+            return with_models(self.settings, replace(models, line_model=linear))
 
-        return load
-
-    def segment(self, volume: Volume, models: Any, *, guide: Guide, observer: Any) -> Segmentation:
-        """Segment one image."""
-        return self.inner.segment(volume, models, guide=guide, observer=observer)
+        return lambda volume, guide, observer: of_contrast(guide.contrast)(volume, guide, observer)

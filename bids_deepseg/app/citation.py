@@ -17,7 +17,7 @@ from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.files.names import as_utf8
-from bids_deepseg.options.settings import default_facts
+from bids_deepseg.options.method import default_facts
 from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
 
 #: Rounds of looking again while other processes write; each round but the last saw a change.

@@ -8,7 +8,6 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.files.names import as_utf8
@@ -115,7 +114,7 @@ class RunRecord:
         pages = f", {len(self.pages)} pages could not be written" if self.pages else ""
         return f"{self.n_failed} of {len(self.images)} images failed{pages}"
 
-    def summary(self, exit_code: int) -> dict[str, Any]:
+    def summary(self, exit_code: int) -> dict[str, object]:
         """Return the last line of the run."""
         return {
             "done": self.n_done,

@@ -19,7 +19,7 @@ from bids_deepseg.app.participant.planning import (
     refuse,
     refuse_too_large,
     refuse_unnameable,
-    wanted_products,
+    request_of,
 )
 from bids_deepseg.app.participant.presence import check_logs, check_present
 from bids_deepseg.app.participant.progress import Progress
@@ -94,8 +94,8 @@ def segment_participants(run: Run) -> None:
     options = run.options
     found = find_selected(options, run.record)
     check_validity(run, found.subjects)
-    unnameable = refuse_unnameable(options, found.images)
-    refused = [refuse(image, error) for image, error in unnameable.items()]
+    unnameable, request = refuse_unnameable(options, found.images), request_of(options, run.engine)
+    refused = [refuse(request.look_up(image), error) for image, error in unnameable.items()]
     images = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
     refused += too_large
@@ -197,23 +197,17 @@ def keep_current(run: Run, plan: Plan) -> set[str]:
     """
     failed = {failure.source for failure in read_failures(run.options.output_dir)}
     for job in plan.current:
-        conclude_current(run.options, run.record, job.payload)
+        image = job.payload.image
+        conclude_current(run.options, run.record, image)
         if job.name in failed:
-            clear_failure(job.payload, run.options.output_dir)
+            clear_failure(image, run.options.output_dir)
     return {job.group for job in plan.current if job.name in failed}
 
 
 def segment_images(run: Run, plan: Plan) -> None:
     """Segment the images of a plan; a participant's report is written after the last of its images."""
     options, record = run.options, run.record
-    links = tuple(options.links.items())
-    work = ImageWork(
-        *(run.engine, options.output_dir, options.contrast, run.log_settings),
-        wanted_products(options),
-        links,
-        options.volume,
-        options.derivatives,
-    )
+    work = ImageWork(run.engine, options.output_dir, run.log_settings, tuple(options.links.items()))
     waiting = Counter(job.group for job in plan.todo)
     progress = Progress(len(plan.todo)) if options.progress else None
     record.n_not_run = len(plan.todo)

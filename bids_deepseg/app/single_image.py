@@ -2,25 +2,24 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
-from bids_deepseg.app.participant.planning import find_lack_of_memory
+from bids_deepseg.app.participant.known import Request
+from bids_deepseg.app.participant.planning import find_lack_of_memory, job_of
 from bids_deepseg.app.participant.report import segmented_image
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
 from bids_deepseg.bids.derivatives.products import KEY
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved import read_saved
-from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, derivative_names, sidecar_name
+from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_names, sidecar_name
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
-from bids_deepseg.execution import Job
 from bids_deepseg.execution.resources import memory_of_one
 from bids_deepseg.files.atomic import (
     FileToWrite,
@@ -36,9 +35,10 @@ from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.tables import format_json
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.networks.specs import contrast_of_suffix
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.image import SegmentOptions
 from bids_deepseg.report.participant import render_participant
 from bids_deepseg.report.seal import PAGE_MARKS
+from bids_deepseg.structures.tasks import task_of
 
 #: Suffix of an image whose name says nothing; it stands for no contrast.
 _NO_SUFFIX = "image"
@@ -46,57 +46,24 @@ _NO_SUFFIX = "image"
 _REPORT = "_report.html"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneImage:
-    """What the user asked for.
-
-    Attributes
-    ----------
-    path : Path
-        Image, ``.nii`` or ``.nii.gz``.
-    output_dir : Path
-        Folder of the results.
-    settings : MethodSettings
-        How it is segmented.
-    contrast : str
-        t1, t2, t2s, dwi, or ``auto`` for that of a BIDS suffix at the end of the file's name.
-    volume : str
-        What is segmented of a series.
-    products : tuple of str
-        What is written beside the report.
-    report : bool
-        Whether the page is written.
-    force : bool
-        Whether an earlier result is replaced.
-    """
-
-    path: Path
-    output_dir: Path
-    settings: MethodSettings = field(default_factory=MethodSettings)
-    contrast: str = "auto"
-    volume: str = "auto"
-    products: tuple[str, ...] = tuple(PRODUCTS)
-    report: bool = True
-    force: bool = False
-
-    @property
-    def stem(self) -> str:
-        """Name of the image without ``.nii`` or ``.nii.gz``, which all results begin with."""
-        return self.path.name.removesuffix(".gz").removesuffix(".nii")
-
-    def as_bids(self) -> BidsImage:
-        """Return the image in the form in which the app knows images; its label appears in no result."""
-        ending = self.stem.rpartition("_")[2]
-        known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
-        suffix = "dwi" if self.contrast == "dwi" else known
-        # A diffusion series that is segmented as another contrast is read as any other series.
-        if suffix == "dwi" and self.contrast not in ("auto", "dwi"):
-            suffix = _NO_SUFFIX
-        datatype = "dwi" if suffix == "dwi" else "anat"
-        return BidsImage(self.path, self.path.parent, {"subject": "image"}, suffix, datatype)
+def as_bids(asked: SegmentOptions) -> BidsImage:
+    """Return the image in the form in which the app knows images; its label appears in no result."""
+    ending = asked.stem.rpartition("_")[2]
+    known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
+    suffix = "dwi" if asked.contrast == "dwi" else known
+    # A diffusion series that is segmented as another contrast is read as any other series.
+    if suffix == "dwi" and asked.contrast not in ("auto", "dwi"):
+        suffix = _NO_SUFFIX
+    datatype = "dwi" if suffix == "dwi" else "anat"
+    return BidsImage(asked.path, asked.path.parent, {"subject": "image"}, suffix, datatype)
 
 
-def check_place(asked: OneImage) -> None:
+def _products(asked: SegmentOptions) -> tuple[str, ...]:
+    """Return what is written beside the report."""
+    return choose_products(task_of(asked.settings.task), probseg=asked.probseg, centerline=asked.centerline)
+
+
+def check_place(asked: SegmentOptions) -> None:
     """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
 
     Raises
@@ -118,7 +85,7 @@ def check_place(asked: OneImage) -> None:
             raise OutputError(
                 f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
             )
-    lacking = find_lack_of_memory(asked.as_bids(), None, memory_of_one())
+    lacking = find_lack_of_memory(as_bids(asked), None, memory_of_one())
     if lacking:
         raise lacking
     found = [path for path in _earlier(asked) if os.path.lexists(path)]
@@ -131,7 +98,7 @@ def check_place(asked: OneImage) -> None:
         _check_own(asked, path)
 
 
-def _check_own(asked: OneImage, path: Path) -> None:
+def _check_own(asked: SegmentOptions, path: Path) -> None:
     """Raise unless a file in the place of a result is one of ours: a manual mask may have the same name."""
     if path.name.endswith(".html"):
         own = is_own(path, PAGE_MARKS)
@@ -145,12 +112,12 @@ def _check_own(asked: OneImage, path: Path) -> None:
         )
 
 
-def segment_one(asked: OneImage, engine: Engine, work_folder: Path, *, log_settings: LogSettings) -> ImageResult:
+def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log_settings: LogSettings) -> ImageResult:
     """Segment one image and write its results; they appear together, the sidecar of the mask last.
 
     Parameters
     ----------
-    asked : OneImage
+    asked : SegmentOptions
         What the user asked for, after :func:`check_place`.
     engine : Engine
         Segmentation method, with its settings.
@@ -170,11 +137,11 @@ def segment_one(asked: OneImage, engine: Engine, work_folder: Path, *, log_setti
         Whatever the image or the method raises; with ``force`` the earlier result is gone then, since it is not that
         of these settings.
     """
-    image, place = asked.as_bids(), work_folder / "one"
+    image, place = as_bids(asked), work_folder / "one"
     make_folder(asked.output_dir)
     _remove(_earlier(asked))
-    work = ImageWork(engine, place, asked.contrast, log_settings, asked.products, volume=asked.volume)
-    result = work()(Job(image.key, image.subject, image))
+    known = Request(engine.settings, asked.contrast, _products(asked), asked.volume).look_up(image)
+    result = ImageWork(engine, place, log_settings)()(job_of(known))
     # The mask comes last and its sidecar after it, as in a data set.
     keys = sorted((key for key in ALL_PRODUCTS), key=lambda key: key == "mask")
     sources = [place / name for name in _with_sidecars(derivative_names(image, keys))]
@@ -189,7 +156,7 @@ def segment_one(asked: OneImage, engine: Engine, work_folder: Path, *, log_setti
     return result
 
 
-def _page(asked: OneImage, image: BidsImage, place: Path) -> bytes:
+def _page(asked: SegmentOptions, image: BidsImage, place: Path) -> bytes:
     """Render the report of the image."""
     saved = read_saved(image, place)
     if saved is None:
@@ -199,10 +166,10 @@ def _page(asked: OneImage, image: BidsImage, place: Path) -> bytes:
     return as_utf8(page)
 
 
-def _earlier(asked: OneImage) -> list[Path]:
+def _earlier(asked: SegmentOptions) -> list[Path]:
     """Return everything that may be there of an earlier result, the sidecar of the mask first."""
-    names = _with_sidecars(derivative_names(asked.as_bids(), [key for key in ALL_PRODUCTS if key != "mask"]))
-    names = [*reversed(_with_sidecars(derivative_names(asked.as_bids(), ["mask"]))), *names]
+    names = _with_sidecars(derivative_names(as_bids(asked), [key for key in ALL_PRODUCTS if key != "mask"]))
+    names = [*reversed(_with_sidecars(derivative_names(as_bids(asked), ["mask"]))), *names]
     outside = [_name_outside(name.rpartition("/")[2], asked.stem) for name in names]
     return [asked.output_dir / name for name in (*outside, f"{asked.stem}{_REPORT}")]
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -30,6 +30,20 @@ _SPACE_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
+
+
+class NiftiHeader(Protocol):
+    """What is used of nibabel's header of an image."""
+
+    def __getitem__(self, field: str, /) -> NDArray[np.float64]: ...
+
+    def get_data_dtype(self) -> np.dtype[np.generic]:
+        """Return the type of the values in the file."""
+        ...
+
+    def get_data_shape(self) -> tuple[int, ...]:
+        """Return the number of voxels along each axis."""
+        ...
 
 
 @contextmanager
@@ -177,7 +191,7 @@ def _check_start(path: Path, start: bytes) -> None:
         raise NotFetchedError(_not_fetched(path, "a git-annex pointer to content that is not on this machine"))
 
 
-def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> None:
+def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: NiftiHeader) -> None:
     """Write an array as compressed NIfTI in the space of another image; equal input gives equal bytes.
 
     Parameters
@@ -186,11 +200,11 @@ def write_nifti(stream: BinaryIO, data: NDArray[Any], source_header: Any) -> Non
         Where to write.
     data : array
         uint8 or float32 values, of the shape of the source's voxels.
-    source_header : nibabel header
+    source_header : NiftiHeader
         Header from which matrices, codes, voxel sizes and units are copied; free text is not, it may name the person
         or the time of the scan.
     """
-    header = type(source_header)()
+    header: Any = type(source_header)()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
     for name in _SPACE_FIELDS:

@@ -16,7 +16,7 @@ from bids_deepseg.files.atomic import make_folder, output_errors, write_if_diffe
 from bids_deepseg.files.facts import Facts, mapping_of, mappings_of, text_of, texts_of
 from bids_deepseg.files.structured import read_json_object, read_strict_json
 from bids_deepseg.files.text import TextError
-from bids_deepseg.options.run import CONTRASTS
+from bids_deepseg.options.image import CONTRASTS
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine

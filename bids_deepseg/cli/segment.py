@@ -3,29 +3,23 @@
 Everything slow is imported inside of functions: ``--help`` needs none of it.
 """
 
-import argparse
 import json
 import signal
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_deepseg.cli.process import Interrupted, environment, signals_raise, variables
-from bids_deepseg.errors import BidsDeepsegError, UsageError
+from bids_deepseg.errors import BidsDeepsegError
 from bids_deepseg.files.names import printable
-from bids_deepseg.options.declare import Option, place, switch
-from bids_deepseg.options.method import method_options, settings_of
-from bids_deepseg.options.parsing import OptionParser, add_options, arrange
+from bids_deepseg.options.declare import build
+from bids_deepseg.options.image import SegmentOptions
+from bids_deepseg.options.parsing import OptionParser, arrange
 from bids_deepseg.options.run import LEVELS
-from bids_deepseg.options.settings import SOFT
-from bids_deepseg.options.table import option_table
-from bids_deepseg.structures.tasks import task_of
 
 if TYPE_CHECKING:
     from bids_deepseg.app.participant.image_job import ImageResult
-    from bids_deepseg.app.single_image import OneImage
     from bids_deepseg.engine import Engine
 
 _USAGE = "bids_deepseg segment IMAGE [-o DIR] [options]"
@@ -35,12 +29,6 @@ Segment the spinal cord in one image, without a BIDS data set. The results lie b
 image: <image>_label-SC_mask.nii.gz, _label-SC_probseg.nii.gz, _label-SCcenterline_mask.nii.gz,
 _label-SC_centerline.tsv, _label-SC_morph.tsv, each with its .json, and <image>_report.html. The verdict stands in the
 .json of the mask."""
-
-#: Options of a run on a data set that mean the same for one image.
-_SHARED = (
-    *("--contrast", "--volume", "--n-cpus", "--omp-nthreads", "--work-dir", "--keep-work", "--device"),
-    *("--low-mem", "--no-probseg", "--no-centerline", "--verbose", "--quiet", "--debug"),
-)
 
 Say = Callable[[str], None]
 
@@ -70,11 +58,11 @@ def run_segment(words: Sequence[str], *, say: Say, complain: Say, engine: "Engin
     debug = "--debug" in words
     code, done, message = 0, False, ""
     try:
-        found = _parser().parse_args(arrange(words, _rows()))
+        options = _parse(words)
         with signals_raise():
-            result, asked = _run(found, engine)
+            result = _run(options, engine)
         done, code = True, int(result.verdict == "fail")
-        _tell(result, asked, say)
+        _tell(result, options, say)
     except SystemExit as end:
         return int(end.code or 0)
     except BidsDeepsegError as error:
@@ -97,92 +85,46 @@ def run_segment(words: Sequence[str], *, say: Say, complain: Say, engine: "Engin
     return code
 
 
-def _rows() -> tuple[Option, ...]:
-    """Return the rows of the options."""
-    shared = [option for option in option_table() if option.names[0] in _SHARED]
-    own = (
-        Option(
-            ("--output", "-o"),
-            "image",
-            "folder of the results (default: the current one)",
-            settings={"metavar": "DIR", "type": place, "default": Path()},
-        ),
-        switch("--force", group="image", text="replace an earlier result; if the image fails now, that is gone"),
-        switch("--no-report", group="image", text="write no page"),
-    )
-    return (*own, *method_options(), *shared)
+def _parse(words: Sequence[str]) -> SegmentOptions:
+    """Turn the words after ``segment`` into options."""
+    parser = OptionParser(SegmentOptions, "bids_deepseg segment", usage=_USAGE, description=_DESCRIPTION)
+    return build(SegmentOptions, vars(parser.parse_args(arrange(words, SegmentOptions))))
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = OptionParser(
-        "bids_deepseg segment",
-        usage=_USAGE,
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image, .nii or .nii.gz")
-    add_options(parser, _rows())
-    parser.add_argument("-h", "--help", action="help", help="show this text")
-    return parser
-
-
-def _asked(found: argparse.Namespace) -> "OneImage":
-    """Turn the values of the options into what is asked for."""
-    from bids_deepseg.app.single_image import OneImage  # noqa: PLC0415 - loads numpy
-    from bids_deepseg.bids.naming import choose_products  # noqa: PLC0415
-
-    if found.threshold == SOFT and found.no_probseg:
-        raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
-    return OneImage(
-        path=found.image,
-        output_dir=found.output,
-        settings=settings_of(found),
-        contrast=found.contrast,
-        volume=found.volume,
-        products=choose_products(task_of(found.task), probseg=not found.no_probseg, centerline=not found.no_centerline),
-        report=not found.no_report,
-        force=found.force,
-    )
-
-
-def _run(found: argparse.Namespace, engine: "Engine | None") -> "tuple[ImageResult, OneImage]":
+def _run(options: SegmentOptions, engine: "Engine | None") -> "ImageResult":
     """Prepare folders, logs and environment, then segment."""
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.app.workspace import prepare_output, temporary_folder  # noqa: PLC0415
     from bids_deepseg.execution import resources  # noqa: PLC0415
     from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
 
-    device = choose_device(found.device)
+    device = choose_device(options.device)
     allocation = resources.allocate(
-        n_cpus=found.n_cpus,
-        omp_nthreads=found.omp_nthreads,
+        n_cpus=options.n_cpus,
+        omp_nthreads=options.omp_nthreads,
         cpus=resources.available_cpus(),
         memory=resources.usable_memory(None, resources.available_memory()),
     )
-    log_settings = logs.LogSettings(None, -1 if found.quiet else found.verbose)
+    log_settings = logs.LogSettings(None, options.verbosity)
     with ExitStack() as stack:
         stack.callback(logs.close)
         logs.configure(log_settings)
-        prepare_output(found.output)
-        keep = found.keep_work or found.debug
-        folder = stack.enter_context(temporary_folder(found.work_dir, found.output, keep=keep))
-        stack.enter_context(environment(variables(allocation, folder, device, low_memory=found.low_mem)))
-        tell_device(found.device, device)
+        prepare_output(options.output_dir)
+        keep = options.keep_work or options.debug
+        folder = stack.enter_context(temporary_folder(options.work_dir, options.output_dir, keep=keep))
+        stack.enter_context(environment(variables(allocation, folder, device, low_memory=options.low_memory)))
+        tell_device(options.device, device)
 
         from bids_deepseg.app.single_image import check_place, segment_one  # noqa: PLC0415 - reads the environment
         from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
 
-        asked = _asked(found)
-        check_place(asked)
-        configured = (engine or NetworkEngine()).configured(asked.settings)
-        return segment_one(asked, configured, folder, log_settings=log_settings), asked
+        check_place(options)
+        configured = (engine or NetworkEngine()).configured(options.settings)
+        return segment_one(options, configured, folder, log_settings=log_settings)
 
 
-def _tell(result: "ImageResult", asked: "OneImage", say: Say) -> None:
+def _tell(result: "ImageResult", options: SegmentOptions, say: Say) -> None:
     """Tell how it went."""
-    name, area = printable(asked.path.name), result.area_mean_mm2
+    name, area = printable(options.path.name), result.area_mean_mm2
     say(f"{name}: {result.verdict}, mean area {area:.1f} mm². {result.reasons}".rstrip())
-    say(f"Wrote {printable(asked.output_dir / (asked.stem + '_label-SC_mask.nii.gz'))} and the files beside it.")
+    say(f"Wrote {printable(options.output_dir / (options.stem + '_label-SC_mask.nii.gz'))} and the files beside it.")

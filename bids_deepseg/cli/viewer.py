@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.declare import place
 from bids_deepseg.options.run import LEVELS
+from bids_deepseg.options.values import place
 
 if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume
@@ -75,7 +75,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image")
     parser.add_argument("-o", "--output", type=place, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
     parser.add_argument("--points", type=place, metavar="FILE", help="points to begin with: CSV, TSV or mask")
-    found = parser.parse_args(list(words))
+    arguments = parser.parse_args(list(words))
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.source.given_centerline import read_centerline  # noqa: PLC0415
     from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
@@ -84,11 +84,11 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
-    image = _read(found.image)
-    points = read_centerline(found.points, image.grid) if found.points else None
-    name = points_name(found.image)
-    page = render_viewer(image, found.image.name, file_name=name, version=__version__, points_mm=points)
-    target = found.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
+    image = _read(arguments.image)
+    points = read_centerline(arguments.points, image.grid) if arguments.points else None
+    name = points_name(arguments.image)
+    page = render_viewer(image, arguments.image.name, file_name=name, version=__version__, points_mm=points)
+    target = arguments.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
     write_own(target, as_utf8(page), PAGE_MARKS)
     say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")

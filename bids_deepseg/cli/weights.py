@@ -70,15 +70,15 @@ def run_weights(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     SystemExit
         With code 0 after ``--help``.
     """
-    found = _parse(words)
+    arguments = _parse(words)
     from bids_deepseg.networks.published.specs import PUBLISHED, published_spec  # noqa: PLC0415 - not needed for --help
 
-    specs = tuple(published_spec(name) for name in found.names)
-    if found.action == "list":
-        return _list(found.folder, PUBLISHED, say)
-    if found.action == "check":
-        return _check(found.folder, specs, say)
-    return _install(found.folder, specs, found.address, say)
+    specs = tuple(published_spec(name) for name in arguments.names)
+    if arguments.action == "list":
+        return _list(arguments.folder, PUBLISHED, say)
+    if arguments.action == "check":
+        return _check(arguments.folder, specs, say)
+    return _install(arguments.folder, specs, arguments.address, say)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -100,14 +100,14 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced "
         "(default: the release on GitHub)",
     )
-    found = parser.parse_args(list(words))
-    if found.folder is None and found.action != "list":
+    arguments = parser.parse_args(list(words))
+    if arguments.folder is None and arguments.action != "list":
         parser.error("a folder is expected")
-    if found.action == "list" and found.names:
+    if arguments.action == "list" and arguments.names:
         parser.error("list takes one folder at most")
-    if found.action != "install" and found.address:
+    if arguments.action != "install" and arguments.address:
         parser.error("--from belongs to install")
-    return found
+    return arguments
 
 
 def _list(folder: Path | None, specs: Sequence["PublishedSpec"], say: Callable[[str], None]) -> int:

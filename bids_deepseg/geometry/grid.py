@@ -81,6 +81,17 @@ class Grid:
         codes: tuple[str, str, str] = nib.orientations.aff2axcodes(self.affine)
         return codes
 
+    @property
+    def slice_axis(self) -> int:
+        """Array axis closest to inferior-superior, along which slices are counted."""
+        return next(axis for axis, code in enumerate(self.axcodes) if code in "SI")
+
+    @property
+    def in_plane_axes(self) -> tuple[int, int]:
+        """The two other array axes, those within a slice."""
+        one, other = (axis for axis in range(3) if axis != self.slice_axis)
+        return one, other
+
     def voxel_to_world(self, ijk: ArrayLike) -> NDArray[np.float64]:
         """Map voxel coordinates of shape (..., 3) to RAS+ mm."""
         return np.asarray(ijk, np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]

@@ -1,7 +1,7 @@
 """Judge a mask by measurements alone: the networks' probability, the image, the mask's shape and place.
 
->>> findings = judge_evidence(Evidence(image, mask, probability, centerline, metrics))
->>> verdict_of(findings), quality(evidence)
+>>> judgement = judge_evidence(Evidence(image, mask, probability, centerline, metrics))
+>>> judgement.verdict, judgement.score
 """
 
 from bids_deepseg.judge.evidence import Evidence

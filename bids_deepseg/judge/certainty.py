@@ -69,14 +69,6 @@ def missed_share(around: Surroundings) -> float:
     return missed / max(1.0, float(around.mask.sum()))
 
 
-def border_probability(around: Surroundings) -> tuple[float, float]:
-    """Return the mean probability of the mask's outermost voxels, and of the voxels next to them."""
-    step = max(around.zooms[:2])
-    inner = around.probability[(around.distance_mm <= 0) & (around.distance_mm > -step)]
-    outer = around.probability[(around.distance_mm > 0) & (around.distance_mm <= step)]
-    return tuple(float(part.mean()) if part.size else float("nan") for part in (inner, outer))  # type: ignore[return-value]
-
-
 def disagreement(evidence: Evidence) -> float:
     """Return the difference between the answers to patches and to their mirror images, relative to their sum."""
     if evidence.spread is None:

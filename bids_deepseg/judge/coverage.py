@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from bids_deepseg.geometry.grid import AXIS_IS
+from bids_deepseg.judge.slices import MISSING_LENGTH_MM
 from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.findings import MISSING_LENGTH_MM, Finding
+from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask
 
 

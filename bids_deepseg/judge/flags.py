@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.stages.findings import AREA_JUMP_PER_5MM, AREA_RANGE_MM2, LOW_PROBABILITY
+from bids_deepseg.judge.slices import AREA_JUMP_PER_5MM, AREA_RANGE_MM2, LOW_PROBABILITY
 
 
 def slices_to_look_at(morph: Mapping[str, NDArray[np.float64]], thickness_mm: float) -> dict[int, str]:

@@ -1,8 +1,7 @@
-"""Apply all rules to a result, and put results in an order."""
+"""Apply all rules to a result."""
 
 from dataclasses import dataclass
 from math import isnan
-from types import MappingProxyType
 
 import numpy as np
 
@@ -10,14 +9,13 @@ from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.certainty import dice, disagreement, whole_expected_dice
 from bids_deepseg.judge.evidence import Evidence, Surroundings, look_around
 from bids_deepseg.judge.rules import Rule, rules
-from bids_deepseg.stages.findings import Finding, Verdict, judge, verdict_of
+from bids_deepseg.judge.slices import judge
+from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
 from bids_deepseg.stages.wording import Measured
 
 #: Number of ``warn`` findings that together are ``fail``: of 26 such masks of degraded phantoms and people none had a
 #: Dice above 0.9 and 17 had less than 0.8 (docs/judge.md); those found in thighs without a cord have five to nine.
 MANY_DOUBTS = 6
-
-_RANKS = MappingProxyType({"pass": 2, "warn": 1, "fail": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,6 @@ class Judgement:
         """Worst severity of the findings."""
         return verdict_of(self.findings)
 
-    @property
-    def order(self) -> tuple[int, float]:
-        """The larger, the better: the verdict first, then the score."""
-        return _RANKS[self.verdict], self.score
-
 
 def judge_evidence(evidence: Evidence) -> Judgement:
     """Judge a result.
@@ -57,7 +50,7 @@ def judge_evidence(evidence: Evidence) -> Judgement:
     Returns
     -------
     Judgement
-        All findings of :func:`bids_deepseg.stages.findings.judge` and of the rules, and the score.
+        All findings of :func:`bids_deepseg.judge.slices.judge` and of the rules, and the score.
     """
     around = look_around(evidence)
     found = [finding for rule in rules() if (finding := _apply(rule, evidence, around)) is not None]

@@ -1,22 +1,25 @@
 """Make the result of an image from a mask that a person drew: measured and judged, never changed."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from bids_deepseg.errors import error_context
-from bids_deepseg.geometry.volume import Volume, reorient_onto
-from bids_deepseg.pipeline import Segmentation
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.judge.slices import judge
+from bids_deepseg.methods.method import Method
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import centerline_mask
-from bids_deepseg.stages.findings import Finding, judge
+from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.mask import raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
+from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 
 
-def result_of_mask(mask: Volume, facts: dict[str, str]) -> Segmentation:
+def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:
     """Measure and judge a mask that was drawn by hand.
 
     The centerline runs through the centres of mass of the slices. There is no probability: the column
@@ -27,7 +30,7 @@ def result_of_mask(mask: Volume, facts: dict[str, str]) -> Segmentation:
     ----------
     mask : Volume
         uint8 mask on the native grid of the image.
-    facts : dict of str to str
+    facts : mapping of str to str
         From :meth:`bids_deepseg.bids.source.corrections.Correction.facts`.
     """
     canonical = to_canonical(mask)
@@ -42,18 +45,28 @@ def result_of_mask(mask: Volume, facts: dict[str, str]) -> Segmentation:
         unknown = np.full(len(measured["slice"]), np.nan)
         metrics = CordMetrics(MappingProxyType(measured | {"probability_mean": unknown}))
     found = (replace(one, severity="warn") if one.severity == "fail" else one for one in judge(course, cord, metrics))
-    return Segmentation(
-        probability=reorient_onto(certain, mask.grid),
-        mask=reorient_onto(cord.volume, mask.grid),
-        centerline=course,
-        centerline_mask=reorient_onto(centerline_mask(course, canonical.grid), mask.grid),
-        metrics=metrics,
-        findings=(Finding("manual", "info", _who(facts)), *found),
-    )
+    findings = (Finding("manual", "info", _who(facts)), *found)
+    return on_native_grid(mask.grid, certain, cord.volume, centerline=course, metrics=metrics, findings=findings)
 
 
-def _who(facts: dict[str, str]) -> str:
+def _who(facts: Mapping[str, str]) -> str:
     """Tell who drew the mask and when, as far as it is known."""
     author = f" by {facts['Author']}" if "Author" in facts else ""
     date = f" ({facts['Date']})" if "Date" in facts else ""
     return f"The mask was corrected by hand{author}{date}: {facts['File']}."
+
+
+def _take_drawn(_volume: Volume, guide: Guide, _observer: Observer) -> Segmentation:
+    """Return the result of the mask that the guide holds."""
+    if guide.drawn is None:
+        raise ValueError("There is no mask that a person drew.")
+    return result_of_mask(guide.drawn.mask, guide.drawn.facts)
+
+
+#: Entry in the table of methods, chosen for an image by a mask that a person drew of it.
+METHOD = Method(
+    identify=lambda _settings, _contrast: (),
+    load=lambda _settings: lambda _contrast: _take_drawn,
+    is_rescued=False,
+    has_probability=False,
+)

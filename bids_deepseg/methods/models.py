@@ -1,15 +1,15 @@
-"""Choose the models for the settings of a run: which ones, by their checksums, and loaded."""
+"""Choose the models of the default method for the settings of a run: which ones, by their checksums, and loaded."""
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_published_model
+from bids_deepseg.methods.centerlines import CENTERLINES
+from bids_deepseg.methods.published import identify_published, load_scaled, need_published
 from bids_deepseg.networks.loading import Models, load_own
-from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec, read_bounded
-from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.networks.published.specs import find_file
+from bids_deepseg.networks.specs import ModelIdentity, checked_spec, read_spec
+from bids_deepseg.options.method import MethodSettings
 
 #: Own networks by the kernel of the segmentation.
 _SEGMENTERS = {"2d": "segmentation", "3d": "segmentation3d"}
@@ -35,17 +35,10 @@ def identify_models(settings: MethodSettings, contrast: str | None) -> tuple[Mod
     NetworkError
         If a model is missing or changed.
     """
-    found: list[ModelIdentity] = []
-    if settings.centerline == "svm":
-        model = _linear(settings, contrast)
-        found.append(KnownModel("optic-svm", model.contrast, 0.0, model.sha256))
-    elif settings.centerline == "cnn":
-        found.append(_identify_own("detection") if settings.weights == "own" else _identify(settings, contrast, "ctr"))
+    found = CENTERLINES[settings.centerline].identify(settings, contrast)
     if _has_published_segmenter(settings, contrast):
-        found.append(_identify(settings, contrast, "sc"))
-    else:
-        found.append(_identify_own(_segmenter_name(settings)))
-    return tuple(found)
+        return (*found, identify_published(settings, contrast, "sc"))
+    return (*found, checked_spec(_segmenter_name(settings)))
 
 
 def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
@@ -61,61 +54,25 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
     NetworkError
         If a model is missing or changed.
     """
-    own_segmenter = load_own(_segmenter_name(settings))
-    own_exponent = read_spec(_segmenter_name(settings)).odds_exponent
-    own_detector = load_own("detection") if (settings.centerline, settings.weights) == ("cnn", "own") else None
+    name = _segmenter_name(settings)
+    own = Models(None, load_own(name), knows_inverted=True, odds_exponent=read_spec(name).odds_exponent)
+    add_centerline = CENTERLINES[settings.centerline].load(settings)
 
     def models_of(contrast: str | None) -> Models:
-        from bids_deepseg.networks.published.predictor import load_published  # noqa: PLC0415 - loads h5py
-
-        linear = _linear(settings, contrast) if settings.centerline == "svm" else None
-        detector, detector_scale = own_detector, None
-        if settings.centerline == "cnn" and settings.weights == "sct":
-            folder, spec = _published(settings, contrast, "ctr")
-            detector, detector_scale = load_published(folder, spec.name), _scale(spec)
-        segmenter, segmenter_scale, exponent = own_segmenter, None, own_exponent
-        if _has_published_segmenter(settings, contrast):
-            folder, spec = _published(settings, contrast, "sc")
-            segmenter, segmenter_scale, exponent = load_published(folder, spec.name), _scale(spec), 1.0
-        inverted = segmenter_scale is None
-        return Models(detector, segmenter, linear, detector_scale, segmenter_scale, inverted, exponent)
+        models = add_centerline(own, contrast)
+        if not _has_published_segmenter(settings, contrast):
+            return models
+        segmenter, scale = load_scaled(settings, contrast, "sc")
+        return replace(models, segmenter=segmenter, segmenter_scale=scale, knows_inverted=False, odds_exponent=1.0)
 
     return models_of
-
-
-def _identify_own(name: str) -> ModelIdentity:
-    """Describe one of the package's networks, after its checksum was compared."""
-    spec = read_spec(name)
-    check_weights(spec)
-    return spec
-
-
-def _identify(settings: MethodSettings, contrast: str | None, kind: str) -> ModelIdentity:
-    """Describe a published network, after its identity was compared."""
-    folder, spec = _published(settings, contrast, kind)
-    found = find_file(folder, spec)
-    if found.path is None or found.state != "present":
-        said = f"{found.path} is another file: {found.reason}" if found.path else f"it is not in {folder}"
-        raise NetworkError(
-            f"--weights sct needs the published network {spec.name} for images of the contrast {spec.contrast}, and "
-            f"{said}. Expected is {spec.filenames[0]} of the release; see 'bids_deepseg weights check'."
-        )
-    return KnownModel(spec.name, spec.contrast, spec.threshold, hashlib.sha256(read_bounded(found.path)).hexdigest())
-
-
-def _published(settings: MethodSettings, contrast: str | None, kind: str) -> tuple[Path, PublishedSpec]:
-    """Return the folder of the published networks, and the one of a contrast; ``kind`` is ``ctr`` or ``sc``."""
-    if settings.weights_dir is None or contrast is None:
-        raise NetworkError("The published networks are made for one contrast each. State the folder and the contrast.")
-    return settings.weights_dir, published_spec(f"{contrast}_{kind}")
 
 
 def _has_published_segmenter(settings: MethodSettings, contrast: str | None) -> bool:
     """Tell whether the folder of published networks holds a 2D segmentation network of the contrast."""
     if settings.weights == "own":
         return False
-    folder, spec = _published(settings, contrast, "sc")
-    return find_file(folder, spec).state != "missing"
+    return find_file(*need_published(settings, contrast, "sc")).state != "missing"
 
 
 def _segmenter_name(settings: MethodSettings) -> str:
@@ -135,21 +92,3 @@ def _segmenter_name(settings: MethodSettings) -> str:
                 f"--kernel 3d needs the network {name!r}, which this installation does not hold. Use --kernel 2d."
             ) from error
     return name
-
-
-def _linear(settings: MethodSettings, contrast: str | None) -> SvmModel:
-    """Read the linear detector of a contrast."""
-    if contrast is None:
-        raise NetworkError("--centerline svm has one model for each contrast. State the contrast with --contrast.")
-    if settings.weights_dir is not None:
-        name = f"{contrast}_model.yml"
-        places = (settings.weights_dir / name, settings.weights_dir / "optic" / name)
-        return read_published_model(next((path for path in places if path.is_file()), places[0]), contrast=contrast)
-    return read_own_model(contrast)
-
-
-def _scale(spec: PublishedSpec) -> tuple[float, float]:
-    """Return mean and standard deviation of the values that a published cord network expects."""
-    if spec.mean is None or spec.std is None:
-        raise ValueError(f"{spec.name} is no cord network.")
-    return spec.mean, spec.std

@@ -1,27 +1,28 @@
-"""Run a Keras network over many patches in batches of one size, so that it is traced once and memory is bounded.
+"""Run a network over many patches in batches of one size, so that it is traced once and memory is bounded.
 
 The environment variable :data:`SMALL_BATCHES` makes every batch a single patch: like the threads of TensorFlow, how
 much memory a process may take is told to it, and to those that it starts, by its environment.
 """
 
 import os
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bids_deepseg.networks.predictor import Network, ScaledPredictor
 
 #: Set to 1 by ``--low-mem``.
 SMALL_BATCHES = "BIDS_DEEPSEG_SMALL_BATCHES"
 
 
-def predict_in_batches(network: Any, patches: NDArray[np.float32], *, most_voxels: int) -> NDArray[np.float32]:
+def predict_in_batches(network: Network, patches: NDArray[np.float32], *, most_voxels: int) -> NDArray[np.float32]:
     """Map patches through a network with one channel in and out.
 
     The last batch is filled up with zeros to the size of the others.
 
     Parameters
     ----------
-    network : keras.Model
+    network : Network
         float32 ``(N, ..., 1)`` to float32 of the same shape.
     patches : (N, ...) float32 array
         Standardised patches.
@@ -43,4 +44,30 @@ def predict_in_batches(network: Any, patches: NDArray[np.float32], *, most_voxel
         batch[: len(part)] = part
         result = network.predict_on_batch(batch[..., None])
         out[start : start + size] = np.asarray(result)[: len(part), ..., 0]
+    return out
+
+
+def predict_blocks(volume: NDArray[np.float32], network: ScaledPredictor) -> NDArray[np.float32]:
+    """Predict blocks of slices that do not overlap, from the lowest slice on.
+
+    The last block is filled with zeros before its values are standardised, so the filling becomes -mean / std. Blocks
+    of zeros are not predicted: their result is 0.
+
+    Parameters
+    ----------
+    volume : (H, W, K) float32 array
+        Windows.
+    network : ScaledPredictor
+        3D network; its depth is that of a block.
+    """
+    depth, n = network.patch_shape[2], volume.shape[2]
+    out = np.zeros(volume.shape, np.float32)
+    for start in range(0, n, depth):
+        part = volume[..., start : start + depth]
+        if not part.any():
+            continue
+        block = np.zeros((*volume.shape[:2], depth), np.float32)
+        block[..., : part.shape[2]] = part
+        answer = network.predict(network.standardise(block)[None])[0]
+        out[..., start : start + depth] = answer[..., : part.shape[2]]
     return out

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.batches import predict_in_batches
+from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.specs import ModelSpec, check_weights
 from bids_deepseg.networks.stacks import cut_stacks, join_stacks
 
@@ -36,7 +36,7 @@ class KerasPredictor:
     """
 
     spec: ModelSpec
-    network: Any
+    network: Network
 
     @property
     def patch_shape(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bids_deepseg.networks.predictor import LinearDetector, Predictor
+from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import read_spec
 
 
@@ -35,8 +35,9 @@ class Models:
         Heatmap of the cord's centre; None where the centerline comes from elsewhere.
     segmenter : Predictor
         Probability of cord.
-    linear : LinearDetector or None
-        Detector of the cord on gradients, for the centerline by OptiC.
+    line_model : object or None
+        What a way to the centerline loaded for itself beside the detection network, such as the linear detector of
+        OptiC; only that way knows its type.
     detector_scale, segmenter_scale : (float, float) or None
         Mean and standard deviation of the values from 0 to 255 that a published network expects; None for a network of
         this package, which expects each patch standardised by itself.
@@ -49,7 +50,7 @@ class Models:
 
     detector: Predictor | None
     segmenter: Predictor
-    linear: LinearDetector | None = None
+    line_model: object | None = None
     detector_scale: tuple[float, float] | None = None
     segmenter_scale: tuple[float, float] | None = None
     knows_inverted: bool = False

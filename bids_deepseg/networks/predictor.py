@@ -3,7 +3,15 @@
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+
+class Network(Protocol):
+    """What is used of a Keras network once it has its weights."""
+
+    def predict_on_batch(self, x: NDArray[np.float32], /) -> ArrayLike:
+        """Map a batch ``(N, ..., 1)`` to answers of the same shape."""
+        ...
 
 
 class Predictor(Protocol):
@@ -29,15 +37,23 @@ class Predictor(Protocol):
         ...
 
 
-class LinearDetector(Protocol):
-    """A linear detector of the cord on the HOG descriptor."""
+class ScaledPredictor(Protocol):
+    """A network that brings values of 0..255 to its own scale; a published network is one."""
 
     @property
-    def weights(self) -> NDArray[np.float64]:
-        """Weights of the descriptor's values."""
+    def patch_shape(self) -> tuple[int, ...]:
+        """Voxels of a patch: two numbers, three for a 3D network."""
         ...
 
     @property
-    def bias(self) -> float:
-        """Constant added to the sum."""
+    def threshold(self) -> float:
+        """Probability above which the reference keeps a voxel."""
+        ...
+
+    def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Bring values to the scale of the network."""
+        ...
+
+    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map standardised patches (N, ...) to probabilities of the same shape."""
         ...

@@ -30,9 +30,6 @@ _CONTRASTS = MappingProxyType(
     }
 )
 
-#: Networks of the default method, in the order of their use.
-MODEL_NAMES = ("detection", "segmentation")
-
 
 def contrast_of_suffix(suffix: str) -> str | None:
     """Return the contrast (t1, t2, t2s, dwi) of a BIDS suffix, None for a suffix that is not segmented."""
@@ -155,8 +152,21 @@ def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:
 
 
 def model_specs() -> tuple[ModelSpec, ...]:
-    """Return the descriptions of all networks of the default method."""
-    return tuple(read_spec(name) for name in MODEL_NAMES)
+    """Return the descriptions of all networks of the default method, in the order of their use."""
+    return tuple(read_spec(name) for name in ("detection", "segmentation"))
+
+
+def checked_spec(name: str) -> ModelSpec:
+    """Read the description of one of the package's networks, and compare its weights with their checksum.
+
+    Raises
+    ------
+    NetworkError
+        If one of them is missing or changed.
+    """
+    spec = read_spec(name)
+    check_weights(spec)
+    return spec
 
 
 def check_weights(spec: ModelSpec) -> None:

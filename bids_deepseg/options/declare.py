@@ -1,42 +1,97 @@
-"""Describe one option of the command line."""
+"""Declare each option once, as the metadata of a field of a frozen dataclass.
 
-import argparse
-import os
+The parser, the configuration file, the Boutiques descriptor and the table in ``docs/usage.md`` derive from it::
+
+    @dataclass(frozen=True)
+    class Options:
+        n_cpus: int | None = field(
+            default=None, metadata=option("--n-cpus", kind=int, metavar="N", group="resources", help="processors")
+        )
+
+The metadata of a field maps the first name of an option to its :class:`Option`. Where several options set one field,
+they are joined by ``|``, and a later one wins. A field whose default factory is such a dataclass brings its options.
+"""
+
+import operator
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bids_deepseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Options = TypeVar("_Options", bound="DataclassInstance")
+
+#: Headings of the help, in its order.
+GROUPS = ("image", "selection", "reading", "method", "validation", "resources", "running", "outputs", "other")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One row of the table of options.
+    """One option of the command line.
 
     Attributes
     ----------
     names : tuple of str
-        First the name that is shown, then other names.
-    group : str
-        Heading in the help.
+        First the name that is shown and that is the key in TOML, then other names. A name without ``-`` is a
+        positional word.
     help : str
-        What it does.
+        What it does, in Markdown with links as from ``docs/``; empty if the help has no line of it.
+    group : str
+        Heading in the help, of :data:`GROUPS`.
     count : str
         Number of values: ``none``, ``one`` or ``many``.
-    settings : dict
-        Further arguments of ``ArgumentParser.add_argument``.
+    kind : callable
+        Turns the text of a value into that value: ``str``, ``int`` or ``Path``.
+    metavar : str or None
+        What stands for a value in the help.
+    choices : tuple of str
+        Words that are allowed, empty for any.
+    default : str
+        What holds without the option, in Markdown; empty where the help says it already or nothing needs to be said.
+    more : str
+        Markdown that follows the help in ``docs/usage.md``.
+    repeatable : bool
+        Whether an option without value counts how often it is given.
+    read : callable
+        Turns the values into the value of the field.
+    write : callable or None
+        Turns the value of the field into that of the TOML key; None if another option of the field is written.
+    contradicts : str
+        Another option of the field, with or without a value, that must not be given together with this one.
+    replaces : str
+        Option of another field that this one decides as well: on the command line, either replaces both of the file.
     """
 
     names: tuple[str, ...]
-    group: str
-    help: str
+    help: str = ""
+    group: str = ""
     count: str = "one"
-    settings: dict[str, Any] = field(default_factory=dict)
+    kind: Callable[[str], Any] = str
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default: str = ""
+    more: str = ""
+    repeatable: bool = False
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any] | None
+    contradicts: str = ""
+    replaces: str = ""
+
+    @property
+    def is_positional(self) -> bool:
+        """Tell whether it is a word without a name."""
+        return not self.names[0].startswith("-")
 
     @property
     def destination(self) -> str:
-        """Name of the value in the result."""
-        return self.names[0].lstrip("-").replace("-", "_")
+        """Name of the value in the result of the parser, and key in TOML."""
+        return _destination(self.names[0])
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -44,63 +99,140 @@ class Option:
         both = [(name, name[:2] + name[2:].replace("-", "_")) for name in self.names]
         return tuple(dict.fromkeys(name for pair in both for name in pair))
 
-
-def labels(*names: str, text: str, group: str = "selection") -> Option:
-    """Return the row of an option with several labels, which may be repeated."""
-    return Option(names, group, text, "many", {"metavar": "LABEL", "default": []})
-
-
-def choice(*names: str, choices: Sequence[str], group: str, text: str) -> Option:
-    """Return the row of an option with one of several words; the first is the default."""
-    return Option(names, group, text, "one", {"choices": tuple(choices), "default": choices[0]})
+    @property
+    def text(self) -> str:
+        """What it does and its default, without markup."""
+        text = f"{self.help} (default: {self.default})" if self.default else self.help
+        return re.sub(r"\[(.+?)\]\(.+?\)", r"\1", text).replace("`", "")
 
 
-def switch(*names: str, group: str, text: str, **settings: Any) -> Option:
-    """Return the row of an option without value."""
-    return Option(names, group, text, "none", {"action": "store_true", **settings})
+def option(*names: str, written: bool = True, **more: Any) -> dict[str, Option]:
+    """Return the metadata of a field that is set by an option with values.
+
+    Parameters
+    ----------
+    *names, **more
+        Attributes of :class:`Option`.
+    written : bool, optional
+        Whether a configuration file that is written has this option.
+    """
+    more.setdefault("read", tuple if more.get("count") == "many" else _same)
+    more.setdefault("write", as_toml if written else None)
+    return {names[0]: Option(names=names, **more)}
 
 
-def whole_number(text: str) -> int:
-    """Turn the text of an option into a number; ``int`` would take ``1_000`` and the digits of other scripts as well.
+def switch(*names: str, value: Any = True, written: bool = True, **more: Any) -> dict[str, Option]:
+    """Return the metadata of a field that an option without value sets to ``value``."""
+    write = partial(operator.eq, value) if written else None
+    return option(*names, count="none", read=lambda _given: value, write=write, **more)
+
+
+def _same(value: Any) -> Any:
+    """Return a value as it is."""
+    return value
+
+
+def as_toml(value: Any) -> Any:
+    """Turn the value of a field into one that TOML knows; paths are written in full."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _destination(name: str) -> str:
+    """Return the key of an option's name."""
+    return name.lstrip("-").replace("-", "_")
+
+
+def _own(field: Field[Any]) -> tuple[Option, ...]:
+    """Return the options that set a field."""
+    return tuple(each for each in field.metadata.values() if isinstance(each, Option))
+
+
+def _nested(field: Field[Any]) -> Any:
+    """Return the class of a field that brings options of its own, None for any other field."""
+    factory = field.default_factory
+    return factory if factory is not MISSING and is_dataclass(factory) else None
+
+
+def fields_of(declared: Any) -> Iterator[tuple[Field[Any], tuple[Option, ...]]]:
+    """Return the fields of a class of options and of the classes in it, each with the options that set it."""
+    for field in fields(declared):
+        nested = _nested(field)
+        if nested is not None:
+            yield from fields_of(nested)
+        else:
+            yield field, _own(field)
+
+
+def options_of(declared: Any) -> tuple[Option, ...]:
+    """Return all options of a class, in the order of the help."""
+    named = [each for _, options in fields_of(declared) for each in options if not each.is_positional]
+    return tuple(sorted(named, key=lambda each: GROUPS.index(each.group)))
+
+
+def positionals_of(declared: Any) -> tuple[Option, ...]:
+    """Return the positional words of a class, in their order."""
+    return tuple(each for _, options in fields_of(declared) for each in options if each.is_positional)
+
+
+def build(declared: type[_Options], given: Mapping[str, Any]) -> _Options:
+    """Make an object of a class of options from the values of the parser.
+
+    Parameters
+    ----------
+    declared : class
+        The class; if it has a method ``implied``, that adds what follows from the values of other fields.
+    given : mapping of str to object
+        Values by the destination of their option, only of options that were given.
 
     Raises
     ------
-    ArgumentTypeError
-        If it is none.
+    UsageError
+        If a value is wrong, or values contradict each other.
     """
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number. Digits from 0 to 9 are expected, for example 4")
-    return int(text)
+    values: dict[str, Any] = {}
+    for field in fields(declared):
+        nested = _nested(field)
+        if nested is not None:
+            values[field.name] = build(nested, given)
+        for each in _own(field):
+            if each.destination in given:
+                _refuse_contradiction(each, given)
+                values[field.name] = each.read(given[each.destination])
+    implied = getattr(declared, "implied", None)
+    return declared(**(values | implied(values) if implied else values))
 
 
-def decimal_number(text: str) -> float:
-    """Turn the text of an option into a number; ``float`` would take ``1_0.5``, ``nan`` and ``inf`` as well.
+def _refuse_contradiction(option: Option, given: Mapping[str, Any]) -> None:
+    """Refuse an option beside one that says something else about the same field."""
+    name, _, value = option.contradicts.partition(" ")
+    other = given.get(_destination(name))
+    if other is not None and value in ("", other):
+        raise UsageError(f"{option.names[0]} and {option.contradicts} contradict each other. Choose one.")
+
+
+def toml_values(options: Any) -> dict[str, Any]:
+    """Return the values of all options for TOML, by their keys; what needs no line is None, False or empty."""
+    values: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if _nested(field) is not None:
+            values |= toml_values(value)
+        values |= {each.destination: each.write(value) for each in _own(field) if each.write is not None}
+    return values
+
+
+def check_choices(options: Any) -> None:
+    """Make sure that each field has one of the words of its option.
 
     Raises
     ------
-    ValueError
-        If it is none.
+    UsageError
+        If one has another.
     """
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", text.strip(), re.ASCII | re.IGNORECASE):
-        raise ValueError(f"{text!r} is no number.")
-    return float(text)
-
-
-def place(text: str) -> Path:
-    """Turn the text of an option into a path.
-
-    Text from a file may hold characters that the names of files cannot have in the locale of this process; it becomes
-    the bytes that it has in UTF-8.
-
-    Raises
-    ------
-    ArgumentTypeError
-        If it is empty: a variable of a script that was never set would stand for the current folder.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty. The path of a file or folder is expected ('.' for this one)")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        return Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
-    return Path(text)
+    for field in fields(options):
+        for each in _own(field):
+            if each.choices and getattr(options, field.name) not in each.choices:
+                found = getattr(options, field.name)
+                raise UsageError(f"{each.names[0]} is {found!r}. Expected: {', '.join(each.choices)}.")

@@ -1,206 +1,299 @@
-"""List the options of the method, and turn their values into settings.
+"""Declare the options of the method: how images are segmented.
 
-Each stands for an option of ``sct_deepseg_sc``; ``docs/reference-options.md`` has the table.
+Most stand for an option of ``sct_deepseg_sc``; ``docs/reference-options.md`` has the table. The settings travel from
+the command line to the engine and from there into every stage, into the stamp that decides on a second run, into the
+sidecars and into the methods text.
 """
 
-import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.files.names import leads_to_folder
-from bids_deepseg.options.declare import Option, choice, decimal_number, place
-from bids_deepseg.options.settings import (
-    BRAINS,
-    CENTERLINES,
-    KERNELS,
-    METHODS,
-    PROFILES,
-    QUIRKS,
-    RESCUES,
-    SOFT,
-    WEIGHTS,
-    MethodSettings,
-)
-from bids_deepseg.structures.tasks import TASK_NAMES, TASKS
+from bids_deepseg.options.declare import check_choices, option
+from bids_deepseg.options.folders import existing_corrections
+from bids_deepseg.options.values import decimal_number
+from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
+
+#: Word for a result that stays a probability.
+SOFT = "soft"
+
+_option = partial(option, group="method")
+_STRUCTURES = ", ".join(f"{task.noun} (`{task.name}`)" for task in TASKS.values())
 
 
-def method_options() -> tuple[Option, ...]:
-    """Return the options that choose how images are segmented."""
-    return (*_steps(), *_variants())
-
-
-def _steps() -> tuple[Option, ...]:
-    """Return the options about the steps of the method."""
-    structures = ", ".join(f"{task.noun} ({task.name})" for task in TASKS.values())
-    return (
-        choice(
-            "--task",
-            choices=TASK_NAMES,
-            group="method",
-            text=f"what to segment beside the cord and inside of it: nothing (cord, the default), {structures}",
-        ),
-        Option(
-            ("--centerline",),
-            "method",
-            "centerline by the detection network (cnn, the default), by gradients and OptiC (svm, the default of "
-            "--profile sct), or given by a person: a mask or points (file), clicked points (viewer; see 'bids_deepseg "
-            "viewer --help')",
-            settings={"choices": CENTERLINES},
-        ),
-        Option(
-            ("--centerline-file",),
-            "method",
-            "centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a data "
-            "set a folder, in which that of each image is looked up by its name",
-            settings={"metavar": "PATH", "type": place},
-        ),
-        choice(
-            "--kernel",
-            choices=KERNELS,
-            group="method",
-            text="segmentation network that sees slice by slice (2d, the default) or stacks of slices (3d)",
-        ),
-        Option(
-            ("--threshold",),
-            "method",
-            f"probability from 0 to 1 from which a voxel is cord (default: that of the network), or {SOFT}: the "
-            "probability is the result, and the mask is left without clean-up",
-            settings={"metavar": "P"},
-        ),
-        choice(
-            "--brain",
-            choices=BRAINS,
-            group="method",
-            text="whether something other than cord may follow it in the image, such as brain (auto and yes), or not "
-            "(no: everything between the first and the last slice with cord is kept)",
-        ),
-        choice(
-            "--weights",
-            choices=WEIGHTS,
-            group="method",
-            text="networks of this package (own, the default) or the published ones of --weights-dir (sct)",
-        ),
-        Option(
-            ("--weights-dir",),
-            "method",
-            "folder of published networks; see 'bids_deepseg weights'",
-            settings={"metavar": "DIR", "type": place},
-        ),
-    )
-
-
-def _variants() -> tuple[Option, ...]:
-    """Return the options about other methods and about what a person corrected."""
-    return (
-        choice(
-            "--rescue",
-            choices=RESCUES,
-            group="method",
-            text="what to do where something speaks against a result: try other methods and keep the best by the same "
-            "judge (auto, the default), or leave it (off); what was tried is written down",
-        ),
-        choice(
-            "--method",
-            choices=METHODS,
-            group="method",
-            text="networks (deepseg, the default), or a tube that is grown along the cord (propseg), along the "
-            "centerline of --centerline-file if there is one",
-        ),
-        choice(
-            "--profile",
-            choices=PROFILES,
-            group="method",
-            text="the method of this package (default), or the reference method as it runs, with its published "
-            "networks from --weights-dir (sct)",
-        ),
-        choice(
-            "--sct-quirks",
-            choices=QUIRKS,
-            group="method",
-            text="with --profile sct: mend those faults of the reference that only do harm (fixed, the default), or "
-            "repeat all",
-        ),
-        Option(
-            ("--corrections",),
-            "method",
-            "folder with masks and centerlines that were corrected by hand; each replaces the automatic one of its "
-            "image (docs/corrections.md)",
-            settings={"metavar": "DIR", "type": place},
-        ),
-    )
-
-
-def settings_of(found: argparse.Namespace) -> MethodSettings:
-    """Return the settings that the values of the options stand for.
-
-    Raises
-    ------
-    UsageError
-        If they contradict each other.
-    """
-    return MethodSettings(
-        task=found.task,
-        centerline=_centerline(found),
-        centerline_file=found.centerline_file,
-        kernel=found.kernel,
-        threshold=parse_threshold(found.threshold),
-        brain=found.brain,
-        method=found.method,
-        profile=found.profile,
-        sct_quirks=found.sct_quirks,
-        weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
-        weights_dir=found.weights_dir,
-        rescue=found.rescue,
-        corrections=_existing(found.corrections),
-    )
-
-
-def _centerline(found: argparse.Namespace) -> str:
-    """Return where the centerline comes from: a file says it by itself, and the reference has another default."""
-    if found.centerline is None:
-        return "file" if found.centerline_file else "svm" if found.profile == "sct" else "cnn"
-    return str(found.centerline)
-
-
-def _existing(corrections: Path | None) -> Path | None:
-    """Return the folder of corrections, which must be there: one that is not would pass for one without corrections."""
-    if corrections is not None and not leads_to_folder(corrections):
-        raise UsageError(f"The folder of --corrections {corrections} does not exist. Correct its name.")
-    return corrections
-
-
-def parse_threshold(text: str | None) -> float | str | None:
-    """Turn the text of ``--threshold`` into a number, ``soft`` or None.
+def parse_threshold(text: str) -> float | str:
+    """Turn the text of ``--threshold`` into a number or ``soft``.
 
     Raises
     ------
     UsageError
         If it is neither.
     """
-    if text is None or text.lower() == SOFT:
-        return None if text is None else SOFT
+    if text.lower() == SOFT:
+        return SOFT
     try:
         return decimal_number(text)
     except ValueError as error:
         raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
 
 
-def config_values(settings: MethodSettings) -> dict[str, Any]:
-    """Return the values of the options for a configuration file; None where an option has no value."""
-    place, folder, threshold = settings.centerline_file, settings.weights_dir, settings.threshold
-    return {
-        "task": settings.task,
-        "centerline": settings.centerline,
-        "centerline_file": place and str(place.absolute()),
-        "kernel": settings.kernel,
-        "threshold": None if threshold is None else str(threshold),
-        "brain": settings.brain,
-        "method": settings.method,
-        "profile": settings.profile,
-        "sct_quirks": settings.sct_quirks,
-        "weights": settings.weights,
-        "rescue": settings.rescue,
-        "weights_dir": folder and str(folder.absolute()),
-        "corrections": settings.corrections and str(settings.corrections.absolute()),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodSettings:
+    """Everything the user can choose about the method; hashable, and it survives pickling.
+
+    The metadata of a field tells what it is; values that need no text of their own are explained there. Those without
+    metadata are set by no option: the rescue does.
+
+    Attributes
+    ----------
+    threshold : float, "soft" or None
+        Probability in [0, 1] from which a voxel is cord; None for that of the network; ``soft`` takes that of the
+        network and leaves the mask as it comes out, without any clean-up.
+    brain : {"auto", "yes", "no"}
+        With ``no``, all slices between the first and the last one that the detection network marks are kept.
+    smoothness : float or None
+        Weight of the slope of the detection network's centerline; None for the default.
+    ensemble : bool
+        Whether each network is asked about changed patches, too.
+    view : float
+        How much wider the part of the image is that a network sees than it was made for.
+    weights_dir, centerline_file, corrections : Path or None
+        What decides on a result is the content of their files, not the path.
+
+    Raises
+    ------
+    UsageError
+        If a value is unknown, or values contradict each other.
+    """
+
+    task: str = field(
+        default=CORD,
+        metadata=_option(
+            "--task",
+            choices=TASK_NAMES,
+            help=f"what to segment beside the cord and inside of it: nothing (`cord`, the default), {_STRUCTURES}",
+            more="Lesions need published networks. See [tasks](tasks.md).",
+        ),
+    )
+    centerline: str = field(
+        default="cnn",
+        metadata=_option(
+            "--centerline",
+            choices=("cnn", "svm", "file", "viewer"),
+            help="centerline by the detection network (`cnn`, the default), by gradients and OptiC (`svm`, the default "
+            "of `--profile sct`), or given by a person: a mask or points (`file`), clicked points (`viewer`; see "
+            "'bids_deepseg viewer --help')",
+            more="This and the next six: [reference-options.md](reference-options.md).",
+        ),
+    )
+    centerline_file: Path | None = field(
+        default=None,
+        metadata=_option(
+            "--centerline-file",
+            kind=Path,
+            metavar="PATH",
+            replaces="--centerline",
+            help="centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a "
+            "data set a folder, in which that of each image is looked up by its name",
+        ),
+    )
+    kernel: str = field(
+        default="2d",
+        metadata=_option(
+            "--kernel",
+            choices=("2d", "3d"),
+            help="segmentation network that sees slice by slice (`2d`, the default) or stacks of slices (`3d`)",
+        ),
+    )
+    threshold: float | str | None = field(
+        default=None,
+        metadata=_option(
+            "--threshold",
+            metavar="P",
+            read=parse_threshold,
+            write=lambda threshold: None if threshold is None else str(threshold),
+            help=f"probability from 0 to 1 from which a voxel is cord, or `{SOFT}`: the probability is the result, and "
+            "the mask is left without clean-up",
+            default="that of the network",
+        ),
+    )
+    brain: str = field(
+        default="auto",
+        metadata=_option(
+            "--brain",
+            choices=("auto", "yes", "no"),
+            help="whether something other than cord may follow it in the image, such as brain (`auto` and `yes`), or "
+            "not (`no`: everything between the first and the last slice with cord is kept)",
+        ),
+    )
+    weights: str = field(
+        default="own",
+        metadata=_option(
+            "--weights",
+            choices=("own", "sct"),
+            help="networks of this package (`own`, the default) or the published ones of `--weights-dir` (`sct`)",
+        ),
+    )
+    weights_dir: Path | None = field(
+        default=None,
+        metadata=_option(
+            "--weights-dir",
+            kind=Path,
+            metavar="DIR",
+            replaces="--weights",
+            help="folder of published networks; see 'bids_deepseg weights'",
+        ),
+    )
+    rescue: str = field(
+        default="auto",
+        metadata=_option(
+            "--rescue",
+            choices=("auto", "off"),
+            help="what to do where something speaks against a result: try other methods and keep the best by the same "
+            "judge (`auto`, the default), or leave it (`off`); what was tried is written down",
+            more="See [rescue](rescue.md).",
+        ),
+    )
+    method: str = field(
+        default="deepseg",
+        metadata=_option(
+            "--method",
+            choices=("deepseg", "propseg"),
+            help="networks (`deepseg`, the default), or a tube that is grown along the cord (`propseg`), along the "
+            "centerline of `--centerline-file` if there is one",
+            more="See [propseg.md](propseg.md).",
+        ),
+    )
+    profile: str = field(
+        default="default",
+        metadata=_option(
+            "--profile",
+            choices=("default", "sct"),
+            help="the method of this package (`default`), or the reference method as it runs, with its published "
+            "networks from `--weights-dir` (`sct`)",
+            more="See [sct-profile.md](sct-profile.md).",
+        ),
+    )
+    sct_quirks: str = field(
+        default="fixed",
+        metadata=_option(
+            "--sct-quirks",
+            choices=("fixed", "all"),
+            help="with `--profile sct`: mend those faults of the reference that only do harm (`fixed`, the default), "
+            "or repeat all",
+        ),
+    )
+    smoothness: float | None = None
+    ensemble: bool = False
+    view: float = 1.0
+    corrections: Path | None = field(
+        default=None,
+        metadata=_option(
+            "--corrections",
+            kind=Path,
+            metavar="DIR",
+            read=existing_corrections,
+            help="folder with masks and centerlines that were corrected by hand; each replaces the automatic one of "
+            "its image ([docs/corrections.md](corrections.md))",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        limit = self.threshold
+        if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
+            raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
+        given = self.centerline in ("file", "viewer")
+        if given and self.centerline_file is None:
+            clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
+            raise UsageError(
+                f"--centerline {self.centerline} needs --centerline-file with the centerline."
+                f"{clicks if self.centerline == 'viewer' else ''}"
+            )
+        if not given and self.centerline_file is not None:
+            raise UsageError(f"--centerline {self.centerline} and --centerline-file contradict each other. Choose one.")
+        if self.brain != "auto" and self.centerline != "cnn":
+            raise UsageError(
+                f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "
+                "decides where the cord begins and ends. Leave one of them out."
+            )
+        if self.method == "propseg":
+            self._check_propseg()
+        self._check_weights()
+
+    def _check_propseg(self) -> None:
+        """Refuse what PropSeg does not look at."""
+        unused = {
+            "--centerline svm": self.centerline == "svm",
+            f"--brain {self.brain}": self.brain != "auto",
+            f"--kernel {self.kernel}": self.kernel != "2d",
+            f"--profile {self.profile}": self.profile != "default",
+        }
+        for words, given in unused.items():
+            if given:
+                raise UsageError(f"--method propseg and {words} contradict each other. Choose one.")
+
+    def _check_weights(self) -> None:
+        """Refuse combinations of networks that do not exist."""
+        if (self.weights_dir is not None) != (self.weights == "sct"):
+            raise UsageError(
+                "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
+                "Give both, or neither; 'bids_deepseg weights' tells where they are found."
+            )
+        if self.task in TASKS and TASKS[self.task].own_network is None and self.weights != "sct":
+            raise UsageError(
+                f"--task {self.task} has no network in this package: it needs published ones. Give --weights sct and "
+                "--weights-dir; 'bids_deepseg weights' tells which there are."
+            )
+        if self.profile == "sct":
+            self._check_sct()
+        elif self.sct_quirks != "fixed":
+            raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
+        elif self.weights == "sct" and self.kernel == "3d":
+            raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
+
+    def _check_sct(self) -> None:
+        """Refuse what the reference method has not."""
+        if self.weights != "sct":
+            raise UsageError(
+                "--profile sct runs the published networks, which are not part of this package. Give their folder with "
+                "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            )
+
+    @property
+    def is_soft(self) -> bool:
+        """Tell whether the result is left as it comes out of the network."""
+        return self.threshold == SOFT
+
+    def along(self, centerline: Path) -> "MethodSettings":
+        """Return the same settings with the centerline of a file."""
+        return replace(self, centerline="file", brain="auto", centerline_file=centerline)
+
+    @staticmethod
+    def implied(values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what options say about others that were not given."""
+        implied: dict[str, Any] = {}
+        if "centerline" not in values and values.get("centerline_file"):
+            implied["centerline"] = "file"
+        elif "centerline" not in values and values.get("profile") == "sct":
+            implied["centerline"] = "svm"
+        if values.get("weights", "own") == "own" and values.get("weights_dir"):
+            implied["weights"] = "sct"
+        return implied
+
+    def facts(self) -> dict[str, str | float]:
+        """Return the settings that change results and are not as by default, for stamps and sidecars; no path."""
+        return {name: getattr(self, name) for name, usual in default_facts().items() if getattr(self, name) != usual}
+
+
+def default_facts() -> Mapping[str, Any]:
+    """Return the defaults of the settings that change results; a path does not, the content of its files does."""
+    return {each.name: each.default for each in fields(MethodSettings) if _kind(each) is not Path}
+
+
+def _kind(each: Field[Any]) -> Callable[[str], Any] | None:
+    """Return what the values of a field are made by; None if no option sets it."""
+    return next((option.kind for option in each.metadata.values()), None)

@@ -7,18 +7,17 @@ moved to the front: options may stand anywhere, also an option with several valu
 import argparse
 import difflib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.options.config_file import folders_of, read_config, words_of
-from bids_deepseg.options.declare import Option, place
-from bids_deepseg.options.method import settings_of
+from bids_deepseg.options.declare import Option, build, options_of, positionals_of
 from bids_deepseg.options.run import LEVELS, RunOptions
-from bids_deepseg.options.table import option_table
-from bids_deepseg.options.values import parse_links, parse_memory, parse_places, read_labels
+from bids_deepseg.options.values import place, whole_number
 
 _USAGE = "run.py bids_dir output_dir {participant,group} [{participant,group}] [options]"
 
@@ -38,6 +37,9 @@ interrupted.
 
 To try it out:  bids_deepseg example DIR   writes a small data set."""
 
+#: Functions that read values where Python's own would take more, or fail later.
+_READERS: Mapping[Any, Any] = MappingProxyType({int: whole_number, Path: place})
+
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help in which options are not broken at their hyphens."""
@@ -47,49 +49,65 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 class OptionParser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process with code 2, which BIDS Apps reserve."""
+    """A parser of declared options, which raises instead of ending with code 2, which BIDS Apps reserve.
+
+    Its result has the values of options that were given, and of no other.
+
+    Parameters
+    ----------
+    declared : class
+        A class of options, see :mod:`bids_deepseg.options.declare`.
+    program, usage, description, epilog : str
+        Texts of the help.
+    """
+
+    def __init__(self, declared: Any, program: str, *, usage: str, description: str, epilog: str = "") -> None:
+        super().__init__(
+            program,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            formatter_class=_HelpFormatter,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        for word in positionals_of(declared):
+            self.add_argument(word.destination, help=word.text or argparse.SUPPRESS, **_settings_of(word))
+        options = options_of(declared)
+        groups = {name: self.add_argument_group(name) for name in dict.fromkeys(each.group for each in options)}
+        for option in options:
+            short = [name for name in option.names if not name.startswith("--")]
+            others = [name for name in option.names[1:] if name not in short]
+            text = f"{option.text} [also {', '.join(others)}]" if others else option.text
+            settings = {"dest": option.destination, **_settings_of(option)}
+            groups[option.group].add_argument(*short, option.names[0], help=text.replace("%", "%%"), **settings)
+        self.last_group = groups[options[-1].group]
+        self.last_group.add_argument("-h", "--help", action="help", help="show this text")
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as :class:`UsageError`."""
         raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {self.usage}; --help explains the options.")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser from the table of options."""
+def _settings_of(option: Option) -> dict[str, Any]:
+    """Return the arguments of ``add_argument`` about the values of an option."""
+    if option.count == "none":
+        return {"action": "count" if option.repeatable else "store_true"}
+    kind = _READERS.get(option.kind, option.kind)
+    settings: dict[str, Any] = {"type": kind, "metavar": option.metavar, "choices": option.choices or None}
+    if option.count == "many":
+        settings |= {"nargs": "+", "action": "store" if option.is_positional else "extend"}
+    return settings
+
+
+def build_parser() -> OptionParser:
+    """Build the parser of a run on a data set."""
     from bids_deepseg import __version__  # noqa: PLC0415 - reads a file
 
-    parser = OptionParser(
-        "bids_deepseg",
-        usage=_USAGE,
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    parser.add_argument("bids_dir", type=place, help=argparse.SUPPRESS)
-    parser.add_argument("output_dir", type=place, help=argparse.SUPPRESS)
-    parser.add_argument("levels", nargs="+", help=argparse.SUPPRESS)
-    groups = add_options(parser, option_table())
-    groups["other"].add_argument("-h", "--help", action="help", help="show this text")
-    groups["other"].add_argument("--version", action="version", version=f"bids_deepseg {__version__}")
+    parser = OptionParser(RunOptions, "bids_deepseg", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
+    parser.last_group.add_argument("--version", action="version", version=f"bids_deepseg {__version__}")
     return parser
-
-
-def add_options(parser: argparse.ArgumentParser, rows: Sequence[Option]) -> dict[str, Any]:
-    """Add options to a parser, each under its heading; return the headings."""
-    groups: dict[str, Any] = {}
-    for option in rows:
-        if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
-        settings = {"dest": option.destination, **option.settings}
-        if option.count == "many":
-            settings |= {"nargs": "+", "action": "extend"}
-        short = [name for name in option.names if not name.startswith("--")]
-        others = [name for name in option.names[1:] if name not in short]
-        text = f"{option.help} [also {', '.join(others)}]" if others else option.help
-        groups[option.group].add_argument(*short, option.names[0], help=text.replace("%", "%%"), **settings)
-    return groups
 
 
 def parse_arguments(words: Sequence[str]) -> RunOptions:
@@ -108,60 +126,17 @@ def parse_arguments(words: Sequence[str]) -> RunOptions:
     Raises
     ------
     UsageError
-        If the words do not fit the table; its subclasses for an unknown level.
+        If the words do not fit the options; its subclasses for an unknown level.
     SystemExit
         With code 0 after ``--help`` and ``--version``.
     """
     parser = build_parser()
-    complete = _with_config(arrange(words))
+    complete = _with_config(arrange(words, RunOptions))
     check_words(complete)
-    found, unknown = parser.parse_known_args(complete)
+    values, unknown = parser.parse_known_args(complete)
     if unknown:
         parser.error(_unknown_option(unknown[0]))
-    if found.skip_bids_validation and found.bids_validation == "error":
-        raise UsageError("--skip-bids-validation and --bids-validation error contradict each other. Choose one.")
-    return RunOptions(
-        bids_dir=found.bids_dir,
-        output_dir=found.output_dir,
-        levels=tuple(sorted(set(found.levels), key=lambda level: (level == "group", level))),
-        participants=read_labels(found.participant_label, "sub-"),
-        exclude_participants=read_labels(found.exclude_participant_label, "sub-"),
-        sessions=read_labels(found.session_label, "ses-"),
-        suffixes=read_labels(found.suffix, ""),
-        contrast=found.contrast,
-        settings=settings_of(found),
-        volume=found.volume,
-        n_cpus=found.n_cpus,
-        omp_nthreads=found.omp_nthreads,
-        validation="off" if found.skip_bids_validation else found.bids_validation,
-        rerun=tuple(dict.fromkeys(found.rerun)) or ("missing", "changed"),
-        on_missing=found.on_missing,
-        stop_on_first_crash=found.stop_on_first_crash,
-        boilerplate_only=found.boilerplate_only,
-        md_only_boilerplate=found.md_only_boilerplate,
-        work_dir=found.work_dir,
-        keep_work=found.keep_work,
-        clean_work=found.clean_workdir,
-        memory=_memory(found),
-        low_memory=found.low_mem,
-        device=found.device,
-        seed=found.random_seed,
-        filter_file=found.bids_filter_file,
-        derivatives=parse_places(found.derivatives),
-        layout=found.output_layout,
-        linked_figures=found.report_format == "linked",
-        database_dir=found.bids_database_dir,
-        reset_database=found.reset_database,
-        probseg=not found.no_probseg,
-        centerline=not found.no_centerline,
-        links=parse_links(found.dataset_link),
-        dry_run=found.dry_run,
-        reports_only=found.reports_only,
-        log_format=found.log_format,
-        progress=not found.no_progress,
-        verbosity=-1 if found.quiet else found.verbose,
-        debug=found.debug,
-    )
+    return build(RunOptions, vars(values))
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -178,15 +153,6 @@ def check_words(words: Sequence[str]) -> None:
     empty = next((word for word in words if word.startswith("-") and word.endswith("=--")), None)
     if empty is not None:
         raise UsageError(f"{empty!r} has no value: '--' is none. Give one.")
-
-
-def _memory(found: argparse.Namespace) -> int | None:
-    """Return the limit of memory in bytes, None if none was given."""
-    if found.mem is not None and found.mem_gb is not None:
-        raise UsageError("--mem and --mem-gb contradict each other. Choose one.")
-    if found.mem_gb is not None:
-        return parse_memory(found.mem_gb, "G")
-    return None if found.mem is None else parse_memory(found.mem)
 
 
 def _with_config(words: list[str]) -> list[str]:
@@ -217,28 +183,28 @@ def _values(words: list[str], name: str) -> list[str]:
 
 def _unknown_option(word: str) -> str:
     """Say that an option does not exist, and which one may have been meant."""
-    known = [name for option in option_table() for name in option.spellings]
+    known = [name for option in options_of(RunOptions) for name in option.spellings]
     nearest = difflib.get_close_matches(word.partition("=")[0], known, 1)
     kind = "option" if word.startswith("-") else "argument"
     return f"the {kind} {word!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
 
 
-def arrange(words: Sequence[str], rows: Sequence[Option] | None = None) -> list[str]:
+def arrange(words: Sequence[str], declared: Any) -> list[str]:
     """Move the positional words to the front and write each option by its first name.
 
     Parameters
     ----------
     words : sequence of str
         Words of the command line.
-    rows : sequence of Option, optional
-        Known options; those of a run by default.
+    declared : class
+        Class of the known options.
 
     Returns
     -------
     list of str
         The same words for a parser that takes positional words first.
     """
-    table = {name: option for option in rows or option_table() for name in option.spellings}
+    table = {name: option for option in options_of(declared) for name in option.spellings}
     positional: list[str] = []
     runs: list[list[str]] = []
     index = 0

@@ -1,5 +1,6 @@
-"""Read the values of options: labels, amounts of memory, named places."""
+"""Read the values of options: numbers, paths, labels, amounts of memory, named places."""
 
+import argparse
 import os
 import re
 from collections.abc import Iterable
@@ -8,7 +9,6 @@ from pathlib import Path
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.names import leads_to_file, leads_to_folder
 from bids_deepseg.files.text import read_text, split_lines
-from bids_deepseg.options.declare import place
 
 #: Bytes of the units of memory.
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -18,6 +18,52 @@ _MOST_BYTES = 1e18
 
 #: Characters of a value that are repeated in a message.
 _MOST_SHOWN = 80
+
+
+def whole_number(text: str) -> int:
+    """Turn the text of an option into a number; ``int`` would take ``1_000`` and the digits of other scripts as well.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is none.
+    """
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number. Digits from 0 to 9 are expected, for example 4")
+    return int(text)
+
+
+def decimal_number(text: str) -> float:
+    """Turn the text of an option into a number; ``float`` would take ``1_0.5``, ``nan`` and ``inf`` as well.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", text.strip(), re.ASCII | re.IGNORECASE):
+        raise ValueError(f"{text!r} is no number.")
+    return float(text)
+
+
+def place(text: str) -> Path:
+    """Turn the text of an option into a path.
+
+    Text from a file may hold characters that the names of files cannot have in the locale of this process; it becomes
+    the bytes that it has in UTF-8.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is empty: a variable of a script that was never set would stand for the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty. The path of a file or folder is expected ('.' for this one)")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
+    return Path(text)
 
 
 def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:

@@ -176,14 +176,9 @@ def _section(image: ReportImage, anchor: str) -> _Section:
         tries=image.tries,
         figures=figures,
         area=area,
-        n_slices=None if image.mask is None else int(image.mask.data.any(_other_axes(image.mask)).sum()),
+        n_slices=None if image.mask is None else int(image.mask.data.any(image.mask.grid.in_plane_axes).sum()),
         structure_noun=image.structure_noun,
     )
-
-
-def _other_axes(mask: Volume) -> tuple[int, ...]:
-    """Return the array axes within a slice: all but the one along inferior-superior."""
-    return tuple(axis for axis, code in enumerate(mask.grid.axcodes) if code not in "SI")
 
 
 def _facts(image: ReportImage, cord: CordImage | None, area: float | None) -> Iterable[tuple[str, str]]:

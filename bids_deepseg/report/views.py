@@ -260,6 +260,6 @@ def _centres(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def _native_numbers(grid: Grid) -> NDArray[np.intp]:
     """Return the native number of each canonical slice."""
-    axis = next(axis for axis, code in enumerate(grid.axcodes) if code in "SI")
+    axis = grid.slice_axis
     numbers = np.arange(grid.shape[axis])
     return numbers if grid.axcodes[axis] == "S" else numbers[::-1]

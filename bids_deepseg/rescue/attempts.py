@@ -4,10 +4,9 @@ The manual's list (spec of the reference method): the 3D kernel, another way to 
 PropSeg, a network made for the case. A method that is not at hand (its weights or settings are absent) is left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import TypedDict
 
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.rescue.images import denoised, evened
@@ -22,6 +21,17 @@ _STRAIGHTER = 1.0
 _WIDE_VIEW = 1.6
 
 
+class Changes(TypedDict, total=False):
+    """Settings of the method that differ from those of the run; see the settings themselves."""
+
+    method: str
+    centerline: str
+    kernel: str
+    smoothness: float
+    ensemble: bool
+    view: float
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Another way to segment an image.
@@ -30,8 +40,8 @@ class Attempt:
     ----------
     name : str
         What is told to people.
-    settings : mapping
-        Settings of the method that differ from those of the run.
+    settings : Changes
+        Settings of the method that differ from those of the run; never changed.
     prepare : callable or None
         What is done to the image first.
     last_resort : bool
@@ -39,7 +49,7 @@ class Attempt:
     """
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Changes = field(default_factory=Changes)
     prepare: Callable[[Volume], Volume] | None = None
     last_resort: bool = False
 
@@ -47,13 +57,13 @@ class Attempt:
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, MappingProxyType({"kernel": "3d"})),
-        Attempt("centerline by HOG and SVM", MappingProxyType({"centerline": "svm"})),
-        Attempt("straighter centerline", MappingProxyType({"smoothness": _STRAIGHTER})),
-        Attempt("ensemble over changed patches", MappingProxyType({"ensemble": True})),
-        Attempt("view of a large cord", MappingProxyType({"view": _WIDE_VIEW})),
-        Attempt("view of a small cord", MappingProxyType({"view": 1 / _WIDE_VIEW})),
+        Attempt(STACKS, {"kernel": "3d"}),
+        Attempt("centerline by HOG and SVM", {"centerline": "svm"}),
+        Attempt("straighter centerline", {"smoothness": _STRAIGHTER}),
+        Attempt("ensemble over changed patches", {"ensemble": True}),
+        Attempt("view of a large cord", {"view": _WIDE_VIEW}),
+        Attempt("view of a small cord", {"view": 1 / _WIDE_VIEW}),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
-        Attempt("PropSeg", MappingProxyType({"method": "propseg"}), last_resort=True),
+        Attempt("PropSeg", {"method": "propseg"}, last_resort=True),
     )

@@ -4,12 +4,12 @@ Another method is believed only with a high score of the judge. It takes the pla
 the verdict (pass, warn, fail) is no worse and the score clearly higher: a rescue never ends worse by either.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
-from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
+from bids_deepseg.stages.findings import verdict_of
+from bids_deepseg.stages.segmentation import Segmentation, Try
 
 #: Name of the first try, by the settings of the run.
 FIRST = "as asked for"
@@ -31,67 +31,24 @@ BELIEVED_SCORE = 0.8
 _RANKS = ("fail", "warn", "pass")
 
 
-class Judged(Protocol):
-    """A result with the judge's opinion."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescued:
+    """The best result, and all tries in their order; no tries where none but the first was needed.
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What speaks against it."""
-        ...
-
-    @property
-    def verdict(self) -> Verdict:
-        """Worst severity of the findings."""
-        ...
-
-    @property
-    def score(self) -> float:
-        """How much speaks for it, in [0, 1]."""
-        ...
-
-
-Result = TypeVar("Result", bound=Judged)
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One method and what came of it.
-
-    Attributes
-    ----------
-    name : str
-        The method.
-    verdict : str
-        pass, warn or fail, or the status of the error that ended it, such as ``cord-not-found``.
-    score : float or None
-        That of the judge; None without result.
-    reasons : tuple of str
-        Codes of what spoke against it, or the message of the error.
-    kept : bool
-        Whether this is the result.
+    ``results`` holds what each method gave that gave something, by its name.
     """
 
-    name: str
-    verdict: str
-    score: float | None
-    reasons: tuple[str, ...]
-    kept: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rescued(Generic[Result]):
-    """The best result, and all tries in their order; no tries where none but the first was needed."""
-
-    result: Result
+    result: Segmentation
     tries: tuple[Try, ...]
+    results: Mapping[str, Segmentation] = field(default_factory=dict)
 
 
 def rescue(
-    first: Callable[[], Result],
-    attempts: Iterable[tuple[str, Callable[[], Result]]],
+    first: Callable[[], Segmentation],
+    attempts: Iterable[tuple[str, Callable[[], Segmentation]]],
     *,
     last_resorts: frozenset[str] = frozenset(),
-) -> Rescued[Result]:
+) -> Rescued:
     """Run the first method, and others if the judge is not content with it.
 
     Parameters
@@ -115,7 +72,7 @@ def rescue(
         That of the first method, if no method gave a result that is believed.
     """
     tries: list[Try] = []
-    best: Result | None = None
+    best: Segmentation | None = None
     error: SegmentationError | None = None
     try:
         best = first()
@@ -129,14 +86,14 @@ def rescue(
 
 
 def _search(
-    best: Result | None,
+    best: Segmentation | None,
     error: SegmentationError | None,
     tries: list[Try],
-    attempts: Iterable[tuple[str, Callable[[], Result]]],
+    attempts: Iterable[tuple[str, Callable[[], Segmentation]]],
     last_resorts: frozenset[str],
-) -> Rescued[Result]:
+) -> Rescued:
     """Try the other methods after the first one, whose result or error is given."""
-    n_best = 0
+    n_best, results = 0, {} if best is None else {FIRST: best}
     for name, run in attempts:
         if name in last_resorts and best is not None and rank_of(best) > 0:
             continue
@@ -148,21 +105,22 @@ def _search(
             tries.append(Try(name, caught.status, None, (str(caught),)))
             continue
         tries.append(_describe(name, result))
+        results[name] = result
         if is_believed(result, best):
             best, n_best = result, len(tries) - 1
         if best is not None and not needs_rescue(best):
             break
     if best is None:
         raise _with_tries(error, tries)
-    return Rescued(best, tuple(replace(one, kept=n == n_best) for n, one in enumerate(tries)))
+    return Rescued(best, tuple(replace(one, kept=n == n_best) for n, one in enumerate(tries)), results)
 
 
-def needs_rescue(result: Judged) -> bool:
+def needs_rescue(result: Segmentation) -> bool:
     """Tell whether something speaks against a result that another method may do better."""
     return any(found.severity != "info" and found.code not in NOT_CURABLE for found in result.findings)
 
 
-def is_believed(result: Judged, best: Judged | None) -> bool:
+def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
     """Tell whether the result of another method takes the place of the best one so far, or of none.
 
     Where no method saw a cord before, one whose mask fails is not believed.
@@ -174,13 +132,13 @@ def is_believed(result: Judged, best: Judged | None) -> bool:
     return rank_of(result) >= rank_of(best) and result.score > best.score + MIN_GAIN
 
 
-def rank_of(result: Judged) -> int:
+def rank_of(result: Segmentation) -> int:
     """Return 0 for a result that fails, 1 for a doubtful one, 2 for one that nothing of the method speaks against."""
     counted = tuple(found for found in result.findings if found.code not in OF_THE_IMAGE)
     return _RANKS.index(verdict_of(counted))
 
 
-def _describe(name: str, result: Judged) -> Try:
+def _describe(name: str, result: Segmentation) -> Try:
     """Return the entry of a method with a result."""
     codes = tuple(found.code for found in result.findings if found.severity != "info")
     return Try(name, result.verdict, round(result.score, 4), codes)

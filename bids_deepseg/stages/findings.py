@@ -1,40 +1,14 @@
-"""Judge a result from measurements alone, so that nothing passes silently.
+"""Hold what is observed of a result.
 
 Terms: a *finding* has a code for programs and a message for people; its severity is ``info`` (nothing to do), ``warn``
 (look at it) or ``fail`` (do not use it without correction). The *verdict* is the worst severity.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from bids_deepseg.geometry.grid import AXIS_IS
-from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.mask import BRIDGED_GAP_MM, CordMask
-from bids_deepseg.stages.metrics import CordMetrics
-from bids_deepseg.stages.wording import Measured
-
 Severity = Literal["info", "warn", "fail"]
 Verdict = Literal["pass", "warn", "fail"]
-
-#: Areas of human cords lie between about 20 mm² (close to the conus, strong atrophy) and 130 mm² (cervical
-#: enlargement of large people); beyond these limits a mask is more likely wrong than the cord unusual.
-AREA_RANGE_MM2 = (15.0, 150.0)
-
-#: Share of the slices with an unusual measure from which the whole result is not to be used.
-FAIL_SHARE = 0.25
-
-#: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
-MISSING_LENGTH_MM = 3.0
-
-#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks: on
-#: the images of the training data it is 0.82 to 0.94 in three slices of four.
-LOW_PROBABILITY = 0.8
-
-#: Relative change of the area over 5 mm along the cord that anatomy does not show.
-AREA_JUMP_PER_5MM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,97 +34,9 @@ class Finding:
     limit: float | None = None
 
 
-def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple[Finding, ...]:
-    """Collect all findings about a result.
-
-    Parameters
-    ----------
-    centerline : Centerline
-        Course of the cord.
-    mask : CordMask
-        The mask and what was done to it.
-    metrics : CordMetrics
-        Measures of the mask.
-
-    Returns
-    -------
-    tuple of Finding
-        Empty when there is nothing to say.
-    """
-    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask))
-
-
 def verdict_of(findings: tuple[Finding, ...]) -> Verdict:
     """Return the worst severity: ``pass`` when nothing calls for a look."""
     severities = {finding.severity for finding in findings}
     if "fail" in severities:
         return "fail"
     return "warn" if "warn" in severities else "pass"
-
-
-def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]:
-    """Report gaps, dropped pieces and slices where a cord was found but not segmented."""
-    if mask.bridged.any():
-        slices = int(mask.bridged.sum())
-        yield Finding(
-            "gap-bridged",
-            "warn",
-            f"{slices} slices without segmentation were interpolated between their neighbours "
-            f"(gaps shorter than {BRIDGED_GAP_MM:g} mm). Look at these slices.",
-            value=slices,
-            limit=0,
-        )
-    if mask.n_gaps:
-        message = f"The mask has {mask.n_gaps} gaps of {BRIDGED_GAP_MM:g} mm or more. Look at them."
-        yield Finding("gap", "warn", message, mask.n_gaps, 0)
-    if mask.n_dropped:
-        message = f"{mask.n_dropped} slices far from the rest of the mask were removed."
-        yield Finding("piece-dropped", "warn", message, mask.n_dropped, 0)
-    present = np.asarray(mask.volume.data.any((0, 1)))
-    share = float(present[centerline.k].mean())
-    missing = int((~present[centerline.k]).sum())
-    message = f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
-    if share < 1 - FAIL_SHARE:
-        yield Finding("coverage-low", "fail", message, 1 - share, FAIL_SHARE)
-    elif missing * mask.volume.grid.zooms[AXIS_IS] >= MISSING_LENGTH_MM:
-        yield Finding("coverage", "warn", message, missing * mask.volume.grid.zooms[AXIS_IS], MISSING_LENGTH_MM)
-
-
-def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
-    """Report areas outside of the human range, jumps of the area, and low probability."""
-    columns = metrics.columns()
-    present = np.isfinite(columns["area_mm2"])
-    area, probability = columns["area_mm2"][present], columns["probability_mean"][present]
-    odd = (area < AREA_RANGE_MM2[0]) | (area > AREA_RANGE_MM2[1])
-    if odd.any():
-        too_large = bool(area.max() > AREA_RANGE_MM2[1])
-        yield Finding(
-            "area-range",
-            "fail" if odd.mean() > FAIL_SHARE else "warn",
-            f"{int(odd.sum())} of {len(area)} slices have an area outside of {AREA_RANGE_MM2[0]:g} to "
-            f"{AREA_RANGE_MM2[1]:g} mm² (smallest {Measured(area.min(), AREA_RANGE_MM2[0]):.0f}, "
-            f"largest {Measured(area.max(), AREA_RANGE_MM2[1]):.0f}).",
-            value=float(area.max() if too_large else area.min()),
-            limit=AREA_RANGE_MM2[int(too_large)],
-        )
-    step = max(1, round(5.0 / mask.volume.grid.zooms[AXIS_IS]))
-    if len(area) > step:
-        change = np.abs(area[step:] - area[:-step]) / np.minimum(area[step:], area[:-step])
-        if (change > AREA_JUMP_PER_5MM).any():
-            yield Finding(
-                "area-jump",
-                "warn",
-                f"The area changes by {100 * change.max():.0f} % within {step} slices. Look at the mask there.",
-                value=float(change.max()),
-                limit=AREA_JUMP_PER_5MM,
-            )
-    low = probability < LOW_PROBABILITY
-    if low.mean() > FAIL_SHARE:
-        yield Finding(
-            "probability-low",
-            "warn",
-            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its answers inside of the mask "
-            f"below {LOW_PROBABILITY:g}). Look at the mask.",
-            value=float(low.mean()),
-            limit=FAIL_SHARE,
-        )

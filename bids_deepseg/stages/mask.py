@@ -48,6 +48,13 @@ def probability_on(probability: Volume, canonical: Grid) -> Volume:
     return Volume(np.clip(resampled.data, 0, 1), canonical)
 
 
+def make_mask(probability: Volume, centerline: Centerline, *, threshold: float, is_soft: bool) -> CordMask:
+    """Threshold a probability, and clean the mask up unless the result is to stay as it came out."""
+    if is_soft:
+        return raw_mask(probability, threshold=threshold)
+    return clean_mask(probability, centerline, threshold=threshold)
+
+
 def clean_mask(probability: Volume, centerline: Centerline, *, threshold: float) -> CordMask:
     """Threshold the probability and keep one cord.
 

@@ -3,7 +3,7 @@
 Terms: a *structure* is grey matter or lesions. Its mask never leaves the mask of the cord.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,12 +25,6 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "probability_mean": Column("Mean probability of the mask's voxels", "1"),
     }
 )
-
-#: Part of the cord's area that grey matter takes: 0.14 to 0.20 in nine slices of ten of hand-drawn masks of people in
-#: the training data (neck and upper thorax), with room for the lumbar enlargement.
-GREY_FRACTION_RANGE = (0.08, 0.35)
-#: Share of unusual slices from which the whole mask is not to be used.
-_FAIL_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,8 +123,7 @@ def measure_structure(
         Columns of :data:`COLUMNS`; a slice with cord but without the structure has the area 0.
     """
     columns = cord.columns()
-    axis = next(axis for axis, code in enumerate(native.axcodes) if code in "SI")
-    across = tuple(other for other in range(3) if other != axis)
+    across = native.in_plane_axes
     pixel_mm2 = float(np.linalg.norm(np.cross(native.affine[:3, across[0]], native.affine[:3, across[1]])))
     order = columns["slice"].astype(int)
     inside = mask.data > 0
@@ -142,33 +135,3 @@ def measure_structure(
     mean = np.divide(total, n_voxels, out=np.full(len(order), np.nan), where=n_voxels > 0)
     values = (columns["slice"], area, uncorrected, area / columns["area_mm2"], mean)
     return MappingProxyType(dict(zip(COLUMNS, values, strict=True)))
-
-
-def judge_grey(measures: Mapping[str, NDArray[np.float64]]) -> tuple[Finding, ...]:
-    """Report slices of the cord in which grey matter takes an unusual part of it, or is missing."""
-    return tuple(_judge_grey(measures["cord_fraction"]))
-
-
-def _judge_grey(fraction: NDArray[np.float64]) -> Iterator[Finding]:
-    """Yield the findings about the parts (K,) of the cord that are grey matter."""
-    fraction = fraction[np.isfinite(fraction)]
-    if not (fraction > 0).any():
-        yield Finding("gm-empty", "fail", "No grey matter was found. Is its contrast visible in this image?")
-        return
-    missing = fraction == 0
-    if missing.any():
-        severity = "fail" if missing.mean() > _FAIL_SHARE else "warn"
-        yield Finding(
-            "gm-missing",
-            "fail" if severity == "fail" else "warn",
-            f"{int(missing.sum())} of {len(fraction)} slices with cord have no grey matter.",
-        )
-    low, high = GREY_FRACTION_RANGE
-    odd = ~missing & ((fraction < low) | (fraction > high))
-    if odd.any():
-        yield Finding(
-            "gm-range",
-            "fail" if odd.mean() > _FAIL_SHARE else "warn",
-            f"In {int(odd.sum())} of {len(fraction)} slices grey matter takes less than {100 * low:g} % or more than "
-            f"{100 * high:g} % of the cord. Look at its mask there.",
-        )

@@ -13,15 +13,18 @@ References
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.errors import NetworkError
+from bids_deepseg.errors import ImageError, NetworkError
+from bids_deepseg.geometry.half_mm import resample, rounded_size, stretch, working_grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.sct.crops import Course, cut_crops, paste_crops
-from bids_deepseg.methods.sct.inference import ScaledPredictor, predict_blocks
-from bids_deepseg.methods.sct.resolution import resample, rounded_size, stretch, working_grid
+from bids_deepseg.networks.batches import predict_blocks
+from bids_deepseg.networks.loading import StructureModel
+from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.stages.crops import Course, cut_crops, paste_crops
 from bids_deepseg.stages.structure import middle_of_cord
 from bids_deepseg.structures.nyul import standardise_by_landmarks
 
@@ -65,6 +68,24 @@ def lesion_landmarks(network: str) -> tuple[float, ...]:
         known = ", ".join(f"{name}_lesion" for name in LANDMARKS)
         raise NetworkError(f"No landmarks are known for the lesion network {network!r}. Known are: {known}.")
     return LANDMARKS[contrast]
+
+
+def find_published_lesions(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
+    """Find lesions with a published network.
+
+    Raises
+    ------
+    ImageError
+        If the network was not made for images of this shape.
+    """
+    fitting = contrast_of_lesion_network(model.name.partition("_")[0], canonical)
+    if model.name != f"{fitting}_lesion":
+        zooms = " x ".join(f"{zoom:.2f}" for zoom in canonical.grid.zooms)
+        raise ImageError(
+            f"The lesion network {model.name} is made for axial slices more than twice as thick as their pixels; this "
+            f"image has voxels of {zooms} mm. The one that fits, {fitting}_lesion, cannot be had. Leave the image out."
+        )
+    return find_lesions(canonical, cord, cast("ScaledPredictor", model.predictor), lesion_landmarks(model.name))
 
 
 def find_lesions(canonical: Volume, cord: Volume, network: ScaledPredictor, landmarks: tuple[float, ...]) -> Volume:

@@ -17,13 +17,14 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.judge.certainty import dice
 from bids_deepseg.networks.keras_predictor import KerasPredictor
 from bids_deepseg.networks.specs import ModelSpec
-from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_probability, sharpen
+from bids_deepseg.stages.structure import middle_of_cord
 from bids_deepseg.training.checkpoint import load_checkpoint
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.fit import build_model
@@ -105,20 +106,20 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
         Dice, worst Dice of a slice, area bias and calibration error near the outline; Dice and area bias with other
         thresholds, and the calibration error of sharpened probabilities, for choosing them.
     """
-    line = _manual_line(image.grid, mask)
+    line = middle_of_cord(Volume(mask.astype(np.uint8), image.grid))
     patches = extract_patches(image, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
     native = probability_on(predict_probability(patches, predictor), image.grid).data[..., line.k]
     truth = mask[..., line.k]
     found = native >= predictor.threshold
     figures = {
         "slices": float(len(line.k)),
-        "dice": _dice(found, truth),
-        "dice_worst_slice": min(_dice(found[..., k], truth[..., k]) for k in range(len(line.k))),
+        "dice": dice(found, truth),
+        "dice_worst_slice": min(dice(found[..., k], truth[..., k]) for k in range(len(line.k))),
         "area_bias_percent": _area_bias_percent(found, truth),
         "calibration_error": calibration_error(native, truth, image.grid.zooms[:2]),
     }
     for threshold in THRESHOLDS:
-        figures[f"dice_threshold_{threshold}"] = _dice(native >= threshold, truth)
+        figures[f"dice_threshold_{threshold}"] = dice(native >= threshold, truth)
         figures[f"area_bias_percent_threshold_{threshold}"] = _area_bias_percent(native >= threshold, truth)
     for exponent in EXPONENTS:
         sharp = sharpen(native, exponent)
@@ -172,7 +173,7 @@ def calibration_error(
 
 def score_detection(predictor: KerasPredictor, image: Volume, mask: NDArray[np.bool_]) -> dict[str, float]:
     """Compare the hottest pixel of each slice with the centre of the manual mask."""
-    line = _manual_line(image.grid, mask)
+    line = middle_of_cord(Volume(mask.astype(np.uint8), image.grid))
     try:
         heat = detect_cord(image, predictor).volume
     except CordNotFoundError:
@@ -203,16 +204,3 @@ def _read(path: Path) -> Volume:
     image = nib.load(path)
     data = np.asarray(image.dataobj, np.float32)
     return reorient(Volume(data, Grid(data.shape, image.affine)), CANONICAL_AXCODES)
-
-
-def _manual_line(grid: Grid, mask: NDArray[np.bool_]) -> Centerline:
-    """Return the centre of mass of each slice of a mask that has no gap."""
-    k = np.flatnonzero(mask.any((0, 1)))
-    ij = np.array([np.argwhere(mask[..., index]).mean(0) for index in k])
-    return Centerline(ij, k, grid, np.ones(len(k)), 0.0)
-
-
-def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Return the Dice coefficient of two masks, 1 where both are empty."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * float((found & truth).sum()) / total if total else 1.0

@@ -86,13 +86,17 @@ def copy_weights(source: Any, target: Any) -> None:
             target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def learning_rate(step: int, optimisation: Optimisation) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine down to zero."""
-    if step < optimisation.warmup:
-        return optimisation.learning_rate * (step + 1) / optimisation.warmup
-    length = max(optimisation.steps - optimisation.warmup, 1)
-    fraction = min((step - optimisation.warmup) / length, 1.0)
-    return float(optimisation.learning_rate * 0.5 * (1 + np.cos(np.pi * fraction)))
+def learning_rates(optimisation: Optimisation) -> Callable[[int], Any]:
+    """Return the learning rate by step: linear warm-up, then half a cosine down to zero."""
+    import keras  # noqa: PLC0415 - importing this package must not load a network library
+
+    peak, warmup = optimisation.learning_rate, optimisation.warmup
+    length = max(optimisation.steps - warmup, 1)
+    first, target = (peak / warmup, peak) if warmup else (peak, None)
+    schedule: Callable[[int], Any] = keras.optimizers.schedules.CosineDecay(
+        first, length, warmup_target=target, warmup_steps=warmup
+    )
+    return schedule
 
 
 def fit(
@@ -140,8 +144,9 @@ def _run_steps(  # the loop that all else serves
     """Run the steps from ``start`` to ``last``; log, and save checkpoints."""
     plan, began, progress = config.optimisation, time.monotonic(), start
     rng = np.random.default_rng([config.seed, 1, start.step])
+    learning_rate = learning_rates(plan)
     for step in range(start.step, last):
-        model.optimizer.learning_rate = learning_rate(step, plan)
+        model.optimizer.learning_rate = learning_rate(step)
         loss = float(model.train_on_batch(*pool.draw(rng, plan.batch)))
         done = step + 1
         progress = Progress(done, start.samples_made + pool.n_made, start.seconds + time.monotonic() - began)

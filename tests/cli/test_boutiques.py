@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bids_deepseg.options.declare import options_of
 from bids_deepseg.options.parsing import parse_arguments
-from bids_deepseg.options.table import option_table
+from bids_deepseg.options.run import RunOptions
 
 FOLDER = Path(__file__).parents[2] / "boutiques"
 DESCRIPTOR, INVOCATION = FOLDER / "descriptor.json", FOLDER / "invocation.json"
@@ -39,7 +40,7 @@ def test_the_descriptor_is_the_one_that_is_generated():
 def test_every_option_is_an_input_and_part_of_the_command():
     descriptor = json.loads(DESCRIPTOR.read_text())
     inputs = {each["id"]: each for each in descriptor["inputs"]}
-    for option in option_table():
+    for option in options_of(RunOptions):
         assert inputs[option.destination]["value-key"] in descriptor["command-line"].split()
     assert {each["code"] for each in descriptor["error-codes"]} >= {
         1,

@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 import pytest
 
-from bids_deepseg import __version__, cli
+from bids_deepseg import __version__
+from bids_deepseg.cli import main as cli
 from tests.fake_engine import FakeEngine, files_of, summary_of, write_dataset
 
 FILES = ("CITATION.bib", "CITATION.html", "CITATION.md")

@@ -161,23 +161,12 @@ def test_a_corrected_centerline_leads_the_networks(run, out, data, folder, engin
     assert run("--corrections", folder, "--participant-label", "01")[2]["skipped"] == 1
 
 
-class BoundEngine(FakeEngine):
-    """An engine whose models keep the settings with which they were loaded, as those of the networks do."""
-
-    def load(self):
-        return self.settings, super().load()
-
-    def segment(self, volume, models, *, guide, observer):
-        settings, loaded = models
-        return FakeEngine.segment(self.configured(settings), volume, loaded, guide=guide, observer=observer)
-
-
 def test_a_corrected_centerline_counts_for_models_that_know_their_settings(run, out, data, folder, engine):
     both = np.maximum(np.roll(cord((60, 40, 8)), 14, axis=0), np.roll(cord((60, 40, 8)), -14, axis=0) * 0.9)
     for label in ("01", "02"):
         write_nifti(data / f"sub-{label}" / "anat" / f"sub-{label}_T2w.nii.gz", both)
         (folder / f"sub-{label}_T2w_centerline-manual.csv").write_text("i,j,k\n15.5,19.5,0\n15.5,19.5,7\n")
-    code, _, summary = run("--corrections", folder, engine=BoundEngine(engine.trace))
+    code, _, summary = run("--corrections", folder, engine=FakeEngine(engine.trace))
     assert (code, summary["done"], engine.count("load")) == (0, 2, 1)
     for label in ("01", "02"):
         stem = f"sub-{label}/anat/sub-{label}_space-orig_label-SC_desc-T2w"

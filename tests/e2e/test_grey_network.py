@@ -8,7 +8,6 @@ import pytest
 from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
 from bids_deepseg.structures.models import load_structure_model
@@ -21,7 +20,7 @@ DATA = Path(os.environ.get("BIDS_DEEPSEG_DATA", "../shared/data"))
 
 @pytest.fixture(scope="module")
 def model():
-    return load_structure_model(MethodSettings(task="gm"), "t2s")
+    return load_structure_model("gm", None, "t2s")
 
 
 def ellipse(x, y, half_x, half_y):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.geometry.half_mm import resample, working_grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.sct.centerlines import course_by_svm
 from bids_deepseg.methods.sct.networks import SctNetworks, load_optic
-from bids_deepseg.methods.sct.resolution import resample, working_grid
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
 from bids_deepseg.networks.published.predictor import load_published

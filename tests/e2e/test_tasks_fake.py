@@ -12,8 +12,8 @@ from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS,
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_columns, read_rows
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.options.run import RunOptions
-from bids_deepseg.options.settings import MethodSettings
 from bids_deepseg.structures.tasks import TASK_NAMES, TASKS, task_of
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 

@@ -8,6 +8,7 @@ from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.participant import ReportImage, render_participant
 from bids_deepseg.stages.metrics import measure_cord
+from tests.report.browser import Tab, chromium, find_chromium
 
 
 def report_image(*, seed=1, title="sub-01/anat/sub-01_T2w.nii.gz", spoil=False, **options):
@@ -77,3 +78,21 @@ def images():
 def page(images):
     """Return the report of all images."""
     return render_participant("01", images, version="1.2.3", dataset="Phantoms")
+
+
+@pytest.fixture(scope="session")
+def chromium_browser():
+    """Start the browser once, or skip."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with chromium(program) as started:
+        yield started
+
+
+@pytest.fixture
+def browser(chromium_browser):
+    """Return a tab of the browser."""
+    tab = Tab(chromium_browser)
+    yield tab
+    tab.close()

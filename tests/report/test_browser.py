@@ -5,19 +5,8 @@ import re
 import pytest
 
 from bids_deepseg.report.participant import ReportImage, render_participant
-from tests.report.browser import Browser, find_chromium
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program = find_chromium()
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    tab = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield tab
-    tab.close()
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +24,8 @@ def shown(browser, selector):
 def test_opens_without_error_and_without_request(browser, url, scripts):
     browser.open(url, scripts=scripts)
     browser.evaluate("new Promise(done => setTimeout(done, 200))" if scripts else "0")
-    bad = {"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Network.loadingFailed"}
-    assert [event for event in browser.events if event.get("method") in bad] == []
-    asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
-    assert {address.partition(":")[0] for address in asked} <= {"file", "data"}
+    assert browser.problems == []
+    assert {address.partition(":")[0] for address in browser.requests} <= {"file", "data"}
 
 
 def test_all_pictures_are_loaded(browser, url):
@@ -61,14 +48,14 @@ def test_outlines_lie_on_their_pictures(browser, url):
 def test_outline_is_switched_by_keyboard(browser, url, scripts):
     browser.open(url, scripts=scripts)
     assert shown(browser, ".outline")
-    with_outline = browser.screenshot()
+    with_outline = browser.page.screenshot()
     browser.press("Tab")
     assert browser.evaluate("document.activeElement.id") == "show-outline"
     ring = browser.evaluate("getComputedStyle(document.querySelector('[for=show-outline]')).outlineStyle")
     assert ring == "solid"
     browser.press(" ")
     assert not shown(browser, ".outline")
-    assert browser.screenshot() != with_outline
+    assert browser.page.screenshot() != with_outline
     browser.press(" ")
     assert shown(browser, ".outline")
 
@@ -119,7 +106,7 @@ def test_fits_into_the_window(browser, url, width):
 
 def test_print_view_hides_switches_and_keeps_outlines(browser, url):
     browser.open(url, width=720)
-    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.page.emulate_media(media="print")
     assert not shown(browser, ".bar")
     assert shown(browser, ".outline")
     assert browser.evaluate("document.documentElement.scrollWidth") <= 720

@@ -1,7 +1,6 @@
 """Points that are clicked on the page come out as a file, in the world, where the cord was clicked."""
 
 import re
-import time
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +13,6 @@ from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.viewer import MOST_SLICES, render_viewer
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from tests.phantoms import grid_of, tube
-from tests.report.browser import Browser, find_chromium
 from tests.unit.test_given_centerline import oblique
 
 
@@ -66,16 +64,6 @@ def test_the_command_writes_the_page_and_tells_errors(tmp_path, capsys, monkeypa
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program = find_chromium()
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    tab = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield tab
-    tab.close()
-
-
-@pytest.fixture(scope="module")
 def grid():
     """Return the canonical grid of the image on the page: oblique, and not isotropic."""
     return oblique((40, 44, 30), (1.0, 0.8, 2.0))
@@ -96,8 +84,7 @@ def click(browser, grid, j, k):
     )
     _, n_j, n_k = grid.shape
     x, y = box[0] + box[2] * (n_j - 0.5 - j) / n_j, box[1] + box[3] * (n_k - 0.5 - k) / n_k
-    for kind in ("mousePressed", "mouseReleased"):
-        browser.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    browser.page.mouse.click(x, y)
 
 
 def choose(browser, number):
@@ -114,12 +101,10 @@ def test_clicks_are_saved_where_they_were_made(browser, grid, url, tmp_path):
         # The slices 1, 2, 3... of 40 are shown, so slice i has the number i - 1.
         choose(browser, i - 1)
         click(browser, grid, j, k)
-    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    browser.evaluate("document.getElementById('save').click()")
+    with browser.page.expect_download() as download:
+        browser.evaluate("document.getElementById('save').click()")
     saved = tmp_path / "points.csv"
-    end = time.monotonic() + 30
-    while not saved.exists() and time.monotonic() < end:
-        time.sleep(0.05)
+    download.value.save_as(saved)
     assert saved.read_text() == browser.evaluate("document.getElementById('csv').value")
 
     points = read_centerline(saved, reorient(image_of(grid), ("S", "A", "L")).grid)
@@ -128,8 +113,7 @@ def test_clicks_are_saved_where_they_were_made(browser, grid, url, tmp_path):
     fitted = centerline_from_points(points, grid)
     assert fitted.k.tolist() == list(range(3, 28))
 
-    bad = {"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Network.loadingFailed"}
-    assert [event for event in browser.events if event.get("method") in bad] == []
+    assert browser.problems == []
 
 
 @pytest.mark.slow

@@ -6,11 +6,11 @@ import pytest
 from bids_deepseg.errors import CordNotFoundError, NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.methods import models as app_models
-from bids_deepseg.methods.alternatives import sct_settings
 from bids_deepseg.methods.models import identify_models
 from bids_deepseg.methods.optic.model import read_own_model
+from bids_deepseg.methods.sct.method import sct_settings
 from bids_deepseg.networks.loading import Models
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 

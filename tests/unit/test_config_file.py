@@ -5,11 +5,10 @@ import tomllib
 import pytest
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.config_file import _FIELDS, write_config
-from bids_deepseg.options.method import config_values
+from bids_deepseg.options.config_file import write_config
+from bids_deepseg.options.declare import options_of, toml_values
 from bids_deepseg.options.parsing import parse_arguments
-from bids_deepseg.options.settings import MethodSettings
-from bids_deepseg.options.table import option_table
+from bids_deepseg.options.run import RunOptions
 
 #: Options that are written by another name, or that say nothing of a run.
 NOT_WRITTEN = {"config_file", "notrack", "skip_bids_validation", "mem_gb"}
@@ -28,9 +27,9 @@ def config(tmp_path):
 
 
 def test_every_option_is_written():
-    written = set(_FIELDS) | set(config_values(MethodSettings()))
+    written = set(toml_values(parse_arguments(["in", "out", "participant"])))
     folders = {"bids_dir", "output_dir", "analysis_level"}
-    assert {option.destination for option in option_table()} - NOT_WRITTEN == written - folders
+    assert {option.destination for option in options_of(RunOptions)} - NOT_WRITTEN == written - folders
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.judge.slices import judge
 from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.findings import judge, verdict_of
+from bids_deepseg.stages.findings import verdict_of
 from bids_deepseg.stages.mask import clean_mask
 from bids_deepseg.stages.metrics import measure_cord
 from tests.phantoms import grid_of, tube

@@ -16,6 +16,7 @@ from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.guide import Guide
 from tests.bids_trees import image_of, stamp_of
 from tests.fake_engine import FakeEngine, write_dataset, write_nifti
 from tests.phantoms import ALL_AXCODES, grid_of, tube
@@ -161,8 +162,7 @@ def test_the_app_reads_its_own_centerlines_back(tmp_path):
     write_nifti(tmp_path / "in/sub-01/anat/sub-01_T2w.nii.gz", turned.data * 200, turned.grid.affine)
     image = image_of(tmp_path / "in", "sub-01/anat/sub-01_T2w.nii.gz")
     loaded = read_image(image)
-    engine = FakeEngine()
-    found = engine.segment(loaded.volume, engine.load(), observer=lambda *_: None)
+    found = FakeEngine().load()(loaded.volume, Guide(), lambda *_: None)
     write_products(ImageProducts(image, loaded, found, stamp_of()), tmp_path / "out")
 
     points = read_centerline(tmp_path / "out" / derivative_path(image, "centerline_tsv"), loaded.volume.grid)

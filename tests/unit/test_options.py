@@ -4,9 +4,9 @@ import pytest
 
 from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES
 from bids_deepseg.errors import AnalysisLevelError, UsageError
+from bids_deepseg.options.declare import options_of
 from bids_deepseg.options.parsing import arrange, parse_arguments
 from bids_deepseg.options.run import RunOptions
-from bids_deepseg.options.table import option_table
 from bids_deepseg.options.values import read_labels
 
 
@@ -154,12 +154,12 @@ def test_labels_may_be_repeated_and_listed():
 
 
 def test_the_help_names_the_suffixes_that_are_the_default():
-    (suffix,) = [option for option in option_table() if option.names == ("--suffix",)]
-    assert " ".join(DEFAULT_SUFFIXES) in suffix.help
+    (suffix,) = [option for option in options_of(RunOptions) if option.names == ("--suffix",)]
+    assert " ".join(DEFAULT_SUFFIXES) in suffix.text
 
 
 def test_no_two_options_share_a_spelling():
-    every = [spelling for option in option_table() for spelling in option.spellings]
+    every = [spelling for option in options_of(RunOptions) for spelling in option.spellings]
     assert len(set(every)) == len(every)
 
 
@@ -239,7 +239,11 @@ def test_both_levels_in_any_order_and_place():
 
 
 def test_labels_are_not_taken_for_folders_without_need():
-    assert arrange(["in", "out", "participant", "--suffix", "T1w", "T2w"])[-3:] == ["--suffix", "T1w", "T2w"]
+    assert arrange(["in", "out", "participant", "--suffix", "T1w", "T2w"], RunOptions)[-3:] == [
+        "--suffix",
+        "T1w",
+        "T2w",
+    ]
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------

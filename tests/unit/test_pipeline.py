@@ -8,7 +8,9 @@ import pytest
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.pipeline import MethodSettings, Models, segment
+from bids_deepseg.networks.loading import Models
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.probability import sharpen
 from tests.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 

@@ -5,7 +5,8 @@ import pytest
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.methods.propseg.method import run_propseg
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.stages.guide import Guide
 from tests.phantoms import FakePredictor
 from tests.unit.test_alternatives import CORD, dice, phantom
 

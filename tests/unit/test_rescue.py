@@ -7,18 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bids_deepseg.engine import ModelStore
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, UsageError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.networks.ensemble import Ensemble
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import KnownModel
-from bids_deepseg.options.settings import Guide, MethodSettings
+from bids_deepseg.networks.variants import Ensemble
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
-from bids_deepseg.rescue import Rescued, Try, all_attempts, rescue
+from bids_deepseg.rescue import Rescued, all_attempts, rescue
 from bids_deepseg.rescue.images import denoised, evened
 from bids_deepseg.rescue.run import segment_or_rescue, with_notes
 from bids_deepseg.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
 from bids_deepseg.stages.findings import Finding, verdict_of
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Try
 from tests.fake_engine import FakeEngine
 from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
@@ -142,8 +145,12 @@ def test_a_cord_that_was_not_found_is_believed_only_with_a_high_score(error):
 
 
 def run_on(image, **settings):
-    engine = FakeEngine(settings=MethodSettings(**settings))
-    return segment_or_rescue(engine, image, engine.load(), guide=Guide("t2"), observer=lambda *_: None, loaded={})
+    return run_engine(FakeEngine(settings=MethodSettings(**settings)), image)
+
+
+def run_engine(engine, image):
+    store = ModelStore(engine)
+    return segment_or_rescue(store, engine.settings, image, guide=Guide("t2"), observer=lambda *_: None)
 
 
 def thin_cord():
@@ -170,16 +177,14 @@ class StackedEngine(FakeEngine):
     def specs(self, contrast=None):
         return (replace(SPEC_3D, name=self.settings.kernel),)
 
-    def segment(self, volume, models, *, guide, observer):
+    def segment(self, volume, models, guide, observer):
         if self.settings.kernel == "2d":
             raise EmptyMaskError("No voxel.")
         return segment(volume, models, observer=observer)
 
 
 def test_a_result_of_other_settings_names_its_own_models():
-    engine = StackedEngine()
-    image = tube(grid_of((50, 50, 20)))
-    found = segment_or_rescue(engine, image, engine.load(), guide=Guide("t2"), observer=lambda *_: None, loaded={})
+    found = run_engine(StackedEngine(), tube(grid_of((50, 50, 20))))
     assert [model.name for model in found.models] == ["3d"]
     assert run_on(tube(grid_of((50, 50, 20)))).models == ()
 

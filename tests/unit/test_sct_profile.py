@@ -5,12 +5,12 @@ import pytest
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, ImageError, NetworkError, UsageError
 from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.geometry.half_mm import working_grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.methods.sct.centerlines import course_by_scan, course_of_mask, course_of_points
 from bids_deepseg.methods.sct.networks import SctNetworks, load_sct_networks, needs_optic, network_names
-from bids_deepseg.methods.sct.resolution import working_grid
 from bids_deepseg.methods.sct.scan import pad_to_tiles, scan_slices
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings

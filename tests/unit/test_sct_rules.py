@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError, UsageError
+from bids_deepseg.geometry.half_mm import resample, rounded_size, working_grid
 from bids_deepseg.methods.sct.cleanup import clean_slices, fill_holes, keep_one_object
-from bids_deepseg.methods.sct.crops import Course, cut_crops, paste_crops, scale_to_byte, window_start
-from bids_deepseg.methods.sct.inference import predict_blocks, predict_isotropic, predict_slices
+from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
 from bids_deepseg.methods.sct.postprocess import (
     clean_volume,
     list_holes,
@@ -18,8 +18,9 @@ from bids_deepseg.methods.sct.postprocess import (
     remove_small_ends,
     slice_area_mm2,
 )
-from bids_deepseg.methods.sct.resolution import resample, rounded_size, working_grid
 from bids_deepseg.methods.sct.settings import SctSettings
+from bids_deepseg.networks.batches import predict_blocks
+from bids_deepseg.stages.crops import Course, cut_crops, paste_crops, window_start
 from tests.phantoms import grid_of, tube
 from tests.scaled_predictors import ScaledFake
 

@@ -7,12 +7,13 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import NetworkError, UsageError
-from bids_deepseg.methods import alternatives
+from bids_deepseg.methods.sct import method
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
-from bids_deepseg.options.settings import MethodSettings
-from bids_deepseg.pipeline import Guide, Segmentation
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Segmentation
 from tests.fake_engine import write_dataset
 from tests.phantoms import grid_of
 from tests.scaled_predictors import ScaledFake
@@ -44,22 +45,21 @@ def asked(**words):
     ],
 )
 def test_options_become_the_reference_s_settings(words, contrast, expected):
-    assert alternatives.sct_settings(asked(**words), contrast) == expected
+    assert method.sct_settings(asked(**words), contrast) == expected
 
 
 def test_the_contrast_must_be_known():
     with pytest.raises(UsageError, match="--contrast"):
-        alternatives.sct_settings(asked(centerline="svm"), None)
+        method.sct_settings(asked(centerline="svm"), None)
 
 
 def test_the_app_gets_the_result_of_the_profile(monkeypatch):
     networks = SctNetworks(ScaledFake(bright))
-    monkeypatch.setattr(alternatives, "load_sct_networks", lambda folder, settings: networks)
+    monkeypatch.setattr(method, "load_sct_networks", lambda folder, settings: networks)
     grid = grid_of(SHAPE)
     volume, points = image(grid), line_of(grid)
     settings = asked(centerline="file", centerline_file=Path("line.csv"))
-    method = alternatives.load_sct(settings, "t2")
-    found = method.run(volume, Guide("t2", points), lambda _name, _result: None)
+    found = method.load_sct(settings, "t2")(volume, Guide("t2", points), lambda _name, _result: None)
     expected = segment_sct(volume, networks, SctSettings(contrast="t2", centerline="file"), given=points)
     assert isinstance(found, Segmentation)
     np.testing.assert_array_equal(found.mask.data, expected.mask.data)
@@ -69,7 +69,7 @@ def test_the_app_gets_the_result_of_the_profile(monkeypatch):
 def test_missing_networks_are_named_before_anything_is_loaded(tmp_path):
     settings = MethodSettings(profile="sct", weights="sct", weights_dir=tmp_path, centerline="cnn", kernel="3d")
     with pytest.raises(NetworkError, match=r"t2_ctr\.h5 \(missing\), t2_sc_3D\.h5 \(missing\)"):
-        alternatives.identify_sct(settings, "t2")
+        method.identify_sct(settings, "t2")
 
 
 def test_a_run_without_the_published_networks_ends_with_their_names(tmp_path, capsys):

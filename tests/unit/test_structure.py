@@ -9,13 +9,9 @@ from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.stages.metrics import measure_cord
-from bids_deepseg.stages.structure import COLUMNS, confine, judge_grey, measure_structure, middle_of_cord
-from bids_deepseg.structures.find import (
-    FINDERS,
-    JUDGES,
-    find_structure,
-    standardise_by_volume,
-)
+from bids_deepseg.stages.structure import COLUMNS, confine, measure_structure, middle_of_cord
+from bids_deepseg.structures.find import FINDERS, JUDGES, find_structure
+from bids_deepseg.structures.grey import judge_grey, standardise_by_volume
 from bids_deepseg.structures.lesion import LESION_THRESHOLD
 from bids_deepseg.structures.tasks import TASKS
 from tests.phantoms import ALL_AXCODES, FakePredictor, grid_of, tube

@@ -1,28 +1,22 @@
 """Which network a task gets, and what is said where there is none."""
 
-from pathlib import Path
-
 import pytest
 
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.networks.specs import read_spec
-from bids_deepseg.options.settings import MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.structures.models import identify_structure_models, load_structure_model
 from bids_deepseg.structures.tasks import CORD, TASKS, task_of
 
 
-def published(folder, task):
-    return MethodSettings(task=task, weights="sct", weights_dir=Path(folder))
-
-
 def test_the_cord_needs_no_network_of_a_structure():
-    assert identify_structure_models(MethodSettings(), "t2") == ()
-    assert load_structure_model(MethodSettings(), "t2") is None
+    assert identify_structure_models("cord", None, "t2") == ()
+    assert load_structure_model("cord", None, "t2") is None
 
 
 def test_grey_matter_has_a_network_in_the_package_for_every_contrast():
     for contrast in ("t1", "t2", "t2s", "dwi", None):
-        (found,) = identify_structure_models(MethodSettings(task="gm"), contrast)
+        (found,) = identify_structure_models("gm", None, contrast)
         assert (found.name, found.sha256) == ("grey", read_spec("grey").sha256)
 
 
@@ -50,16 +44,16 @@ def test_an_unknown_task_is_refused():
 )
 def test_an_absent_published_network_is_named(tmp_path, task, contrast, name):
     with pytest.raises(NetworkError, match=f"--task {task} with --weights sct needs {name}"):
-        identify_structure_models(published(tmp_path, task), contrast)
+        identify_structure_models(task, tmp_path, contrast)
 
 
 def test_another_file_in_place_of_a_published_network_is_refused(tmp_path):
     (tmp_path / "challenge_model.hdf5").write_bytes(b"no network")
     with pytest.raises(NetworkError, match=r"another file than the published network gm_challenge.*no HDF5"):
-        identify_structure_models(published(tmp_path, "gm"), "t2s")
+        identify_structure_models("gm", tmp_path, "t2s")
 
 
 @pytest.mark.parametrize("contrast", ["t1", "dwi", None])
 def test_lesions_have_networks_for_two_contrasts_only(tmp_path, contrast):
     with pytest.raises(NetworkError, match=r"no published network for the lesions.*t2, t2s.*--suffix"):
-        identify_structure_models(published(tmp_path, "lesion"), contrast)
+        identify_structure_models("lesion", tmp_path, contrast)

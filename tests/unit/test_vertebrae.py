@@ -123,8 +123,8 @@ def test_labels_that_do_not_fit_are_left_out_and_said_so(tmp_path):
     image = image_of("/data", IMAGE, acquisition="ax")
     name = next(iter(level_names(image)))
     write_image(tmp_path / name, (3, 3, 3))
-    levels, notes = levels_for(image, mask_on(grid_of((5, 5, 4))), [("x", tmp_path)])
+    levels, notes = levels_for(find_level_file(image, [("x", tmp_path)]), mask_on(grid_of((5, 5, 4))))
     assert levels is None
     assert notes[0][0] == "levels-ignored"
     assert str(tmp_path) not in notes[0][1]
-    assert levels_for(image, mask_on(grid_of((5, 5, 4))), [("y", Path("/nowhere"))]) == (None, ())
+    assert levels_for(find_level_file(image, [("y", Path("/nowhere"))]), mask_on(grid_of((5, 5, 4)))) == (None, ())

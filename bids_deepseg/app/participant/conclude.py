@@ -31,7 +31,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     record : RunRecord
         Gets an entry.
     outcome : Outcome
-        Its payload is the image, its product an :class:`ImageResult`.
+        Its payload is what is known of the image, its product an :class:`ImageResult`.
     progress : Progress, optional
         Counted on.
 
@@ -41,7 +41,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         If the networks are at fault: no other image would fare better.
     """
     before, after = progress.step() if progress else ("", "")
-    image: BidsImage = outcome.job.payload
+    image: BidsImage = outcome.job.payload.image
     failure = outcome.error
     if failure is None:
         result: ImageResult = outcome.product

@@ -6,23 +6,16 @@ Only names, headers and sidecars are read; an image that has a result already is
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
-from bids_deepseg.app.participant.planning import (
-    plan_images,
-    recorded_contrast,
-    refuse_too_large,
-    refuse_unnameable,
-    wanted_products,
-)
+from bids_deepseg.app.participant.known import KnownImage
+from bids_deepseg.app.participant.planning import plan_images, refuse_too_large, refuse_unnameable, request_of
 from bids_deepseg.app.participant.progress import duration
 from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.naming import derivative_names, sidecar_name
-from bids_deepseg.bids.source.corrections import find_correction
 from bids_deepseg.bids.source.header import read_size
 from bids_deepseg.bids.source.query import BidsImage, QueryResult
 from bids_deepseg.engine import Engine
@@ -41,24 +34,21 @@ class PlannedImage:
 
     Attributes
     ----------
-    image : BidsImage
-        The image.
+    known : KnownImage
+        The image and what is known of it.
     action : {"segment", "keep", "leave out", "refuse"}
         What would be done.
     reason : str
         Why.
-    contrast : str
-        Contrast that would be recorded.
     outputs : tuple of str
         Files relative to the output folder, the mask and its sidecar last; empty unless segmented.
     cost : Cost or None
         Expectation; None unless segmented.
     """
 
-    image: BidsImage
+    known: KnownImage
     action: str
     reason: str
-    contrast: str
     outputs: tuple[str, ...] = ()
     cost: Cost | None = None
 
@@ -116,53 +106,35 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     unnameable = refuse_unnameable(options, found.images)
     usable = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
-    refused = {image: str(error) for image, error in unnameable.items()}
-    refused |= {outcome.job.payload: outcome.error.message for outcome in too_large if outcome.error}
-    images = [_refused(options, image, reason) for image, reason in refused.items()]
+    request = request_of(options, engine)
+    images = [PlannedImage(request.look_up(image), "refuse", str(error)) for image, error in unnameable.items()]
+    images += [PlannedImage(one.job.payload, "refuse", one.error.message) for one in too_large if one.error]
     images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
-    for action, jobs in (("keep", plan.current), ("leave out", plan.left_out)):
-        images += [_unchanged(options, plan, job.payload, action) for job in jobs]
-    ordered = tuple(sorted(images, key=lambda planned: (planned.image.path, planned.image.volume or 0)))
-    contrasts = dict.fromkeys(recorded_contrast(options.contrast, image) for image in usable)
+    images += [PlannedImage(job.payload, "keep", "up to date") for job in plan.current]
+    images += [PlannedImage(job.payload, "leave out", _words(plan, job.payload.image)) for job in plan.left_out]
+    ordered = tuple(sorted(images, key=lambda planned: (planned.known.image.path, planned.known.image.volume or 0)))
+    contrasts = dict.fromkeys(request.contrast_of(image) for image in usable)
     specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
     return Preview(options, allocation, tuple(specs.values()), ordered, found)
 
 
-def _contrast(options: RunOptions, image: BidsImage) -> str:
-    """Return the contrast that would be recorded."""
-    return str(recorded_contrast(options.contrast, image))
-
-
-def _refused(options: RunOptions, image: BidsImage, reason: str) -> PlannedImage:
-    """Return an image that would fail at once."""
-    return PlannedImage(image, "refuse", reason, _contrast(options, image))
-
-
-def _unchanged(options: RunOptions, plan: Plan, image: BidsImage, action: str) -> PlannedImage:
-    """Return an image that would not be touched."""
-    reason = "up to date" if action == "keep" else _words(plan, image)
-    return PlannedImage(image, action, reason, _contrast(options, image))
-
-
-def _planned(options: RunOptions, plan: Plan, image: BidsImage, n_threads: int) -> PlannedImage:
+def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
+    image, correction = known.image, known.correction
     try:
         cost = expect_cost(read_size(image.path), n_threads=n_threads)
     except ImageError as error:
-        return _refused(options, image, str(error))
-    folder, reason = options.settings.corrections, _words(plan, image)
-    correction = None if folder is None else find_correction(image, folder)
+        return PlannedImage(known, "refuse", str(error))
+    reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
-    drawn = correction is not None and correction.kind == "mask"
-    products = [name for name in wanted_products(options) if not (drawn and name == "probseg")]
-    names = derivative_names(image, products)
+    names = derivative_names(image, known.products)
     layout = options.layout or layout_of(options.output_dir)
     outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
     if layout != "bids":
         # Making 40,000 paths takes seconds.
         outputs = tuple(str(located(path, layout)) for path in outputs)
-    return PlannedImage(image, "segment", reason, _contrast(options, image), outputs=outputs, cost=cost)
+    return PlannedImage(known, "segment", reason, outputs, cost)
 
 
 def _words(plan: Plan, image: BidsImage) -> str:
@@ -171,7 +143,7 @@ def _words(plan: Plan, image: BidsImage) -> str:
     return ", ".join(text for state, text in _STATES.items() if state in states) or "up to date, repeated"
 
 
-def describe_preview(preview: Preview) -> dict[str, Any]:
+def describe_preview(preview: Preview) -> dict[str, object]:
     """Return a preview as a JSON object."""
     options, total = preview.options, preview.total
     return {
@@ -199,13 +171,14 @@ def describe_preview(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _describe_image(planned: PlannedImage) -> dict[str, Any]:
+def _describe_image(planned: PlannedImage) -> dict[str, object]:
     """Return one image as a JSON object."""
+    image = planned.known.image
     return {
-        "image": planned.image.key,
-        "subject": planned.image.subject,
-        "session": planned.image.session,
-        "contrast": planned.contrast,
+        "image": image.key,
+        "subject": image.subject,
+        "session": image.session,
+        "contrast": str(planned.known.contrast),
         "action": planned.action,
         "reason": planned.reason,
         "outputs": list(planned.outputs),
@@ -217,10 +190,10 @@ def _describe_image(planned: PlannedImage) -> dict[str, Any]:
 def tell_preview(preview: Preview) -> Iterator[str]:
     """Yield the lines of a preview for people."""
     for planned in preview.images:
-        facts = [planned.contrast, planned.reason]
+        facts = [str(planned.known.contrast), planned.reason]
         if planned.cost:
             facts.append(f"about {duration(planned.cost.seconds)}, {planned.cost.megabytes / 1e3:.1f} GB")
-        yield f"{planned.action:9} {planned.image.key} ({'; '.join(facts)})"
+        yield f"{planned.action:9} {planned.known.image.key} ({'; '.join(facts)})"
         if planned.outputs:
             yield f"{'':9} -> {_shorten(planned.outputs)}"
     yield f"Networks: {', '.join(f'{spec.name} ({spec.sha256[:8]})' for spec in preview.specs)}"

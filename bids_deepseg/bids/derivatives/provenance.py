@@ -22,8 +22,8 @@ from bids_deepseg.files.facts import number_of
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
-    from bids_deepseg.pipeline import Segmentation, Try
     from bids_deepseg.stages.findings import Finding
+    from bids_deepseg.stages.segmentation import Segmentation, Try
 
 #: Name of the source data set in BIDS URIs.
 SOURCE_LINK = "raw"

@@ -42,7 +42,7 @@ from bids_deepseg.files.tables import format_columns, format_json
 from bids_deepseg.stages.metrics import COLUMNS
 
 if TYPE_CHECKING:
-    from bids_deepseg.pipeline import Segmentation
+    from bids_deepseg.stages.segmentation import Segmentation
 
 #: Times that a result is written, and looked at, before something is wrong; times between looks, and for a lock.
 _ATTEMPTS, _PAUSE_S, _PATIENCE_S = 3, 0.05, 60.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.header_checks import check_image
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti import NiftiHeader, open_nifti
 from bids_deepseg.bids.nifti_file import NiftiFile
 from bids_deepseg.bids.scaling import replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.source.b_values import choose_volumes
@@ -34,7 +34,7 @@ class LoadedImage:
     ----------
     volume : Volume
         float32 values, scaled, on the native grid in mm; always three axes.
-    header : nibabel header
+    header : NiftiHeader
         Header of the source, from which the derivatives take matrices, codes and units.
     shape : tuple of int
         Shape of the derivatives: that of the source without the axis of a series and trailing axes of one; two
@@ -50,7 +50,7 @@ class LoadedImage:
     """
 
     volume: Volume
-    header: Any
+    header: NiftiHeader
     shape: tuple[int, ...]
     notes: tuple[Note, ...] = ()
     volumes_used: str | None = None

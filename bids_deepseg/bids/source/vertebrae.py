@@ -156,7 +156,7 @@ def levels_of_slices(levels: NDArray[np.int16], mask: Volume) -> NDArray[np.floa
     (N,) float array
         One number per native slice along the axis closest to inferior-superior, NaN without level.
     """
-    axis = next(axis for axis, code in enumerate(mask.grid.axcodes) if code in "SI")
+    axis = mask.grid.slice_axis
     inside = np.moveaxis(np.where(mask.data > 0, levels, 0), axis, 0)
     return np.array(
         [
@@ -188,19 +188,15 @@ class SliceLevels:
     file: LevelFile
 
 
-def levels_for(
-    image: BidsImage, mask: Volume, places: Sequence[Place]
-) -> tuple[SliceLevels | None, tuple[tuple[str, str], ...]]:
+def levels_for(file: LevelFile | None, mask: Volume) -> tuple[SliceLevels | None, tuple[tuple[str, str], ...]]:
     """Return the levels of the slices of an image, if labels of it are given.
 
     Parameters
     ----------
-    image : BidsImage
-        The image.
+    file : LevelFile or None
+        From :func:`find_level_file`.
     mask : Volume
         Mask of the cord on the native grid.
-    places : sequence of (str, Path)
-        Derivative data sets.
 
     Returns
     -------
@@ -209,7 +205,6 @@ def levels_for(
     notes : tuple of (str, str)
         Code and message, if labels do not fit.
     """
-    file = find_level_file(image, places)
     if file is None:
         return None, ()
     try:

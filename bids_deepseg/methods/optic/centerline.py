@@ -12,12 +12,12 @@ References
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError, UsageError
+from bids_deepseg.geometry.half_mm import rounded_size, stretch
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.hog import score_map
-from bids_deepseg.networks.predictor import LinearDetector
+from bids_deepseg.methods.optic.model import SvmModel
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.optic import least_cost_path
 
@@ -28,16 +28,14 @@ DEFAULT_SVM_SMOOTHNESS = 1.0
 _PIXEL_MM = 1.0
 
 
-def svm_centerline(
-    canonical: Volume, model: LinearDetector, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS
-) -> Centerline:
+def svm_centerline(canonical: Volume, model: SvmModel, *, smoothness: float = DEFAULT_SVM_SMOOTHNESS) -> Centerline:
     """Trace the cord as the path of best scores of a linear detector.
 
     Parameters
     ----------
     canonical : Volume
         float32 image on canonical axes, native voxels.
-    model : LinearDetector
+    model : SvmModel
         Detector of the image's contrast.
     smoothness : float, optional
         Positive weight of the squared slope; the cost of a step is
@@ -68,14 +66,14 @@ def svm_centerline(
     return Centerline(path.astype(np.float64), slices, canonical.grid, heat, cost)
 
 
-def svm_scores(canonical: Volume, model: LinearDetector) -> NDArray[np.float32]:
+def svm_scores(canonical: Volume, model: SvmModel) -> NDArray[np.float32]:
     """Score every native pixel.
 
     Parameters
     ----------
     canonical : Volume
         float32 image on canonical axes.
-    model : LinearDetector
+    model : SvmModel
         Detector.
 
     Returns
@@ -87,7 +85,7 @@ def svm_scores(canonical: Volume, model: LinearDetector) -> NDArray[np.float32]:
     scores = np.empty(canonical.grid.shape, np.float32)
     for k in range(scores.shape[2]):
         pixels = to_detector_pixels(eight_bit[..., k], canonical.grid.zooms[:2])
-        scores[..., k] = _stretch(score_map(pixels, model.weights, model.bias), scores.shape[:2])
+        scores[..., k] = stretch(score_map(pixels, model.weights, model.bias), scores.shape[:2])
     return scores
 
 
@@ -124,15 +122,5 @@ def to_detector_pixels(image: NDArray[np.float32], zooms_mm: tuple[float, float]
     zooms_mm : (float, float)
         Their size.
     """
-    # The inner rounding makes a half of what the header's single precision left next to a half; halves go to even.
-    sizes = tuple(max(1, round(round(n * zoom / _PIXEL_MM, 3))) for n, zoom in zip(image.shape, zooms_mm, strict=True))
-    return _stretch(image, sizes)
-
-
-def _stretch(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Resample a slice to ``shape`` linearly; pixel x comes from pixel x * (old size / new size)."""
-    steps = [old / new for old, new in zip(image.shape, shape, strict=True)]
-    result: NDArray[np.float32] = ndimage.affine_transform(
-        image, steps, output_shape=shape, output=np.float32, order=1, mode="nearest"
-    )
-    return result
+    sizes = tuple(rounded_size(n, zoom, _PIXEL_MM) for n, zoom in zip(image.shape, zooms_mm, strict=True))
+    return stretch(image, sizes)

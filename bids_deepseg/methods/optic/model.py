@@ -129,6 +129,13 @@ def weights_sha256(weights: NDArray[np.float64], bias: float) -> str:
     return hashlib.sha256(np.append(weights, bias).astype("<f8").tobytes()).hexdigest()
 
 
+def published_place(folder: Path, contrast: str) -> Path:
+    """Return where the published detector of a contrast is, or would be: in the folder or in its folder ``optic``."""
+    name = f"{contrast}_model.yml"
+    places = (folder / name, folder / "optic" / name)
+    return next((path for path in places if path.is_file()), places[0])
+
+
 def read_published_model(path: Path, *, contrast: str | None = None) -> SvmModel:
     """Read one of OptiC's published models.
 

@@ -1,26 +1,26 @@
 """Run PropSeg on the images of the app, and have its tubes judged by the segmentation network."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable
 
 from bids_deepseg.errors import UsageError, error_context
-from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
-from bids_deepseg.methods.loaded import LoadedMethod
+from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
 from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
-from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
-from bids_deepseg.options.settings import Guide, MethodSettings
-from bids_deepseg.pipeline import Observer, Segmentation
+from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import centerline_mask
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.mask import CordMask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
+from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 
 #: Share of a voxel inside of the tube from which it is cord.
 _HALF = 0.5
@@ -29,22 +29,17 @@ _HALF = 0.5
 _BRIGHT_FLUID = {"t1": False, "t2": True, "t2s": True, "dwi": False}
 
 
-def identify_propseg() -> tuple[ModelIdentity, ...]:
+def identify_propseg(_settings: MethodSettings, _contrast: str | None) -> tuple[ModelIdentity, ...]:
     """Describe the network that judges, and the parameters of the tube, whose share of a voxel is thresholded."""
-    judge = read_spec("segmentation")
-    check_weights(judge)
+    judge = checked_spec("segmentation")
     parameters = hashlib.sha256(repr(PropsegParameters()).encode()).hexdigest()
     return judge, KnownModel("propseg", "any", _HALF, parameters)
 
 
-def load_propseg(settings: MethodSettings) -> LoadedMethod:
-    """Load the network that judges; imports TensorFlow."""
+def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
+    """Load the network that judges, whatever the contrast; imports TensorFlow."""
     network = load_own("segmentation")
-
-    def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
-        return run_propseg(volume, network, settings, guide, observer)
-
-    return LoadedMethod(run)
+    return lambda _contrast: lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer)
 
 
 def run_propseg(
@@ -83,31 +78,22 @@ def run_propseg(
         observer("propseg", tube)
     with error_context(stage="mask"):
         limit = settings.threshold if isinstance(settings.threshold, float) else _HALF
-        if settings.is_soft:
-            mask = raw_mask(tube.coverage, threshold=limit)
-        else:
-            mask = clean_mask(tube.coverage, tube.centerline, threshold=limit)
+        mask = make_mask(tube.coverage, tube.centerline, threshold=limit, is_soft=settings.is_soft)
         observer("mask", mask)
     with error_context(stage="metrics"):
-        found = _measured(volume, canonical, tube, mask)
-        observer("metrics", found.metrics)
+        # The share of each voxel inside of the tube is its probability.
+        metrics = measure_cord(mask.volume, tube.coverage, volume.grid)
+        observer("metrics", metrics)
     with error_context(stage="judge"):
         evidence = _seen_by_network(volume, canonical, tube, mask, network)
         judgement = judge_evidence(evidence)
         observer("judge", judgement)
-    return replace(found, findings=judgement.findings, score=judgement.score)
-
-
-def _measured(volume: Volume, canonical: Volume, tube: PropsegResult, mask: CordMask) -> Segmentation:
-    """Return the result on the grid of the image; the share of each voxel inside of the tube is its probability."""
-    native = volume.grid
-    return Segmentation(
-        probability=reorient_onto(tube.coverage, native),
-        mask=reorient_onto(mask.volume, native),
+    return on_native_grid(
+        *(volume.grid, tube.coverage, mask.volume),
         centerline=tube.centerline,
-        centerline_mask=reorient_onto(centerline_mask(tube.centerline, canonical.grid), native),
-        metrics=measure_cord(mask.volume, tube.coverage, native),
-        findings=(),
+        metrics=metrics,
+        findings=judgement.findings,
+        score=judgement.score,
     )
 
 
@@ -119,3 +105,7 @@ def _seen_by_network(
     probability, spread = (probability_on(each, canonical.grid) for each in predict_with_spread(patches, network))
     metrics = measure_cord(mask.volume, probability, volume.grid)
     return Evidence(canonical, mask, probability, tube.centerline, metrics, spread=spread, threshold=network.threshold)
+
+
+#: Entry in the table of methods.
+METHOD = Method(identify_propseg, load_propseg)

@@ -1,34 +1,31 @@
-"""Run the segmentation network over the windows: slice by slice, or in blocks of slices [1.5, step 6; 1.7]."""
-
-from typing import Any, Protocol
+"""Scale the windows and run the segmentation network over them, slice by slice or in blocks [1.5, steps 5, 6; 1.7]."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.methods.sct.crops import Crops
-from bids_deepseg.methods.sct.resolution import rounded_size, stretch
+from bids_deepseg.errors import ImageError
+from bids_deepseg.geometry.half_mm import rounded_size, stretch
+from bids_deepseg.methods.sct.settings import SCALE_PERCENTILES
+from bids_deepseg.networks.batches import predict_blocks
+from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.stages.crops import Crops
 
 
-class ScaledPredictor(Protocol):
-    """A network that brings values of 0..255 to its own scale; :class:`PublishedPredictor` is one."""
+def scale_to_byte(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring the 2nd to the 98th percentile of all values, zeros of the filling included (Q12), to 0..255.
 
-    @property
-    def patch_shape(self) -> Any:
-        """Voxels of a patch: two numbers, three for a 3D network."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Probability above which the reference keeps a voxel."""
-        ...
-
-    def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Bring values to the scale of the network."""
-        ...
-
-    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map standardised patches (N, ...) to probabilities of the same shape."""
-        ...
+    Raises
+    ------
+    ImageError
+        If both percentiles are equal.
+    """
+    low, high = np.percentile(values, SCALE_PERCENTILES)
+    if low == high:
+        raise ImageError(
+            f"At least 96 % of the values around the centerline are {low:g}, so they cannot be scaled. Check that the "
+            "centerline lies in the image and covers more than a few of its slices."
+        )
+    return np.asarray((np.clip(values, low, high) - low) * (255 / (high - low)), np.float32)
 
 
 def predict_slices(scaled: NDArray[np.float32], crops: Crops, network: ScaledPredictor) -> NDArray[np.float32]:
@@ -46,32 +43,6 @@ def predict_slices(scaled: NDArray[np.float32], crops: Crops, network: ScaledPre
     out = np.zeros(scaled.shape, np.float32)
     patches = network.standardise(np.moveaxis(scaled[..., crops.k], -1, 0))
     out[..., crops.k] = np.moveaxis(network.predict(patches), 0, -1)
-    return out
-
-
-def predict_blocks(volume: NDArray[np.float32], network: ScaledPredictor) -> NDArray[np.float32]:
-    """Predict blocks of slices that do not overlap, from the lowest slice on [1.7].
-
-    The last block is filled with zeros before its values are standardised, so the filling becomes -mean / std. Blocks
-    of zeros are not predicted: their result is 0.
-
-    Parameters
-    ----------
-    volume : (H, W, K) float32 array
-        Windows.
-    network : ScaledPredictor
-        3D network; its depth is that of a block.
-    """
-    depth, n = network.patch_shape[2], volume.shape[2]
-    out = np.zeros(volume.shape, np.float32)
-    for start in range(0, n, depth):
-        part = volume[..., start : start + depth]
-        if not part.any():
-            continue
-        block = np.zeros((*volume.shape[:2], depth), np.float32)
-        block[..., : part.shape[2]] = part
-        answer = network.predict(network.standardise(block)[None])[0]
-        out[..., start : start + depth] = answer[..., : part.shape[2]]
     return out
 
 

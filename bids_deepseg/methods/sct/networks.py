@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.methods.optic.model import SvmModel, read_own_model, read_published_model
-from bids_deepseg.methods.sct.inference import ScaledPredictor
+from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
 from bids_deepseg.methods.sct.settings import SctSettings
+from bids_deepseg.networks.predictor import ScaledPredictor
 from bids_deepseg.networks.published.predictor import load_published
 from bids_deepseg.networks.published.specs import published_spec
 from bids_deepseg.stages.findings import Finding
@@ -75,19 +75,18 @@ def load_sct_networks(folder: Path, settings: SctSettings) -> SctNetworks:
 
 def load_optic(folder: Path, settings: SctSettings) -> tuple[SvmModel, tuple[Finding, ...]]:
     """Read OptiC's published detector, or, unless all quirks are wanted, the package's own in its place."""
-    name = f"{settings.contrast}_model.yml"
-    path = next((place / name for place in (folder, folder / "optic") if (place / name).is_file()), None)
-    if path is not None:
+    path = published_place(folder, settings.contrast)
+    if path.is_file():
         return read_published_model(path), ()
     if settings.all_quirks:
         raise NetworkError(
-            f"The detector {name} of OptiC is neither in {folder} nor in its folder optic. With all quirks of the "
+            f"The detector {path.name} of OptiC is neither in {folder} nor in its folder optic. With all quirks of the "
             "reference the published one is needed. Put it there, or choose another --centerline."
         )
     own = Finding(
         "optic-own",
         "info",
-        f"The centerline was found with this package's own linear detector, since {name} is not in the folder of "
+        f"The centerline was found with this package's own linear detector, since {path.name} is not in the folder of "
         "published networks: it is not the reference's.",
     )
     return read_own_model(settings.contrast), (own,)

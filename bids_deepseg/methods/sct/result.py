@@ -1,63 +1,28 @@
 """Bring the result to the image's own grid, measure and judge it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
-from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends
+from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.methods.sct.postprocess import Cleaned
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, SctSettings
-from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask
-from bids_deepseg.stages.metrics import CordMetrics
+from bids_deepseg.stages.segmentation import Segmentation, on_native_grid
 
 #: Findings whose limits hold for probabilities of this package's own networks, which are calibrated around 0.5; the
 #: published ones have thresholds from 0.01 to 0.89.
 _OWN_NETWORK_FINDINGS = frozenset({"probability-low", "network-unsure", "slices-unsure", "denied", "missed"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SctResult:
-    """The result for one image, on its native grid, with the fields of :class:`bids_deepseg.pipeline.Segmentation`.
-
-    Attributes
-    ----------
-    probability : Volume
-        float32 probability of cord in [0, 1], 0 outside of the windows; not cleaned unless the result is soft.
-    mask : Volume
-        uint8, 1 in the cord.
-    centerline : Centerline
-        Course of the cord on the grid of about 0.5 mm.
-    centerline_mask : Volume
-        uint8, one voxel per slice of the centerline.
-    metrics : CordMetrics
-        Measures per slice.
-    findings : tuple of Finding
-        What speaks against the result.
-    score : float
-        How much speaks for it by the judge.
-    """
-
-    probability: Volume
-    mask: Volume
-    centerline: Centerline
-    centerline_mask: Volume
-    metrics: CordMetrics
-    findings: tuple[Finding, ...]
-    score: float
-
-    def with_findings(self, findings: tuple[Finding, ...]) -> "SctResult":
-        """Return the result with further findings."""
-        return replace(self, findings=(*self.findings, *findings))
-
-
-def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSettings) -> SctResult:
+def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSettings) -> Segmentation:
     """Judge the result and turn everything back to the image's own axes.
 
     Parameters
@@ -73,20 +38,16 @@ def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSet
     """
     notes: tuple[Finding, ...] = ()
     course = evidence.centerline
-    if settings.centerline == "svm":
-        # OptiC's path through all slices cannot say where the cord ends.
+    if not CENTERLINES[settings.centerline].knows_ends:
         course, notes = judge_uncertain_ends(evidence.centerline, evidence.mask)
     judged = judge_evidence(replace(evidence, centerline=course))
     found = (*notes, *judged.findings, *_own_findings(cleaned, settings))
-    mask = evidence.mask.volume
-    return SctResult(
-        reorient_onto(evidence.probability, native),
-        reorient_onto(mask, native),
-        course,
-        reorient_onto(centerline_mask(course, mask.grid), native),
-        evidence.metrics,
-        tuple(finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
-        judged.score,
+    return on_native_grid(
+        *(native, evidence.probability, evidence.mask.volume),
+        centerline=course,
+        metrics=evidence.metrics,
+        findings=(finding for finding in found if finding.code not in _OWN_NETWORK_FINDINGS),
+        score=judged.score,
     )
 
 

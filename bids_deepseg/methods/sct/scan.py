@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
-from bids_deepseg.methods.sct.crops import scale_to_byte, window_start
-from bids_deepseg.methods.sct.inference import ScaledPredictor
+from bids_deepseg.methods.sct.cleanup import keep_one_object
+from bids_deepseg.methods.sct.inference import scale_to_byte
 from bids_deepseg.methods.sct.settings import DETECTION_THRESHOLD, MOST_MISSES
+from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.stages.crops import window_start
 from bids_deepseg.stages.wording import Measured
 
 
@@ -81,7 +83,7 @@ def scan_slices(data: NDArray[np.float32], detector: ScaledPredictor, *, brain: 
     return _to_distances(heat)
 
 
-def pad_to_tiles(data: NDArray[np.float32], tile: tuple[int, int], *, drop_anterior_rest: bool) -> NDArray[np.float32]:
+def pad_to_tiles(data: NDArray[np.float32], tile: tuple[int, ...], *, drop_anterior_rest: bool) -> NDArray[np.float32]:
     """Add zeros at the ends of both in-plane axes up to a multiple of the tile.
 
     With ``drop_anterior_rest`` an image of more than one tile from posterior to anterior loses there what is beyond
@@ -138,7 +140,7 @@ class _SliceSearch:
         ]
         tiles = np.stack([self.image[i : i + size[0], j : j + size[1]] for i, j in starts])
         answer = self._paste(self.detector.predict(self.detector.standardise(tiles)), starts)
-        return answer, _centre_of(_largest_object(answer > DETECTION_THRESHOLD))
+        return answer, _centre_of(keep_one_object(answer > DETECTION_THRESHOLD, None))
 
     def _paste(
         self, answers: "list[NDArray[np.float32]] | NDArray[np.float32]", starts: list[tuple[int, int]]
@@ -157,12 +159,6 @@ def _centre_of(mask: NDArray[np.bool_]) -> tuple[int, int] | None:
         return None
     i, j = ndimage.center_of_mass(mask)
     return int(i), int(j)
-
-
-def _largest_object(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the largest object connected through sides."""
-    labels, n_objects = ndimage.label(mask)
-    return mask if n_objects < 2 else np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
 
 
 def _to_distances(heat: NDArray[np.float32]) -> Scan:

@@ -1,12 +1,12 @@
 """Segment one image as the reference method does: all steps on one screen [1.5]."""
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
+from bids_deepseg.geometry.half_mm import resample, working_grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence
 from bids_deepseg.methods.sct.centerlines import (
@@ -18,19 +18,17 @@ from bids_deepseg.methods.sct.centerlines import (
     to_centerline,
 )
 from bids_deepseg.methods.sct.cleanup import clean_slices
-from bids_deepseg.methods.sct.crops import Crops, cut_crops, paste_crops, scale_to_byte
-from bids_deepseg.methods.sct.inference import predict_blocks, predict_isotropic, predict_slices
+from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
 from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
-from bids_deepseg.methods.sct.resolution import resample, working_grid
-from bids_deepseg.methods.sct.result import SctResult, collect, cord_mask
+from bids_deepseg.methods.sct.result import collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
+from bids_deepseg.networks.batches import predict_blocks
 from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.crops import Crops, cut_crops, paste_crops
 from bids_deepseg.stages.metrics import measure_cord
+from bids_deepseg.stages.segmentation import Observer, Segmentation
 from bids_deepseg.stages.wording import Measured
-
-#: Receives the name and the result of each step.
-Observer = Callable[[str, Any], None]
 
 
 def segment_sct(
@@ -40,7 +38,7 @@ def segment_sct(
     *,
     given: Volume | NDArray[np.float64] | None = None,
     observer: Observer | None = None,
-) -> SctResult:
+) -> Segmentation:
     """Segment the spinal cord in one image.
 
     Parameters
@@ -58,7 +56,7 @@ def segment_sct(
 
     Returns
     -------
-    SctResult
+    Segmentation
         Results on the grid of ``volume``.
 
     Raises
@@ -105,7 +103,7 @@ def segment_sct(
         evidence = Evidence(canonical, cord, probability, line, metrics, threshold=threshold)
         result = collect(volume.grid, evidence, cleaned, settings)
         notify("metrics", result.metrics)
-    return result.with_findings(networks.findings)
+    return replace(result, findings=(*result.findings, *networks.findings))
 
 
 def find_course(

@@ -12,9 +12,6 @@ Way = Literal["svm", "cnn", "viewer", "file"]
 Kernel = Literal["2d", "3d"]
 Quirks = Literal["fixed", "all"]
 
-#: In-plane pixel size of all steps between resampling and pasting [1.2].
-WORKING_ZOOM_MM = 0.5
-
 #: Percentiles that become 0 and 255 [1.2].
 SCALE_PERCENTILES = (2.0, 98.0)
 

@@ -11,6 +11,7 @@ from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.batches import predict_in_batches
 from bids_deepseg.networks.legacy.gm import plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
+from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.published.specs import PublishedSpec, git_blob_id, published_spec, read_bounded
 
 #: Voxels in one batch, or one patch if it is larger.
@@ -30,11 +31,11 @@ class PublishedPredictor:
     """
 
     spec: PublishedSpec
-    network: Any
+    network: Network
 
     @property
     def patch_shape(self) -> Any:
-        """Voxels of a patch along each axis: two numbers, three for a 3D network."""
+        """Voxels of a patch along each axis: two numbers, three for a 3D network, which no type tells apart."""
         return self.spec.patch_shape
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bids_deepseg.errors import NetworkError, UsageError
+from bids_deepseg.networks.specs import KnownModel
 
 #: Repository and tag of the cord networks.
 RELEASE = ("sct-data/deepseg_sc_models", "r20180610")
@@ -99,6 +100,12 @@ class FoundFile:
     path: Path | None = None
     blob: str = ""
     reason: str = ""
+
+    def identity(self, threshold: float | None = None) -> KnownModel:
+        """Return what is recorded of a file that is there, with the network's threshold unless another is given."""
+        sha256 = hashlib.sha256(read_bounded(self.path)).hexdigest() if self.path else ""
+        limit = self.spec.threshold if threshold is None else threshold
+        return KnownModel(self.spec.name, self.spec.contrast, limit, sha256)
 
 
 def _cord(name: str, blob: str, *, sizes: tuple[int, ...], scale: tuple[float, float], n: int) -> PublishedSpec:

@@ -1,13 +1,11 @@
-"""Cut a window around the centerline out of each slice, scale the values, and put windows back [1.5, steps 4, 5, 8]."""
+"""Cut a window around the course of the cord out of each slice, and put windows back, as the reference method does."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import Grid
-from bids_deepseg.methods.sct.settings import SCALE_PERCENTILES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +47,7 @@ class Crops:
 
 
 def window_start(centre: int, size: int, n: int) -> int:
-    """Return the first pixel of a window [1.5, step 4].
+    """Return the first pixel of a window.
 
     The window is [centre - size / 2 + 1, centre + size / 2 + 1), moved to the upper border if it reaches past it, and
     then to 0 if it begins before.
@@ -60,8 +58,8 @@ def window_start(centre: int, size: int, n: int) -> int:
     return max(start, 0)
 
 
-def cut_crops(data: NDArray[np.float32], course: Course, shape: tuple[int, int]) -> Crops:
-    """Cut a window per slice of the course; its centre is truncated to a pixel (Q11)."""
+def cut_crops(data: NDArray[np.float32], course: Course, shape: tuple[int, ...]) -> Crops:
+    """Cut a window per slice of the course; its centre is truncated to a pixel."""
     values = np.zeros((*shape, data.shape[2]), np.float32)
     starts = np.array(
         [
@@ -77,26 +75,9 @@ def cut_crops(data: NDArray[np.float32], course: Course, shape: tuple[int, int])
 
 
 def paste_crops(values: NDArray[np.float32], crops: Crops, shape: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Put results of the shape of ``crops.values`` back into a volume of zeros [1.5, step 8]."""
+    """Put results of the shape of ``crops.values`` back into a volume of zeros."""
     out = np.zeros(shape, np.float32)
     for (i, j), k in zip(crops.starts, crops.k, strict=True):
         target = out[i : i + values.shape[0], j : j + values.shape[1], k]
         target[...] = values[: target.shape[0], : target.shape[1], k]
     return out
-
-
-def scale_to_byte(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring the 2nd to the 98th percentile of all values, zeros of the filling included (Q12), to 0..255.
-
-    Raises
-    ------
-    ImageError
-        If both percentiles are equal.
-    """
-    low, high = np.percentile(values, SCALE_PERCENTILES)
-    if low == high:
-        raise ImageError(
-            f"At least 96 % of the values around the centerline are {low:g}, so they cannot be scaled. Check that the "
-            "centerline lies in the image and covers more than a few of its slices."
-        )
-    return np.asarray((np.clip(values, low, high) - low) * (255 / (high - low)), np.float32)

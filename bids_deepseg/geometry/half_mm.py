@@ -1,4 +1,4 @@
-"""Resample in the plane to 0.5 mm and back, on the reference's grid [1.4].
+"""Resample in the plane to 0.5 mm and back, on the grid of the reference method.
 
 The centres of the first voxels coincide, and the number of pixels is rounded: the pixel is 0.5 mm only where the field
 of view is a multiple of it. Linear interpolation without averaging; beyond the last centre the border's value.
@@ -14,7 +14,9 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.sct.settings import WORKING_ZOOM_MM
+
+#: In-plane pixel size of all steps between resampling and pasting.
+WORKING_ZOOM_MM = 0.5
 
 
 def rounded_size(n: int, zoom_mm: float, target_mm: float = WORKING_ZOOM_MM) -> int:

@@ -1,0 +1,42 @@
+# A developer's day. `make` alone lists what there is.
+.PHONY: help setup lint types test test-all docs pictures container
+
+BIN := .venv/bin
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install the locked versions, the package and the git hooks
+	python3 -m venv .venv
+	$(BIN)/pip install --no-deps -r requirements-dev.lock
+	$(BIN)/pip install --no-deps -e .
+	$(BIN)/pre-commit install
+
+lint:  ## format and lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/hadolint Dockerfile
+
+types:  ## check the types
+	$(BIN)/mypy
+
+test:  ## the fast tests, under two minutes
+	$(BIN)/pytest -m "not slow"
+
+test-all:  ## all tests; those on real images are skipped where the images are absent
+	$(BIN)/pytest
+
+docs:  ## build the documentation in build/site
+	$(BIN)/mkdocs build --strict
+
+pictures:  ## make the pictures of the documentation (needs Chromium)
+	$(BIN)/python docs/pictures.py
+
+container:  ## build the image and segment the example in it
+	docker build -t bids_deepseg .
+	mkdir -p build/container
+	docker run --rm --network none -u "$$(id -u):$$(id -g)" -v "$(CURDIR)/build/container:/outputs" bids_deepseg \
+		example /outputs/data
+	docker run --rm --network none -u "$$(id -u):$$(id -g)" -v "$(CURDIR)/build/container/data:/bids_dataset:ro" \
+		-v "$(CURDIR)/build/container:/outputs" bids_deepseg /bids_dataset /outputs/result participant

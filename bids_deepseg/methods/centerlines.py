@@ -1,0 +1,137 @@
+"""List the ways to the centerline of the default method: what each needs, and how it finds the cord.
+
+A new way is an entry in :data:`CENTERLINES`, and its word among the choices of ``--centerline``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from bids_deepseg.errors import NetworkError, UsageError, error_context
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.optic.centerline import svm_centerline
+from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
+from bids_deepseg.methods.published import identify_published, load_scaled
+from bids_deepseg.networks.loading import Models, load_own
+from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
+from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.heatmap import Heatmap, detect_cord
+from bids_deepseg.stages.intensity import standardiser
+from bids_deepseg.stages.segmentation import Observer
+
+#: Adds to the models of the segmentation those of the centerline for a contrast.
+AddModels = Callable[[Models, str | None], Models]
+
+#: The course of the cord, and what the detection network saw, if it was asked.
+Found = tuple[Centerline, Heatmap | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CenterlineMethod:
+    """A way to the centerline.
+
+    Attributes
+    ----------
+    find : callable
+        Finds the centerline in an image on canonical axes, with the models, settings and guide of
+        :func:`bids_deepseg.pipeline.segment`; each stage is told to the observer.
+    identify : callable
+        Describes its models for images of a contrast, after comparison with their checksums.
+    load : callable
+        Loads the models that every image needs, and returns a function that adds them and those of a contrast.
+    knows_ends : bool
+        Whether it knows where the cord ends; otherwise it runs through all slices, and the mask decides.
+    """
+
+    find: Callable[[Volume, Models, MethodSettings, Guide, Observer], Found]
+    identify: Callable[[MethodSettings, str | None], tuple[ModelIdentity, ...]] = lambda _settings, _contrast: ()
+    load: Callable[[MethodSettings], AddModels] = lambda _settings: lambda models, _contrast: models
+    knows_ends: bool = True
+
+
+def _identify_network(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:
+    """Describe the detection network."""
+    own = settings.weights == "own"
+    return (checked_spec("detection") if own else identify_published(settings, contrast, "ctr"),)
+
+
+def _load_network(settings: MethodSettings) -> AddModels:
+    """Load the detection network."""
+    if settings.weights == "own":
+        own = load_own("detection")
+        return lambda models, _contrast: replace(models, detector=own)
+
+    def add(models: Models, contrast: str | None) -> Models:
+        detector, scale = load_scaled(settings, contrast, "ctr")
+        return replace(models, detector=detector, detector_scale=scale)
+
+    return add
+
+
+def _find_by_network(
+    canonical: Volume, models: Models, settings: MethodSettings, _guide: Guide, observer: Observer
+) -> Found:
+    """Trace the heatmap of the detection network."""
+    with error_context(stage="heatmap"):
+        if models.detector is None:
+            raise ValueError("The models hold no detection network.")
+        scale = standardiser(canonical.data, models.detector_scale)
+        heatmap = detect_cord(canonical, models.detector, standardise=scale)
+        observer("heatmap", heatmap)
+    with error_context(stage="centerline"):
+        smoothness = DEFAULT_SMOOTHNESS if settings.smoothness is None else settings.smoothness
+        return trace_centerline(heatmap, smoothness=smoothness, only_cord=settings.brain == "no"), heatmap
+
+
+def _read_linear(settings: MethodSettings, contrast: str | None) -> SvmModel:
+    """Read the linear detector of a contrast."""
+    if contrast is None:
+        raise NetworkError("--centerline svm has one model for each contrast. State the contrast with --contrast.")
+    if settings.weights_dir is None:
+        return read_own_model(contrast)
+    return read_published_model(published_place(settings.weights_dir, contrast), contrast=contrast)
+
+
+def _identify_linear(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:
+    """Describe the linear detector."""
+    model = _read_linear(settings, contrast)
+    return (KnownModel("optic-svm", model.contrast, 0.0, model.sha256),)
+
+
+def _load_linear(settings: MethodSettings) -> AddModels:
+    """Load the linear detector, which is one of a contrast."""
+    return lambda models, contrast: replace(models, line_model=_read_linear(settings, contrast))
+
+
+def _find_by_gradients(
+    canonical: Volume, models: Models, _settings: MethodSettings, _guide: Guide, _observer: Observer
+) -> Found:
+    """Run OptiC with its linear detector."""
+    with error_context(stage="centerline"):
+        if not isinstance(models.line_model, SvmModel):
+            raise TypeError("The models hold no linear detector.")
+        return svm_centerline(canonical, models.line_model), None
+
+
+def _take_given(
+    canonical: Volume, _models: Models, _settings: MethodSettings, guide: Guide, _observer: Observer
+) -> Found:
+    """Take the centerline that a person gave."""
+    with error_context(stage="centerline"):
+        if guide.points_mm is None:
+            raise UsageError("No centerline was given. Give its file with --centerline-file.")
+        return centerline_from_points(guide.points_mm, canonical.grid), None
+
+
+#: All ways, by the word of ``--centerline``.
+CENTERLINES: Mapping[str, CenterlineMethod] = MappingProxyType(
+    {
+        "cnn": CenterlineMethod(_find_by_network, _identify_network, _load_network),
+        "svm": CenterlineMethod(_find_by_gradients, _identify_linear, _load_linear, knows_ends=False),
+        "file": CenterlineMethod(_take_given),
+        "viewer": CenterlineMethod(_take_given),
+    }
+)

@@ -1,0 +1,142 @@
+"""Declare the options that choose images of a data set.
+
+Labels are stored without their prefix (``01``, not ``sub-01``) and in the order in which they were given.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bids_deepseg.options.declare import Option, option, switch
+from bids_deepseg.options.image import ImageOptions
+from bids_deepseg.options.values import parse_places, read_labels
+
+
+def _labels(*names: str, prefix: str, metavar: str = "LABEL", **more: Any) -> dict[str, Option]:
+    """Return the metadata of an option with several labels, which may be repeated."""
+    read = partial(read_labels, prefix=prefix)
+    return option(*names, group="selection", count="many", metavar=metavar, read=read, **more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionOptions(ImageOptions):
+    """Options about which images of a data set are segmented, and how it is read.
+
+    The metadata of a field tells what it is; values that need no text of their own are explained there.
+
+    Attributes
+    ----------
+    participants, exclude_participants, sessions : tuple of str
+        Labels without prefix; empty for all (or none, for the excluded).
+    suffixes : tuple of str
+        Suffixes of the images to segment; empty for every kind that can be.
+    derivatives : tuple of (str, Path)
+        Names and folders of derivative data sets with labels of the vertebral levels.
+    """
+
+    participants: tuple[str, ...] = field(
+        default=(),
+        metadata=_labels(
+            *("--participant-label", "--participant-labels", "--subject-label"),
+            prefix="sub-",
+            help="participants to process, with or without `sub-`; a file stands for one label a line",
+            default="all",
+        ),
+    )
+    exclude_participants: tuple[str, ...] = field(
+        default=(),
+        metadata=_labels(
+            "--exclude-participant-label", prefix="sub-", help="participants to leave out, in the same forms"
+        ),
+    )
+    sessions: tuple[str, ...] = field(
+        default=(),
+        metadata=_labels(
+            *("--session-label", "--session-id"),
+            prefix="ses-",
+            help="sessions to process, with or without `ses-`; images without session stay",
+            default="all",
+        ),
+    )
+    suffixes: tuple[str, ...] = field(
+        default=(),
+        metadata=_labels(
+            "--suffix",
+            prefix="",
+            metavar="SUFFIX",
+            help="suffixes of the images to segment",
+            default="T1w UNIT1 T2w T2starw T2star MEGRE PDw MTS dwi",
+        ),
+    )
+    on_missing: str = field(
+        default="warn",
+        metadata=option(
+            "--on-missing",
+            group="selection",
+            choices=("warn", "error"),
+            help="what to do about labels, suffixes and values of filters that exist nowhere",
+            default="`warn`",
+            more="`error` ends the run with code 18.",
+        ),
+    )
+    filter_file: Path | None = field(
+        default=None,
+        metadata=option(
+            "--bids-filter-file",
+            group="selection",
+            kind=Path,
+            metavar="FILE",
+            help='JSON file that chooses images by entities: `{"t2w": {"acquisition": "ax", "run": null}}`',
+            more="See [below](#filter-file).",
+        ),
+    )
+    derivatives: tuple[tuple[str, Path], ...] = field(
+        default=(),
+        metadata=option(
+            *("--derivatives", "-d"),
+            group="selection",
+            count="many",
+            metavar="[NAME=]DIR",
+            read=parse_places,
+            write=lambda places: [f"{name}={path.absolute()}" for name, path in places],
+            help="derivative data sets with labels of the vertebral levels, which are joined to the tables",
+            more="See [outputs](outputs.md#vertebral-levels).",
+        ),
+    )
+    database_dir: Path | None = field(
+        default=None,
+        metadata=option(
+            "--bids-database-dir",
+            group="selection",
+            kind=Path,
+            metavar="DIR",
+            help="folder of pybids' index of the data set, made if it is not there; quicker where listing folders is "
+            "slow",
+            more="It pays only where pybids has an index already. A dry run makes none. What was added to the data set "
+            "later is not in it.",
+        ),
+    )
+    reset_database: bool = field(
+        default=False, metadata=switch("--reset-database", group="selection", help="make that index anew")
+    )
+    validation: str = field(
+        default="warn",
+        metadata=option(
+            "--bids-validation",
+            group="validation",
+            choices=("warn", "error", "off"),
+            help="what to do about an invalid data set: warn, end with code 16, or do not validate",
+            default="`warn`",
+            more="The BIDS validator looks at the selected participants only. With `error`, a data set that cannot be "
+            "validated ends the run as well.",
+        )
+        | switch(
+            *("--skip-bids-validation", "--skip-bids-validator"),
+            value="off",
+            written=False,
+            group="validation",
+            contradicts="--bids-validation error",
+            help="the same as `--bids-validation off`",
+        ),
+    )

@@ -1,0 +1,116 @@
+"""Hold the result for one image, and assemble it on the native grid."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.geometry.volume import Volume, reorient_onto
+from bids_deepseg.networks.specs import ModelIdentity
+from bids_deepseg.stages.centerline import Centerline, centerline_mask
+from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
+from bids_deepseg.stages.metrics import CordMetrics
+from bids_deepseg.stages.structure import Structure
+
+#: Receives the name and the result of each stage.
+Observer = Callable[[str, object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One method and what came of it.
+
+    Attributes
+    ----------
+    name : str
+        The method.
+    verdict : str
+        pass, warn or fail, or the status of the error that ended it, such as ``cord-not-found``.
+    score : float or None
+        That of the judge; None without result.
+    reasons : tuple of str
+        Codes of what spoke against it, or the message of the error.
+    kept : bool
+        Whether this is the result.
+    """
+
+    name: str
+    verdict: str
+    score: float | None
+    reasons: tuple[str, ...]
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """The result for one image, on its native grid.
+
+    Attributes
+    ----------
+    probability : Volume
+        float32 probability of cord in [0, 1], calibrated.
+    mask : Volume
+        uint8, 1 in the cord.
+    centerline : Centerline
+        Course of the cord; its coordinates in mm are ``centerline.xyz``.
+    centerline_mask : Volume
+        uint8, one voxel per slice of the centerline.
+    metrics : CordMetrics
+        Measures per slice.
+    findings : tuple of Finding
+        What speaks against the result, that of the structure included.
+    structure : Structure or None
+        What the task found inside of the cord.
+    score : float
+        How much speaks for the result by the judge, in [0, 1]: the order among results of the same verdict.
+    tries : tuple of Try
+        Methods that were tried, where the first one was not content to the judge; empty if none but it.
+    models : tuple of ModelIdentity
+        Models of the result, where they are others than the settings ask for; empty if they are these.
+    """
+
+    probability: Volume
+    mask: Volume
+    centerline: Centerline
+    centerline_mask: Volume
+    metrics: CordMetrics
+    findings: tuple[Finding, ...]
+    structure: Structure | None = None
+    score: float = 1.0
+    tries: tuple[Try, ...] = ()
+    models: tuple[ModelIdentity, ...] = ()
+
+    def __post_init__(self) -> None:
+        grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)
+        if any(grid is not grids[0] for grid in grids):
+            raise ValueError("Probability, mask and centerline must share the native grid.")
+        if self.mask.data.max() > 1 or self.probability.data.min() < 0 or self.probability.data.max() > 1:
+            raise ValueError("The mask must hold 0 and 1 and the probability values in [0, 1].")
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst severity of the findings: pass, warn or fail."""
+        return verdict_of(self.findings)
+
+
+def on_native_grid(
+    native: Grid,
+    probability: Volume,
+    mask: Volume,
+    *,
+    centerline: Centerline,
+    metrics: CordMetrics,
+    findings: Iterable[Finding],
+    score: float = 1.0,
+) -> Segmentation:
+    """Turn what a method found, on the image's voxels with canonical axes, back to the axes of the image.
+
+    Parameters
+    ----------
+    native : Grid
+        Grid of the image.
+    probability, mask, centerline, metrics, findings, score
+        As in :class:`Segmentation`; the first two on canonical axes, the centerline on a grid with the same slices.
+    """
+    line = reorient_onto(centerline_mask(centerline, mask.grid), native)
+    probability, mask = reorient_onto(probability, native), reorient_onto(mask, native)
+    return Segmentation(probability, mask, centerline, line, metrics, tuple(findings), score=score)
