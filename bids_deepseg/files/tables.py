@@ -6,6 +6,7 @@ two and keeps the order of its keys.
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from bids_deepseg.files.text import TextError, parse_number, tell_once
 
 MISSING = "n/a"
 
+#: Tabs and line breaks would be taken for those of the table, zero bytes make it unreadable.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
 
 def format_json(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a JSON file."""
@@ -26,8 +30,8 @@ def format_json(content: Mapping[str, Any]) -> bytes:
 
 
 def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    """Return the bytes of a TSV file; tabs and line breaks in values become spaces, an empty value ``n/a``."""
-    cleaned = [[" ".join(value.split()) or MISSING for value in row] for row in (columns, *rows)]
+    """Return the bytes of a TSV file; control characters in values become spaces, an empty value ``n/a``."""
+    cleaned = [[" ".join(_CONTROL.sub(" ", value).split()) or MISSING for value in row] for row in (columns, *rows)]
     return as_utf8("".join("\t".join(row) + "\n" for row in cleaned))
 
 

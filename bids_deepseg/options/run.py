@@ -54,7 +54,9 @@ class RunOptions(SelectionOptions):
             "--clean-workdir",
             group="resources",
             help="remove first what ended runs of this app left in the folder for temporary files, nothing else",
-            more="Only folders with the file `.bids_deepseg-work` are touched.",
+            more="Only folders with the file `.bids_deepseg-work` that no run holds locked are touched, and those of "
+            "other machines after a week. Every run removes what killed runs of the same user left, but for what "
+            "`--keep-work` kept.",
         ),
     )
     memory: int | None = field(

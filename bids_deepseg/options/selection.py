@@ -77,7 +77,7 @@ class SelectionOptions(ImageOptions):
             choices=("warn", "error"),
             help="what to do about labels, suffixes and values of filters that exist nowhere",
             default="`warn`",
-            more="`error` ends the run with code 18.",
+            more="Each is named with the nearest one. `error` ends the run, a dry run too, with code 18.",
         ),
     )
     filter_file: Path | None = field(

@@ -12,7 +12,8 @@ from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import UsageError
 from bids_deepseg.execution import resources
 from bids_deepseg.options.parsing import parse_arguments
-from bids_deepseg.options.table import option_table
+from bids_deepseg.options.declare import options_of
+from bids_deepseg.options.run import RunOptions
 from bids_deepseg.options.values import parse_memory, read_labels
 from tests.fake_engine import FakeEngine, summary_of, write_dataset
 
@@ -46,7 +47,7 @@ def run(tmp_path, capsys, monkeypatch):
     return run
 
 
-WITH_VALUE = [option for option in option_table() if option.count != "none"]
+WITH_VALUE = [option for option in options_of(RunOptions) if option.count != "none"]
 
 
 @pytest.mark.parametrize("option", WITH_VALUE, ids=lambda option: option.names[0])
@@ -71,7 +72,7 @@ def test_odd_images_and_folders_of_segment_end_with_the_last_line(run, value):
 
 WORDS = st.lists(
     st.one_of(
-        st.sampled_from([name for option in option_table() for name in option.spellings if name != "--help"]),
+        st.sampled_from([name for option in options_of(RunOptions) for name in option.spellings if name != "--help"]),
         st.sampled_from(["in", "out", "participant", "group", "segment", "sub-01", "01", "1", *ODD]),
         st.text(max_size=8),
     ),

@@ -17,7 +17,7 @@ from bids_deepseg.app import run as levels
 from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.products import damaged_files
 from bids_deepseg.cli import main as cli
-from bids_deepseg.options.settings import Guide
+from bids_deepseg.stages.guide import Guide
 from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]

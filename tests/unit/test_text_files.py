@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bids_deepseg
+from bids_deepseg.bids.tables import format_table
 from bids_deepseg.files.facts import (
     mapping_of,
     mappings_of,
@@ -272,3 +273,12 @@ def test_text_is_read_in_one_place():
         if used:
             found[name] = used
     assert set(found) == set(OWN_TEXT)
+
+
+@given(cells=st.lists(st.text(st.characters(exclude_categories=("Cs",))), min_size=1, max_size=4))
+def test_any_text_can_be_a_cell_of_a_table_that_is_read_again(cells):
+    columns = [f"c{n}" for n in range(len(cells))]
+    text, is_unicode = decode(format_table(columns, [cells]))
+    (row,) = parse_table(text).rows
+    assert is_unicode
+    assert list(row) == columns
