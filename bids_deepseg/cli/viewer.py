@@ -99,7 +99,7 @@ def _read(path: Path) -> "Volume":
     """Read an image as it is; of a series, the mean of its volumes."""
     import numpy as np  # noqa: PLC0415 - not needed for --help
 
-    from bids_deepseg.bids.nifti import read_numbers  # noqa: PLC0415
+    from bids_deepseg.bids.nifti.reading import read_numbers  # noqa: PLC0415
     from bids_deepseg.geometry.grid import Grid  # noqa: PLC0415
     from bids_deepseg.geometry.volume import Volume  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_deepseg.bids.naming import derivative_path, find_collisions, parse_name
-from bids_deepseg.bids.source.header import read_size
+from bids_deepseg.bids.nifti.header import read_size
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.volumes import expand_each, is_series, volume_rule
 from bids_deepseg.errors import ImageError

@@ -11,7 +11,7 @@ may take half or twice as long.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bids_deepseg.bids.source.header import ImageSize
+from bids_deepseg.bids.nifti.header import ImageSize
 
 #: Seconds of one processor until the first image begins: TensorFlow, the networks and their graphs.
 START_S = 7.0

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bids_deepseg.bids.derivatives.layout import layout_of, located
-from bids_deepseg.bids.nifti import open_nifti
+from bids_deepseg.bids.nifti.reading import open_nifti
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.regular import open_regular
 

@@ -30,7 +30,7 @@ from bids_deepseg.bids.derivatives.provenance import (
 from bids_deepseg.bids.derivatives.saved import is_current
 from bids_deepseg.bids.derivatives.structures import structure_sidecar
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
-from bids_deepseg.bids.nifti import write_nifti
+from bids_deepseg.bids.nifti.reading import write_nifti
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.nifti import read_numbers
+from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.given_files import centerline_names, find_centerline_file
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.query import BidsImage

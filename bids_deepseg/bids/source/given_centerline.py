@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.nifti import check_fetched, read_numbers
+from bids_deepseg.bids.nifti.reading import check_fetched, read_numbers
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.text import parse_number, read_text, split_lines
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid, orientation_between

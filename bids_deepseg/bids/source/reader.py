@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.header_checks import check_image
-from bids_deepseg.bids.nifti import NiftiHeader, open_nifti
-from bids_deepseg.bids.nifti_file import NiftiFile
-from bids_deepseg.bids.scaling import replace_non_finite, scale_values, to_float32
+from bids_deepseg.bids.nifti.header_checks import check_image
+from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
+from bids_deepseg.bids.nifti.voxels import NiftiFile
+from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.source.b_values import choose_volumes
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.volumes import volume_rule

@@ -8,7 +8,7 @@ say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bids_deepseg.bids.source.header import is_complete, read_size
+from bids_deepseg.bids.nifti.header import is_complete, read_size
 from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.errors import ImageError
 

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.header_checks import check_image
-from bids_deepseg.bids.nifti import open_nifti, read_header
+from bids_deepseg.bids.nifti.header_checks import check_image
+from bids_deepseg.bids.nifti.reading import open_nifti, read_header
 from bids_deepseg.errors import ImageError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bids_deepseg.bids.plausibility import Matrix, WorldAxes, check_plausible, is_singular
+from bids_deepseg.bids.nifti.plausibility import Matrix, WorldAxes, check_plausible, is_singular
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding, Severity
 
@@ -83,7 +83,7 @@ def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix
     affine : (4, 4) float64 array
         Voxel indices to RAS+ mm.
     axes : tuple of int
-        World axis of each axis of the array, from :func:`bids_deepseg.bids.plausibility.check_plausible`.
+        World axis of each axis of the array, from :func:`bids_deepseg.bids.nifti.plausibility.check_plausible`.
     findings : list of Finding
         Notes (``info``) and doubts (``warn``).
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.header_checks import MAX_REST_BYTES, CheckedHeader, check_real, too_long, truncated
-from bids_deepseg.bids.streams import ByteStream, GzipStream, read_exactly, skip_exactly
+from bids_deepseg.bids.nifti.header_checks import MAX_REST_BYTES, CheckedHeader, check_real, too_long, truncated
+from bids_deepseg.bids.nifti.streams import ByteStream, GzipStream, read_exactly, skip_exactly
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding
 

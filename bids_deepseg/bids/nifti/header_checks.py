@@ -14,8 +14,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.header_space import place_voxels
-from bids_deepseg.bids.streams import ByteStream
+from bids_deepseg.bids.nifti.header_space import place_voxels
+from bids_deepseg.bids.nifti.streams import ByteStream
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding
 
