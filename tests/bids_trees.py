@@ -7,9 +7,10 @@ from types import MappingProxyType
 import nibabel as nib
 import numpy as np
 
-from bids_deepseg.bids.derivatives.provenance import RunStamp
+from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
-from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
+from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import ModelSpec
@@ -79,17 +80,19 @@ def segmentation_of(volume, findings=()):
 
 
 def stamp_of(*, version="0.1.0", sha256="ab" * 32, **changes):
-    """Return the stamp of a run with two networks."""
+    """Return the cache_key of a run with two networks."""
     specs = tuple(
         ModelSpec(name, "any", (64, 64), 0.5, 0.5, {}, Path("absent"), sha256) for name in ("detection", "segmentation")
     )
-    return RunStamp(version=version, models=specs, **{"options": {"contrast": "auto"}} | changes)
+    return CacheKey(version=version, models=specs, **{"options": {"contrast": "auto"}} | changes)
 
 
-def write_result(image, output_dir, *, findings=(), stamp=None, links=None):
+def write_result(image, output_dir, *, findings=(), cache_key=None, links=None):
     """Read an image and write a made-up result for it; return the files."""
     loaded = read_image(image)
-    products = ImageProducts(image, loaded, segmentation_of(loaded.volume, findings), stamp or stamp_of(), links or {})
+    products = ImageProducts(
+        image, loaded, segmentation_of(loaded.volume, findings), cache_key or stamp_of(), links or {}
+    )
     return write_products(products, output_dir)
 
 

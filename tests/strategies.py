@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES
-from bids_deepseg.bids.source.query import BidsImage
 
 #: Entities that a raw image may carry beside subject and session, and two that BIDS does not know.
 _NOT_RAW = {"sub", "ses", "space", "label", "desc", "res", "den", "atlas", "seg", "scale"}

@@ -15,9 +15,9 @@ from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
 from bids_deepseg.bids.derivatives.products import KEY
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved import read_saved
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_names, sidecar_name
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution.resources import memory_of_one

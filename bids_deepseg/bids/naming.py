@@ -24,7 +24,7 @@ from bids_deepseg.errors import ImageError
 from bids_deepseg.structures.tasks import TASKS, Task
 
 if TYPE_CHECKING:
-    from bids_deepseg.bids.source.query import BidsImage
+    from bids_deepseg.bids.image import BidsImage
 
 #: Short key and long name of each entity, in the order of BIDS file names.
 ENTITIES: Mapping[str, str] = MappingProxyType(

@@ -15,8 +15,9 @@ from PIL import Image
 
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, read_result
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.reading import read_numbers
-from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
+from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError
 from bids_deepseg.files.atomic import write_if_different

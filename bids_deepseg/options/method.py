@@ -1,7 +1,7 @@
 """Declare the options of the method: how images are segmented.
 
 Most stand for an option of ``sct_deepseg_sc``; ``docs/reference-options.md`` has the table. The settings travel from
-the command line to the engine and from there into every stage, into the stamp that decides on a second run, into the
+the command line to the engine and from there into every stage, into the cache key that decides on a second run, into the
 sidecars and into the methods text.
 """
 
@@ -285,7 +285,7 @@ class MethodSettings:
         return implied
 
     def facts(self) -> dict[str, str | float]:
-        """Return the settings that change results and are not as by default, for stamps and sidecars; no path."""
+        """Return the settings that change results and are not as by default, for cache keys and sidecars; no path."""
         return {name: getattr(self, name) for name, usual in default_facts().items() if getattr(self, name) != usual}
 
 

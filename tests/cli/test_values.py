@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import UsageError
 from bids_deepseg.execution import resources
-from bids_deepseg.options.parsing import parse_arguments
 from bids_deepseg.options.declare import options_of
+from bids_deepseg.options.parsing import parse_arguments
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.options.values import parse_memory, read_labels
 from tests.fake_engine import FakeEngine, summary_of, write_dataset

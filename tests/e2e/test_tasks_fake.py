@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS, derivative_names, parse_name
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_columns, read_rows
 from bids_deepseg.options.method import MethodSettings

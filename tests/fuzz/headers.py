@@ -13,11 +13,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.nifti.header import read_size
 from bids_deepseg.bids.nifti.reading import write_nifti
 from bids_deepseg.bids.source.corrections import Correction, read_corrected_mask
 from bids_deepseg.bids.source.given_centerline import read_centerline
-from bids_deepseg.bids.nifti.header import read_size
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage, read_image
 from bids_deepseg.bids.source.vertebrae import LevelFile, read_levels
 from bids_deepseg.errors import BidsDeepsegError, ImageError

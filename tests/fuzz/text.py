@@ -13,10 +13,10 @@ import numpy as np
 from bids_deepseg.bids.derivatives.description import describe_dataset
 from bids_deepseg.bids.derivatives.provenance import space_of
 from bids_deepseg.bids.derivatives.review_lists import read_review
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.filters import read_filters
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.participants import read_people
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.cli import brainlife
 from bids_deepseg.errors import ImageError, NetworkError, UsageError

@@ -16,7 +16,7 @@ import pytest
 from bids_deepseg.bids.derivatives import products
 from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
-from bids_deepseg.bids.derivatives.provenance import RunStamp, mask_sidecar
+from bids_deepseg.bids.derivatives.provenance import CacheKey, mask_sidecar
 from bids_deepseg.bids.derivatives.saved import find_saved, is_current, read_saved
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
@@ -137,11 +137,11 @@ def test_the_sidecar_of_the_mask_tells_everything_and_nothing_private(raw, out, 
 
 def test_the_sidecar_names_the_models_that_made_the_result(raw):
     image = image_of(raw, T2W)
-    loaded, stamp = read_image(image), stamp_of()
+    loaded, cache_key = read_image(image), stamp_of()
     other = replace(segmentation_of(loaded.volume), models=(KnownModel("propseg", "any", 0.4, "cd" * 32),))
-    sidecar = mask_sidecar("source", image, loaded, other, stamp)
+    sidecar = mask_sidecar("source", image, loaded, other, cache_key)
     assert [model["Name"] for model in sidecar["Model"]] == ["propseg"]
-    assert (sidecar["Threshold"], sidecar["ConfigHash"]) == (0.4, stamp.config_hash)
+    assert (sidecar["Threshold"], sidecar["ConfigHash"]) == (0.4, cache_key.config_hash)
 
 
 def test_without_a_link_to_the_source_the_source_is_no_uri(tmp_path, out):
@@ -200,14 +200,14 @@ def test_saved_results_read_back(raw, out):
 
 def test_products_that_are_not_wanted_are_not_written(raw, out):
     image = image_of(raw, T2W)
-    stamp = stamp_of(products=("mask",))
-    assert len(write_result(image, out, stamp=stamp)) == 2
+    cache_key = stamp_of(products=("mask",))
+    assert len(write_result(image, out, cache_key=cache_key)) == 2
     saved = read_saved(image, out)
     assert (saved.probseg, saved.centerline_mask, saved.morph(), len(saved.centerline())) == (None, None, {}, 0)
-    assert is_current(image, out, stamp)
+    assert is_current(image, out, cache_key)
     assert not is_current(image, out, stamp_of())
     with pytest.raises(ValueError, match="at least one model"):
-        RunStamp("1", ())
+        CacheKey("1", ())
 
 
 def test_an_unchanged_result_is_current(raw, out):
@@ -341,7 +341,7 @@ def test_a_damaged_sidecar_is_no_result(raw, out, content):
 @pytest.mark.parametrize("fail_at", range(10))
 def test_a_run_that_dies_while_writing_leaves_no_complete_result_and_nothing_that_stays(raw, out, fail_at, monkeypatch):
     image = image_of(raw, T2W)
-    write_result(image, out, stamp=stamp_of(version="0.0.9"))
+    write_result(image, out, cache_key=stamp_of(version="0.0.9"))
 
     class Killed(BaseException):
         pass

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg.bids.source.query import BidsImage, Selection, find_images
+from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.errors import DatasetError, SelectionError
 from tests.bids_trees import make_dataset
 

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from bids_deepseg.bids.tables import format_table
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bids_deepseg
-from bids_deepseg.bids.tables import format_table
 from bids_deepseg.files.facts import (
     mapping_of,
     mappings_of,

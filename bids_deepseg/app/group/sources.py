@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from bids_deepseg.bids.derivatives.failures import DamagedRecord, FailureRecord, find_records
 from bids_deepseg.bids.derivatives.review_lists import image_name, read_review
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, find_results
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, description_label, parse_name
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.participants import OWN_COLUMNS, read_participants
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.files.facts import text_mapping_of
 
 #: Where a copy of, or a link to, the source data set may stand; the validator does not look there.

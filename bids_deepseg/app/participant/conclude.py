@@ -13,7 +13,7 @@ from bids_deepseg.app.participant.report import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
 from bids_deepseg.bids.derivatives.saved import read_settled
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import DamagedResultError, NetworkError, OutputWriteError
 from bids_deepseg.execution import Outcome
 from bids_deepseg.options.run import RunOptions

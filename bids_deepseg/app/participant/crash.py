@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bids_deepseg import __version__
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.execution import Outcome
 from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions

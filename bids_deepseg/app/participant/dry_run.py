@@ -15,9 +15,10 @@ from bids_deepseg.app.participant.progress import duration
 from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_names, sidecar_name
 from bids_deepseg.bids.nifti.header import read_size
-from bids_deepseg.bids.source.query import BidsImage, QueryResult
+from bids_deepseg.bids.source.query import QueryResult
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import ImageError
 from bids_deepseg.execution.plan import Plan

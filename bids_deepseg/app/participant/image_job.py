@@ -12,10 +12,10 @@ import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.participant.known import KnownImage
-from bids_deepseg.bids.derivatives.provenance import RunStamp
+from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved import SavedResult
 from bids_deepseg.bids.derivatives.writer import ImageProducts, withdraw_stale, write_products
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage
 from bids_deepseg.bids.source.steady import changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.source.vertebrae import levels_for
@@ -138,7 +138,7 @@ class ImageWork:
         return add_structure(loaded.volume, found, structure, known.settings.task, observer=clock.observe)
 
     @contextmanager
-    def _withdrawing_stale(self, image: BidsImage, key: RunStamp) -> Iterator[None]:
+    def _withdrawing_stale(self, image: BidsImage, key: CacheKey) -> Iterator[None]:
         """Remove the result of an earlier state of the image when the image fails now."""
         try:
             yield

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg import __version__
-from bids_deepseg.bids.derivatives.provenance import RunStamp
+from bids_deepseg.bids.derivatives.provenance import CacheKey
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import PRODUCTS
 from bids_deepseg.bids.source.corrections import Correction, find_correction, read_corrected_mask
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.given_files import centerline_sha256, find_centerline_file, need_centerline_file
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.vertebrae import LevelFile, find_level_file
 from bids_deepseg.bids.source.volumes import is_series, volume_rule
 from bids_deepseg.engine import ModelStore, method_of
@@ -60,7 +60,7 @@ class KnownImage:
         """Whether a person drew the mask, so that no network is run."""
         return self.correction is not None and self.correction.kind == "mask"
 
-    def cache_key(self, models: ModelStore) -> RunStamp:
+    def cache_key(self, models: ModelStore) -> CacheKey:
         """Return what decides on the result beside the image, with the checksums of the files as they are now."""
         recorded: dict[str, str | float | None] = {"contrast": self.contrast}
         recorded |= {"volume": self.volume} if self.is_series else {}
@@ -70,12 +70,12 @@ class KnownImage:
         if self.is_drawn:
             # No network has a part in it; the task works inside of what was drawn.
             recorded |= {name: value for name, value in self.settings.facts().items() if name == "task"}
-            return RunStamp(__version__, (), recorded, self.products, inputs, inner, corrected)
+            return CacheKey(__version__, (), recorded, self.products, inputs, inner, corrected)
         recorded |= self.settings.facts()
         given = self.settings.centerline_file
         inputs |= {} if given is None else {"Centerline": centerline_sha256(self.image, self.centerline or given)}
         specs = models.specs(self.settings, self.contrast)
-        return RunStamp(__version__, specs, recorded, self.products, inputs, inner, corrected)
+        return CacheKey(__version__, specs, recorded, self.products, inputs, inner, corrected)
 
     def read_guide(self, grid: Grid) -> Guide:
         """Read what people gave for the image.

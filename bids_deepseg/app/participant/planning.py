@@ -12,9 +12,9 @@ from bids_deepseg.app.participant.cost import expect_cost
 from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import choose_products, derivative_names, find_collisions, sidecar_name
 from bids_deepseg.bids.nifti.header import read_size
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import BidsDeepsegError, ImageError, MemoryBudgetError, OutputError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.saved import is_there
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import OutputWriteError
 
 #: Images that the message names.

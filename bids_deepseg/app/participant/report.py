@@ -23,9 +23,9 @@ from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, read_result, saved_volumes
 from bids_deepseg.bids.derivatives.saved_facts import StructureFacts, Tried
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.walk import find_files, name_parser
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError

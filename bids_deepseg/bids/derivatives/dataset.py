@@ -16,9 +16,9 @@ from bids_deepseg.bids.derivatives.description import dataset_files, resolve_lin
 from bids_deepseg.bids.derivatives.failures import DamagedRecord, find_records, read_failures, record_failure
 from bids_deepseg.bids.derivatives.ownership import DESCRIPTION, SCANS_MARKS, own_marks
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, find_results, find_saved
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, parse_name
 from bids_deepseg.bids.source.participants import OWN_COLUMNS, People, read_people
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
 from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.tables import format_json, format_number, format_table

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
 from bids_deepseg.files.names import fitting_name

@@ -1,4 +1,4 @@
-"""State where a result comes from: the contents of the JSON sidecars, and the stamp that decides on a second run.
+"""State where a result comes from: the contents of the JSON sidecars, and the cache_key that decides on a second run.
 
 Nothing here names a person, a machine or a time, and no path is absolute.
 """
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
 from bids_deepseg.bids.source.inheritance import applicable_files, read_metadata
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage
 from bids_deepseg.bids.source.reader import fingerprint as fingerprint_of
 from bids_deepseg.files.facts import number_of
@@ -38,7 +38,7 @@ _DESCRIPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunStamp:
+class CacheKey:
     """Everything beside the image that decides on the result.
 
     Attributes
@@ -87,7 +87,7 @@ class RunStamp:
         return None if self.is_drawn else self.threshold_of(self.models)
 
     def threshold_of(self, models: tuple["ModelIdentity", ...]) -> float:
-        """Return the threshold that a result of these models has; without any, those of the stamp."""
+        """Return the threshold that a result of these models has; without any, those of the cache_key."""
         given = self.options.get("threshold")
         return given if isinstance(given, float) else (models or self.models)[-1].threshold
 
@@ -170,7 +170,7 @@ def mask_sidecar(
     image: BidsImage,
     loaded: LoadedImage,
     segmentation: "Segmentation",
-    stamp: RunStamp,
+    cache_key: CacheKey,
     fingerprint: Mapping[str, int | str] | None = None,
 ) -> dict[str, Any]:
     """Return the sidecar of the mask, the one place where everything about a result is told.
@@ -185,7 +185,7 @@ def mask_sidecar(
         How it was read.
     segmentation : Segmentation
         Result.
-    stamp : RunStamp
+    cache_key : CacheKey
         App, networks and options.
     fingerprint : mapping, optional
         Fingerprint of what was read; that of the source as it is now by default.
@@ -195,27 +195,27 @@ def mask_sidecar(
     mean = round(float(area[present].mean()), 4) if present.any() else None
     return {
         **image_sidecar(source, image, "mask"),
-        "Manual": stamp.is_drawn,
-        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}, *_by_hand(stamp)],
-        **({"Correction": dict(stamp.correction)} if stamp.correction else {}),
-        "Model": describe_models(segmentation.models or stamp.models),
-        **({} if stamp.threshold is None else {"Threshold": stamp.threshold_of(segmentation.models)}),
+        "Manual": cache_key.is_drawn,
+        "GeneratedBy": [{"Name": APP_NAME, "Version": cache_key.version}, *_by_hand(cache_key)],
+        **({"Correction": dict(cache_key.correction)} if cache_key.correction else {}),
+        "Model": describe_models(segmentation.models or cache_key.models),
+        **({} if cache_key.threshold is None else {"Threshold": cache_key.threshold_of(segmentation.models)}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         **({} if image.volume is None else {"Volume": image.volume}),
         "SourceFingerprint": dict(fingerprint or source_fingerprint(image)),
-        "Options": dict(stamp.options),
-        **({"GivenInputs": dict(stamp.inputs)} if stamp.inputs else {}),
-        "ConfigHash": stamp.config_hash,
+        "Options": dict(cache_key.options),
+        **({"GivenInputs": dict(cache_key.inputs)} if cache_key.inputs else {}),
+        "ConfigHash": cache_key.config_hash,
         "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation.findings)},
         **({"Rescue": describe_tries(segmentation.tries)} if segmentation.tries else {}),
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
     }
 
 
-def _by_hand(stamp: RunStamp) -> list[dict[str, str]]:
+def _by_hand(cache_key: CacheKey) -> list[dict[str, str]]:
     """Return the entry of the person who drew the mask, as the manual-correction scripts of others write it."""
-    told = {key: stamp.correction[key] for key in ("Author", "Date") if key in stamp.correction}
-    return [{"Name": "Manual", **told}] if stamp.is_drawn else []
+    told = {key: cache_key.correction[key] for key in ("Author", "Date") if key in cache_key.correction}
+    return [{"Name": "Manual", **told}] if cache_key.is_drawn else []
 
 
 def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:

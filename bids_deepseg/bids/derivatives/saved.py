@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.products import damaged_files, is_edited_mask, names_of
-from bids_deepseg.bids.derivatives.provenance import RunStamp, source_fingerprint, source_size
+from bids_deepseg.bids.derivatives.provenance import CacheKey, source_fingerprint, source_size
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_name, sidecar_path
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
 from bids_deepseg.files.locks import holding
@@ -33,7 +33,7 @@ __all__ = [
 _PATIENCE_S, _BLIND_PATIENCE_S, _PAUSE_S = 60.0, 5.0, 0.1
 
 
-def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
+def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
     """Tell whether the result of an image is complete and would come out the same again.
 
     Parameters
@@ -42,7 +42,7 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
         Source.
     output_dir : Path
         Root of the derivative data set.
-    stamp : RunStamp
+    cache_key : CacheKey
         App, networks and options of this run.
 
     Returns
@@ -52,9 +52,9 @@ def is_current(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
         and options are those of the sidecar. The source is read only when everything else agrees.
     """
     saved = read_saved(image, output_dir)
-    if saved is None or saved.sidecar.get("ConfigHash") != stamp.config_hash:
+    if saved is None or saved.sidecar.get("ConfigHash") != cache_key.config_hash:
         return False
-    wanted = [derivative_path(image, product) for product in stamp.products]
+    wanted = [derivative_path(image, product) for product in cache_key.products]
     names = {name for path in wanted for name in (path.name, sidecar_path(path).name)} - {f"{saved.name}.json"}
     if not names <= names_of(saved.sidecar):
         return False

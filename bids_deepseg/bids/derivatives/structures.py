@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
-from bids_deepseg.bids.derivatives.provenance import RunStamp, describe_findings, describe_models, space_of
+from bids_deepseg.bids.derivatives.provenance import CacheKey, describe_findings, describe_models, space_of
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.stages.structure import COLUMNS
 from bids_deepseg.structures.tasks import TASKS, Task
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def structure_sidecar(
-    source: str, image: BidsImage, structure: "Structure", product: str, stamp: RunStamp
+    source: str, image: BidsImage, structure: "Structure", product: str, cache_key: CacheKey
 ) -> dict[str, Any]:
     """Return the sidecar of one product about a structure.
 
@@ -30,7 +30,7 @@ def structure_sidecar(
         Result.
     product : str
         Key of :data:`bids_deepseg.bids.naming.STRUCTURE_PRODUCTS`.
-    stamp : RunStamp
+    cache_key : CacheKey
         App, networks and options.
     """
     task = TASKS[structure.task]
@@ -48,20 +48,20 @@ def structure_sidecar(
         said = f"Probability of {task.noun} inside of the spinal cord in {image.name}"
         return {"Description": said, "Sources": sources, **space_of(image), "LabelMap": [task.label]}
     said = f"{task.noun[0].upper()}{task.noun[1:]} of the spinal cord in {image.name}"
-    return {"Description": said, "Sources": sources, **space_of(image), **_told(task, structure, stamp)}
+    return {"Description": said, "Sources": sources, **space_of(image), **_told(task, structure, cache_key)}
 
 
-def _told(task: Task, structure: "Structure", stamp: RunStamp) -> dict[str, Any]:
+def _told(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
     """Return everything that the sidecar of the mask tells about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]
     # Networks that are thresholded on their own pixels, before these are averaged over voxels.
-    on_pixels = [model.threshold for model in stamp.structure_models if model.threshold != structure.threshold]
+    on_pixels = [model.threshold for model in cache_key.structure_models if model.threshold != structure.threshold]
     voxel_mm3 = float(abs(np.linalg.det(structure.mask.grid.affine[:3, :3])))
     return {
         "Type": task.roi_type,
-        "GeneratedBy": [{"Name": APP_NAME, "Version": stamp.version}],
-        "Model": describe_models(stamp.structure_models),
+        "GeneratedBy": [{"Name": APP_NAME, "Version": cache_key.version}],
+        "Model": describe_models(cache_key.structure_models),
         "Threshold": structure.threshold,
         **({"NetworkThreshold": on_pixels[0]} if on_pixels else {}),
         "QC": {"Verdict": structure.verdict, "Reasons": describe_findings(structure.findings)},

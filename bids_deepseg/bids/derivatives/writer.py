@@ -21,7 +21,7 @@ from bids_deepseg.bids.derivatives.layout import place
 from bids_deepseg.bids.derivatives.products import KEY, damaged_files, measured
 from bids_deepseg.bids.derivatives.provenance import (
     SOURCE_LINK,
-    RunStamp,
+    CacheKey,
     image_sidecar,
     mask_sidecar,
     source_reference,
@@ -29,10 +29,10 @@ from bids_deepseg.bids.derivatives.provenance import (
 )
 from bids_deepseg.bids.derivatives.saved import is_current
 from bids_deepseg.bids.derivatives.structures import structure_sidecar
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
 from bids_deepseg.bids.nifti.reading import write_nifti
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, SliceLevels
 from bids_deepseg.errors import OutputWriteError
@@ -63,7 +63,7 @@ class ImageProducts:
         Source as it was read: header, shape and notes.
     segmentation : Segmentation
         Result on the native grid.
-    stamp : RunStamp
+    cache_key : CacheKey
         App, networks, options, and which products are wanted.
     links : mapping of str to str
         Links stated by the user (``--dataset-link``).
@@ -76,7 +76,7 @@ class ImageProducts:
     image: BidsImage
     loaded: LoadedImage
     segmentation: "Segmentation"
-    stamp: RunStamp
+    cache_key: CacheKey
     links: Mapping[str, str] = field(default_factory=dict)
     levels: SliceLevels | None = None
     fingerprint: Mapping[str, int | str] | None = None
@@ -125,7 +125,7 @@ def _write_once(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
     files: list[FileToWrite] = []
     noted: dict[str, dict[str, int | str]] = {}
     # The mask comes last and its sidecar after it.
-    for product in sorted(products.stamp.products, key=lambda name: name == "mask"):
+    for product in sorted(products.cache_key.products, key=lambda name: name == "mask"):
         relative = derivative_path(products.image, product)
         make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
         write, sidecar = make(products, source)
@@ -143,7 +143,7 @@ def _write_once(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
-        _remove_products(products.image, output_dir, set(ALL_PRODUCTS) - set(products.stamp.products))
+        _remove_products(products.image, output_dir, set(ALL_PRODUCTS) - set(products.cache_key.products))
     write_files(files)
     clear_failure(products.image, output_dir)
     return tuple(path for path, _ in files)
@@ -167,7 +167,7 @@ def _belong_together(image: BidsImage, output_dir: Path) -> bool:
     return False
 
 
-def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
+def withdraw_stale(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
     """Remove the result of an image if it does not describe the image as it is now.
 
     Called when an image fails, so that no mask of an earlier state of the image is taken for its result.
@@ -178,7 +178,7 @@ def withdraw_stale(image: BidsImage, output_dir: Path, stamp: RunStamp) -> bool:
         True if a result was removed.
     """
     commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
-    if not commit_mark.is_file() or is_current(image, output_dir, stamp):
+    if not commit_mark.is_file() or is_current(image, output_dir, cache_key):
         return False
     make_own_folder(output_dir, commit_mark.parent)
     with holding(commit_mark.parent, patience_s=_PATIENCE_S), output_errors(commit_mark):
@@ -206,8 +206,8 @@ def _write_bytes(content: bytes, stream: BinaryIO) -> None:
 
 def _mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the mask."""
-    segmentation, stamp = products.segmentation, products.stamp
-    sidecar = mask_sidecar(source, products.image, products.loaded, segmentation, stamp, products.fingerprint)
+    segmentation, cache_key = products.segmentation, products.cache_key
+    sidecar = mask_sidecar(source, products.image, products.loaded, segmentation, cache_key, products.fingerprint)
     return _nifti_writer(products, products.segmentation.mask.data), sidecar
 
 
@@ -219,7 +219,7 @@ def _probseg(products: ImageProducts, source: str) -> Part:
 
 def _centerline_mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the centerline as an image."""
-    given = products.stamp.correction.get("Kind") == "centerline"
+    given = products.cache_key.correction.get("Kind") == "centerline"
     sidecar = image_sidecar(source, products.image, "centerline_mask") | {"Manual": given}
     return _nifti_writer(products, products.segmentation.centerline_mask.data), sidecar
 
@@ -250,7 +250,7 @@ def _structure(products: ImageProducts, source: str, product: str) -> Part:
     structure = products.segmentation.structure
     if structure is None:
         raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")
-    sidecar = structure_sidecar(source, products.image, structure, product, products.stamp)
+    sidecar = structure_sidecar(source, products.image, structure, product, products.cache_key)
     if product.endswith("_morph"):
         return partial(_write_bytes, format_columns(structure.measures, {"slice": 0})), sidecar
     volume = structure.mask if product.endswith("_mask") else structure.probability

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_header, read_start
-from bids_deepseg.bids.nifti.voxels import NiftiFile
 from bids_deepseg.bids.nifti.streams import GZIP_START, ByteStream, GzipStream
+from bids_deepseg.bids.nifti.voxels import NiftiFile
 from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.files.names import is_link
 from bids_deepseg.files.regular import NotRegularError, open_regular

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.inheritance import applicable_files
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.text import read_text
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.given_files import centerline_names, find_centerline_file
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.names import is_link, leads_to_file

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.names import is_link, leads_to_file, leads_to_folder, printable, why_no_folder

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import parse_name
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.files.structured import read_json_object
 from bids_deepseg.files.text import TextError, tell_once
 

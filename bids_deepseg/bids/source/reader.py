@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.header_checks import check_image
 from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
-from bids_deepseg.bids.nifti.voxels import NiftiFile
 from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
+from bids_deepseg.bids.nifti.voxels import NiftiFile
 from bids_deepseg.bids.source.b_values import choose_volumes
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.bids.source.volumes import volume_rule
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.regular import open_regular

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 
 from bids_deepseg.bids.derivatives.provenance import files_read, source_fingerprint
-from bids_deepseg.bids.source.query import BidsImage
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage, read_image
 from bids_deepseg.errors import ImageChangedError
 

@@ -8,8 +8,8 @@ say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` 
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.header import is_complete, read_size
-from bids_deepseg.bids.source.query import BidsImage
 from bids_deepseg.errors import ImageError
 
 #: Suffixes whose volumes are the echoes of one acquisition: they show the same place, and their mean has less noise.
