@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from PIL import Image
 
-from tests.report.browser import Tab, chromium, find_chromium
+from tests.helpers.browser import Tab, chromium, find_chromium
 
 FOLDER = Path(__file__).parent / "images"
 WIDTH = 1200

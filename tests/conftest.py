@@ -28,6 +28,8 @@ def shared_data() -> Path:
     return folder.resolve()
 
 
+TESTS = Path(__file__).parent
+
 #: Folders whose tests run the whole app or train a network: minutes, where the others take seconds.
 _SLOW_FOLDERS = {"acceptance", "e2e", "training"}
 
@@ -35,5 +37,5 @@ _SLOW_FOLDERS = {"acceptance", "e2e", "training"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the slow folders."""
     for item in items:
-        if _SLOW_FOLDERS & set(item.path.parts):
+        if _SLOW_FOLDERS & set(item.path.relative_to(TESTS).parts):
             item.add_marker(pytest.mark.slow)

@@ -1,8 +1,8 @@
 """Declare the options of the method: how images are segmented.
 
 Most stand for an option of ``sct_deepseg_sc``; ``docs/reference-options.md`` has the table. The settings travel from
-the command line to the engine and from there into every stage, into the cache key that decides on a second run, into the
-sidecars and into the methods text.
+the command line to the engine and from there into every stage, into the cache key that decides on a second run, into
+the sidecars and into the methods text.
 """
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ import pytest
 
 from bids_deepseg.bids.source.validation import find_validator
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, summary_of
+from tests.helpers.fake_engine import FakeEngine, summary_of
 
 QUIET = ("--skip-bids-validation", "-q", "--n-cpus", "1")
 

@@ -8,7 +8,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_rows
-from tests.fake_engine import FakeEngine, write_dataset
+from tests.helpers.fake_engine import FakeEngine, write_dataset
 
 RESULT = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w"
 OTHER = "sub-01/anat/sub-01_space-orig_label-SC_desc-T1w"

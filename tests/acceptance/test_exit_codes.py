@@ -12,7 +12,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files import atomic
-from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 SUCCESS = "finished successfully"
@@ -48,7 +48,15 @@ def app(capsys, data, tmp_path):
 
 def start_process(data, out, *words, engine=None, before=()):
     """Start the app in a process of its own."""
-    command = [sys.executable, "-m", "tests.driver", json.dumps({"engine": engine or {}}), data, out, "participant"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.helpers.driver",
+        json.dumps({"engine": engine or {}}),
+        data,
+        out,
+        "participant",
+    ]
     return subprocess.Popen(
         [*map(str, [*before, *command, "--skip-bids-validation", "--n-cpus", "1", *words])],
         cwd=ROOT,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bids_deepseg.files.tables import read_rows
-from tests.fake_engine import cord, files_of, write_dataset, write_nifti
-from tests.phantoms import grid_of
+from tests.helpers.fake_engine import cord, files_of, write_dataset, write_nifti
+from tests.helpers.phantoms import grid_of
 
 LEVELS = ("participant", "group")
 ANNEX_POINTER = "/annex/objects/MD5E-s7--321.nii.gz\n"

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, cord, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, write_dataset, write_nifti
 
 MOST_BYTES = 3_000_000
 

@@ -13,8 +13,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.fake_engine import cord, write_dataset, write_nifti
-from tests.phantoms import grid_of
+from tests.helpers.fake_engine import cord, write_dataset, write_nifti
+from tests.helpers.phantoms import grid_of
 
 ROOT = Path(__file__).parents[2]
 PRODUCTS = ("label-SC_desc-T2w_mask", "label-SC_desc-T2w_probseg", "label-SCcenterline_desc-T2w_mask")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.example.phantom import make_phantom
-from tests.fake_engine import summary_of, write_dataset
+from tests.helpers.fake_engine import summary_of, write_dataset
 
 ROOT = Path(__file__).parents[2]
 

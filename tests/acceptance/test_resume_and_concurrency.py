@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("participant", "group")
@@ -32,7 +32,7 @@ def run_forked(tmp_path):
         scratch.mkdir()
         (tmp_path / "work").mkdir(exist_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.forked", scratch],
+            [sys.executable, "-m", "tests.helpers.forked", scratch],
             input=json.dumps({"parallel": parallel, "chains": chains}),
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "work")},
             cwd=ROOT,

@@ -14,8 +14,8 @@ import pytest
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.bids.source.walk import DEFAULT_SUFFIXES
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, cord, summary_of
-from tests.phantoms import grid_of
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of
+from tests.helpers.phantoms import grid_of
 
 EXAMPLES = Path(__file__).with_name("bids_examples.txt")
 

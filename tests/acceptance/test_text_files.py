@@ -6,7 +6,7 @@ import os
 import pytest
 
 from bids_deepseg.files.tables import read_rows
-from tests.fake_engine import write_dataset
+from tests.helpers.fake_engine import write_dataset
 
 PEOPLE = "participant_id\tage\tsite\nsub-01\t33\tMontréal\n"
 DESCRIPTION = (

@@ -10,8 +10,8 @@ import pytest
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, find_collisions, parse_name, sidecar_path
 from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.walk import name_parser
-from tests.fake_engine import cord, write_dataset, write_nifti
-from tests.strategies import RAW_ENTITIES, build_image
+from tests.helpers.fake_engine import cord, write_dataset, write_nifti
+from tests.helpers.strategies import RAW_ENTITIES, build_image
 
 PLAIN = (
     "sub-01/anat/sub-01_T1w",

@@ -13,7 +13,7 @@ from bids_deepseg.bids.source.validation import ValidationReport
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import OutputError
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, summary_of, write_dataset
+from tests.helpers.fake_engine import FakeEngine, summary_of, write_dataset
 
 ROOT = Path(__file__).parents[2]
 QUIET = ("--skip-bids-validation",)

@@ -11,7 +11,7 @@ from benchmarks.plan import measure
 from benchmarks.plan import write_dataset as write_many
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 
@@ -166,7 +166,7 @@ def test_a_closed_output_is_no_error(data, tmp_path):
     for n in range(60):
         write_nifti(data / f"sub-x{n}" / "anat" / f"sub-x{n}_T2w.nii.gz", cord((8, 8, 4), radius_mm=1.0))
     words = [data, tmp_path / "out", "participant", "--dry-run", "-q"]
-    command = " ".join(map(str, [sys.executable, "-m", "tests.driver", "'{}'", *words]))
+    command = " ".join(map(str, [sys.executable, "-m", "tests.helpers.driver", "'{}'", *words]))
     done = subprocess.run(
         ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"],
         cwd=ROOT,

@@ -15,7 +15,7 @@ from bids_deepseg.options.declare import options_of
 from bids_deepseg.options.parsing import parse_arguments
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.options.values import parse_memory, read_labels
-from tests.fake_engine import FakeEngine, summary_of, write_dataset
+from tests.helpers.fake_engine import FakeEngine, summary_of, write_dataset
 
 CODES = {0, 1, 16, 17, 18, 64, 65, 66, 73, 74, 75, 78}
 

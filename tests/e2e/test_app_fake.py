@@ -14,7 +14,7 @@ import pytest
 from bids_deepseg.app.participant import report as subject_report
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ("--skip-bids-validation", "-q")
@@ -42,7 +42,7 @@ def run(capsys):
 def start(*words, engine=None, options=OPTIONS, **more):
     """Start the app in a process of its own."""
     settings = json.dumps({"engine": engine or {}})
-    command = [sys.executable, "-m", "tests.driver", settings, *map(str, words), "participant", *options]
+    command = [sys.executable, "-m", "tests.helpers.driver", settings, *map(str, words), "participant", *options]
     return subprocess.Popen(
         [*more.pop("before", []), *command],
         cwd=ROOT,

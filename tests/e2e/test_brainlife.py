@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from bids_deepseg import __version__
-from tests.fake_engine import cord, write_dataset, write_nifti
+from tests.helpers.fake_engine import cord, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 MAIN, SAMPLE = ROOT / "brainlife" / "main", ROOT / "brainlife" / "config.json.sample"
@@ -26,7 +26,7 @@ echo "$@" >> "$STUB_LOG"
 shift 3
 [ "$1" = bids_deepseg-brainlife ] || exit 98
 shift
-exec {sys.executable} -m tests.brainlife_driver "$@"
+exec {sys.executable} -m tests.helpers.brainlife_driver "$@"
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bids_deepseg import __version__
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, files_of, summary_of, write_dataset
+from tests.helpers.fake_engine import FakeEngine, files_of, summary_of, write_dataset
 
 FILES = ("CITATION.bib", "CITATION.html", "CITATION.md")
 

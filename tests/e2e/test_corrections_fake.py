@@ -9,8 +9,8 @@ import pytest
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from bids_deepseg.files.tables import read_columns, read_rows
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
-from tests.phantoms import grid_of, tube
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.phantoms import grid_of, tube
 
 OWN = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w"
 

@@ -7,7 +7,7 @@ import pytest
 from bids_deepseg.bids.derivatives.ownership import check_ours, find_foreign
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import UsageError
-from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 
 SKIP = ("--skip-bids-validation", "-q", "--n-cpus", "1")
 

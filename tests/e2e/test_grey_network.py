@@ -12,7 +12,7 @@ from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
 from bids_deepseg.structures.models import load_structure_model
 from bids_deepseg.training.grey.evaluate import score_people
-from tests.phantoms import grid_of
+from tests.helpers.phantoms import grid_of
 
 pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("BIDS_DEEPSEG_DATA", "../shared/data"))

@@ -7,7 +7,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_rows
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 RADII = {"01": 5.0, "02": 5.2, "03": 4.6, "04": 4.8, "05": 5.4, "06": 6.6}
 TABLE, PAIRS = "group_label-SC_morph.tsv", "group_label-SC_desc-retest_morph.tsv"

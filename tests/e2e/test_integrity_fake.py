@@ -18,7 +18,7 @@ from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.products import damaged_files
 from bids_deepseg.cli import main as cli
 from bids_deepseg.stages.guide import Guide
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 SKIP = ("--skip-bids-validation", "--n-cpus", "1")
@@ -193,7 +193,7 @@ def test_two_runs_with_different_options_at_once_never_mix_their_files(data, tmp
     out, programs = tmp_path / "out", []
     for threshold in ("0.3", "0.9", "0.3"):
         words = [data, out, "participant", *SKIP, "-q", "--rerun", "all", "--threshold", threshold]
-        command = [sys.executable, "-m", "tests.driver", "{}", *map(str, words)]
+        command = [sys.executable, "-m", "tests.helpers.driver", "{}", *map(str, words)]
         programs.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
     for program in programs:
         text, _ = program.communicate(timeout=300)

@@ -8,7 +8,7 @@ import pytest
 
 from bids_deepseg.bids.source.validation import find_validator
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, files_of, summary_of, write_dataset
+from tests.helpers.fake_engine import FakeEngine, files_of, summary_of, write_dataset
 
 DESCRIPTION = {"Name": "Test", "BIDSVersion": "1.10.0", "Authors": ["A. One", "B. Two"], "License": "CC0"}
 

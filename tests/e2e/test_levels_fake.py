@@ -11,7 +11,7 @@ import pytest
 from bids_deepseg.bids.source.validation import find_validator
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_rows
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 T2W = "sub-01/anat/sub-01_T2w"
 MORPH = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_morph"

@@ -10,7 +10,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
 
 STEM = "sub-01_space-orig_label-SC_desc-T2w"
 CENTERLINE = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_centerline.tsv"

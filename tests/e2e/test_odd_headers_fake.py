@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bids_deepseg.cli import main as cli
-from tests.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
-from tests.odd_headers import set_fields, write_plain
-from tests.phantoms import grid_of
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_dataset, write_nifti
+from tests.helpers.odd_headers import set_fields, write_plain
+from tests.helpers.phantoms import grid_of
 
 T2W = "sub-01/anat/sub-01_T2w"
 RESULT = "sub-01/anat/sub-01_space-orig_label-SC_desc-T2w"

@@ -15,7 +15,7 @@ import pytest
 from bids_deepseg.bids.source import validation
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 QUIET = ("--skip-bids-validation", "--n-cpus", "1")
@@ -37,7 +37,7 @@ def run(capsys, monkeypatch):
 
 
 def command(*words, engine=None):
-    return [sys.executable, "-m", "tests.driver", json.dumps({"engine": engine or {}}), *map(str, words)]
+    return [sys.executable, "-m", "tests.helpers.driver", json.dumps({"engine": engine or {}}), *map(str, words)]
 
 
 def drive(*words, **environment):

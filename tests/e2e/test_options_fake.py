@@ -11,7 +11,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import device, resources
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,7 +224,7 @@ def test_json_lines_on_the_terminal(run, data, tmp_path):
 
 
 def test_a_terminal_that_is_closed_changes_nothing(data, tmp_path):
-    words = [sys.executable, "-m", "tests.driver", "'{}'", data, tmp_path / "out", "participant"]
+    words = [sys.executable, "-m", "tests.helpers.driver", "'{}'", data, tmp_path / "out", "participant"]
     command = " ".join(map(str, [*words, "--skip-bids-validation", "-vv", "--n-cpus", "1"]))
     script = f"{command} 2>&1 | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

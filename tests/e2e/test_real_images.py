@@ -14,7 +14,7 @@ from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.networks import load_models
 from bids_deepseg.pipeline import segment
-from tests.phantoms import ALL_AXCODES
+from tests.helpers.phantoms import ALL_AXCODES
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, summary_of, write_dataset, write_nifti
-from tests.phantoms import grid_of, tube
+from tests.helpers.fake_engine import FakeEngine, summary_of, write_dataset, write_nifti
+from tests.helpers.phantoms import grid_of, tube
 
 SIDECAR = "sub-{}/anat/sub-{}_space-orig_label-SC_desc-T2w_mask.json"
 

@@ -17,9 +17,9 @@ from bids_deepseg.networks.legacy.build import build_legacy
 from bids_deepseg.networks.legacy.h5 import read_legacy
 from bids_deepseg.networks.published.predictor import PublishedPredictor
 from bids_deepseg.networks.published.specs import published_spec
-from tests.legacy_files import cord_2d, random_weights, to_bytes, volume_net
-from tests.phantoms import grid_of
-from tests.unit.test_sct_profile import image, line_of
+from tests.helpers.legacy_files import cord_2d, random_weights, to_bytes, volume_net
+from tests.helpers.phantoms import grid_of
+from tests.helpers.sct_phantoms import image, line_of
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
-from tests.fake_engine import FakeEngine, cord, summary_of, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_nifti
 
 ENDINGS = (
     *("label-SC_mask.nii.gz", "label-SC_probseg.nii.gz", "label-SCcenterline_mask.nii.gz"),

@@ -15,7 +15,7 @@ from bids_deepseg.files.tables import read_columns, read_rows
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.structures.tasks import TASK_NAMES, TASKS, task_of
-from tests.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
+from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 pytestmark = pytest.mark.slow
 IMAGES = ("sub-01/anat/sub-01_T2w", "sub-01/anat/sub-01_T2starw")

@@ -26,7 +26,7 @@ from bids_deepseg.networks.loading import Models
 from bids_deepseg.pipeline import segment
 from bids_deepseg.report.participant import ReportImage, render_participant
 from tests.fuzz.harness import ViolationError
-from tests.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
+from tests.helpers.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
 SHAPE = (12, 10, 6)
 

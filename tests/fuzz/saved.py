@@ -19,8 +19,8 @@ from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.bids.derivatives.dataset import Failure, write_dataset_files
 from bids_deepseg.errors import DatasetError, UsageError
 from bids_deepseg.files.tables import read_rows
-from tests.bids_trees import WARNING, image_of, make_dataset, write_result
 from tests.fuzz.mutations import mutated_json, mutated_text
+from tests.helpers.bids_trees import WARNING, image_of, make_dataset, write_result
 
 _NAMES = ("sub-01/anat/sub-01_T2w.nii.gz", "sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_T2w.nii.gz")
 _READ = ("*_mask.json", "*_morph.tsv", "*_centerline.tsv", "logs/failed/*", "logs/*/summary.json")

@@ -27,7 +27,7 @@ from bids_deepseg.networks.legacy.layers import plan_of_json
 from bids_deepseg.options.config_file import folders_of, read_config, words_of
 from bids_deepseg.options.values import read_labels
 from tests.fuzz.mutations import mutated_bytes, mutated_json, mutated_text
-from tests.legacy_files import detection, random_weights, to_bytes
+from tests.helpers.legacy_files import detection, random_weights, to_bytes
 
 _DESCRIPTION = {
     **{"Name": "Étude", "BIDSVersion": "1.9.0", "License": "CC0", "Authors": ["A B", "C"], "DatasetDOI": "doi:10.1/x"},

@@ -4,40 +4,9 @@ import numpy as np
 import pytest
 
 from bids_deepseg.example.phantom import make_phantom
-from bids_deepseg.geometry.grid import CANONICAL_AXCODES
-from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.participant import ReportImage, render_participant
-from bids_deepseg.stages.metrics import measure_cord
-from tests.report.browser import Tab, chromium, find_chromium
-
-
-def report_image(*, seed=1, title="sub-01/anat/sub-01_T2w.nii.gz", spoil=False, **options):
-    """Return a phantom with its true cord as the result."""
-    size = {"contrast": "t2", "shape": (48, 60, 40), "zooms": (1.0, 1.0, 1.0)}
-    phantom = make_phantom(np.random.default_rng(seed), **(size | options))
-    inside = (phantom.cord.data > 0.5).astype(np.uint8)
-    if spoil:
-        # Without a mask in slices 10 and 11 of the axis towards superior.
-        canonical = reorient(Volume(inside, phantom.cord.grid), CANONICAL_AXCODES)
-        assert phantom.cord.grid.axcodes == CANONICAL_AXCODES
-        inside = canonical.data.copy()
-        inside[..., 10:12] = 0
-    mask = Volume(inside, phantom.cord.grid)
-    canonical = reorient(mask, CANONICAL_AXCODES)
-    metrics = measure_cord(canonical, reorient(phantom.cord, CANONICAL_AXCODES), mask.grid)
-    present = np.flatnonzero(canonical.data.any((0, 1)))
-    ijk = [[*np.argwhere(canonical.data[..., k]).mean(0), k] for k in present]
-    return ReportImage(
-        title,
-        phantom.image,
-        mask,
-        phantom.cord,
-        canonical.grid.voxel_to_world(ijk),
-        metrics.columns(),
-        "warn" if spoil else "pass",
-        messages=("Look at slices 10 and 11.",) if spoil else (),
-        facts={"Network": "test", "Threshold": "0.5"},
-    )
+from tests.helpers.browser import Tab, chromium, find_chromium
+from tests.helpers.report_images import report_image
 
 
 @pytest.fixture(scope="session")

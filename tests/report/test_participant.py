@@ -12,7 +12,7 @@ from bids_deepseg.errors import ImageError
 from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.participant import ReportImage, render_participant
-from tests.report.conftest import report_image
+from tests.helpers.report_images import report_image
 
 VOID = {"meta", "link", "input", "img", "br", "hr"}
 

@@ -12,8 +12,7 @@ from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.viewer import MOST_SLICES, render_viewer
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from tests.phantoms import grid_of, tube
-from tests.unit.test_given_centerline import oblique
+from tests.helpers.phantoms import grid_of, oblique, tube
 
 
 def image_of(grid, codes=("P", "I", "R")):

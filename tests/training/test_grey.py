@@ -12,7 +12,7 @@ from bids_deepseg.training.grey.evaluate import score_grey, score_people
 from bids_deepseg.training.grey.samples import GreyStream, _sharpen
 from bids_deepseg.training.grey.sources import find_grey, load_grey_images, load_grey_shapes
 from bids_deepseg.training.synthesis.shapes import ShapeBank
-from tests.phantoms import FakePredictor, grid_of
+from tests.helpers.phantoms import FakePredictor, grid_of
 
 N_SEEDS = 40
 AFFINE = np.diag([-0.5, 0.5, 3.0, 1.0])

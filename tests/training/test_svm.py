@@ -23,7 +23,7 @@ from bids_deepseg.training.svm.fit import (
 )
 from bids_deepseg.training.svm.slices import SOURCES, cut_slices, painted_slices, whole_slices
 from bids_deepseg.training.synthesis.shapes import ShapeBank
-from tests.phantoms import grid_of, tube
+from tests.helpers.phantoms import grid_of, tube
 
 SMALL = SvmSettings(n_painted=40, n_cut=6, rounds=1, regularisation=1e-3, seed=1)
 

@@ -11,9 +11,9 @@ from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.guide import DrawnMask, Guide
-from tests.bids_trees import image_of
-from tests.fake_engine import FakeEngine, write_dataset
-from tests.phantoms import grid_of, tube
+from tests.helpers.bids_trees import image_of
+from tests.helpers.fake_engine import FakeEngine, write_dataset
+from tests.helpers.phantoms import grid_of, tube
 
 SCT = {"profile": "sct", "weights": "sct", "weights_dir": Path("published"), "centerline": "svm"}
 

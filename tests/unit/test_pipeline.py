@@ -12,7 +12,7 @@ from bids_deepseg.networks.loading import Models
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.probability import sharpen
-from tests.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
+from tests.helpers.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
 MODELS = Models(FakePredictor(bright_is_hot, (64, 64), 1.0), FakePredictor(bright_is_cord, (64, 64), 0.5))
 

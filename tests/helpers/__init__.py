@@ -1,0 +1,1 @@
+"""What tests share: small data sets, phantoms, simple predictors, drivers."""
