@@ -10,7 +10,7 @@ from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
 from bids_deepseg.app.participant.known import Request
 from bids_deepseg.app.participant.planning import find_lack_of_memory, job_of
-from bids_deepseg.app.participant.report import segmented_image
+from bids_deepseg.app.participant.shown import segmented_image
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
 from bids_deepseg.bids.derivatives.products import KEY
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK

@@ -45,10 +45,15 @@ def dataset(rng: np.random.Generator) -> str:
     """Describe the data set and its methods."""
     with tempfile.TemporaryDirectory() as name:
         folder = _damaged_copy(rng, Path(name))
+        table = folder / "out" / "participants.tsv"
+        damaged = table.read_bytes() if table.is_file() else b""
         write_dataset_files(folder / "out", folder / "in", version="1")
         write_citation(folder / "out", version="1")
-        people = {row["participant_id"] for row in read_rows(folder / "out" / "participants.tsv")}
-        assert {"sub-01", "sub-02", "sub-03"} <= people, people
+        if table.read_bytes() == damaged:
+            # A table that does not look like ours any more may be that of somebody else, and stays.
+            return "left as it is"
+        participants = {row.get("participant_id") for row in read_rows(table)}
+        assert {"sub-01", "sub-02", "sub-03"} <= participants, participants
     return "written"
 
 

@@ -9,7 +9,7 @@ from bids_deepseg.app.group.level import GroupOutcome
 from bids_deepseg.app.participant.crash import write_crash_file
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
-from bids_deepseg.app.participant.report import Unusable
+from bids_deepseg.app.participant.shown import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
 from bids_deepseg.bids.derivatives.saved import read_settled

@@ -158,9 +158,12 @@ class SavedResult:
         return self._beside("SCcenterline", "mask.nii.gz")
 
     def morph(self) -> Columns:
-        """Read the table of measures, which every result has: columns by name, NaN for ``n/a``."""
+        """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
         path = self._beside("SC", "morph.tsv")
         if path is None:
+            listed = names_of(self.sidecar)
+            if listed and self.name.removesuffix("mask") + "morph.tsv" not in listed:
+                return {}
             raise DamagedResultError("its table of measures (morph.tsv) is not there")
         table = read_morph(path)
         present = int(np.isfinite(table["area_mm2"]).sum())

@@ -244,9 +244,11 @@ def test_a_single_text_is_a_list_of_one():
 OWN_TEXT = {
     "_metadata.py": "the version",
     "app/workspace.py": "the mark of a temporary folder",
+    "bids/derivatives/ownership.py": "the first bytes of a description, whoever wrote it: unreadable is an answer",
     "bids/source/validation.py": "the answer of the validator",
     "execution/resources.py": "the files of the system",
     "networks/specs.py": "the cards of the networks in the package",
+    "options/document.py": "the page of the package that it writes",
     "methods/optic/model.py": "the cards of the detectors in the package",
     "networks/legacy/json_config.py": "the description inside of a network file, bounded there",
 }

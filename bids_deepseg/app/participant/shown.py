@@ -1,0 +1,141 @@
+"""Read what the page of a participant shows of one image, or say why it cannot be shown."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
+from bids_deepseg.bids.derivatives.saved_facts import StructureFacts, Tried
+from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.nifti.reading import read_numbers
+from bids_deepseg.bids.source.reader import read_image
+from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
+from bids_deepseg.execution.outcome import describe_failure
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.report.participant import ReportImage
+from bids_deepseg.structures.tasks import Task
+
+#: What reading a file may raise, whatever is in it.
+_UNREADABLE = (ImageError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An image whose result stands in the output folder and cannot be shown.
+
+    Attributes
+    ----------
+    image : BidsImage
+        The image.
+    status : str
+        Word of the error class.
+    message : str
+        What happened, what was expected, what to do.
+    exit_code : int
+        That of the error class.
+    """
+
+    image: BidsImage
+    status: str
+    message: str
+    exit_code: int
+
+
+def show_image(image: BidsImage, found: SavedResult | DamagedResult) -> ReportImage | Unusable:
+    """Return an image with its result, or say why that cannot be shown."""
+    if isinstance(found, DamagedResult):
+        return Unusable(image, DamagedResultError.status, found.message, DamagedResultError.exit_code)
+    try:
+        return segmented_image(image, found)
+    except DamagedResultError as error:
+        damaged = DamagedResult(found.mask, found.entities, found.source, str(error))
+        return Unusable(image, error.status, damaged.message, error.exit_code)
+    except BidsDeepsegError as error:
+        return Unusable(image, error.status, str(error), error.exit_code)
+    except OSError as error:
+        return Unusable(image, ImageError.status, f"A file cannot be read: {error}", ImageError.exit_code)
+    except MemoryError as error:
+        failure = describe_failure(error)
+        return Unusable(image, failure.status, failure.message, failure.exit_code)
+
+
+def failed_image(image: BidsImage, status: str, message: str) -> ReportImage:
+    """Return an image without result, with its picture if it can be read."""
+    try:
+        volume = read_image(image).volume
+    except _UNREADABLE:
+        volume = None
+    return ReportImage(image.key, volume, status=status, messages=(message,))
+
+
+def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
+    """Return an image with its result.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read.
+    DamagedResultError
+        If a file of the result cannot be read.
+    """
+    stated = saved.facts
+    volume = read_image(image, str(stated.options.get("volume", "auto"))).volume
+    probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
+    networks = ", ".join(f"{model.name} ({model.sha256[:8]})" for model in stated.models)
+    settings = ", ".join(f"{name} {value}" for name, value in stated.options.items() if value is not None)
+    threshold = "" if stated.threshold is None else str(stated.threshold)
+    facts = {"Networks": networks, "Threshold": threshold, "Settings": settings}
+    task, structure, about = saved.task, None, saved.structure()
+    if task is not None and about is not None and (path := saved.structure_mask) is not None:
+        structure = _read_like(path, volume, np.uint8)
+        facts |= _structure_facts(task, about)
+    return ReportImage(
+        image.key,
+        volume,
+        _read_like(saved.mask, volume, np.uint8),
+        probability,
+        saved.centerline(),
+        saved.morph(),
+        saved.verdict,
+        messages=tuple(reason.message for reason in saved.reasons),
+        facts={name: value for name, value in facts.items() if value},
+        tries=tuple(map(_describe_try, saved.tries)),
+        structure=structure,
+        structure_noun=task.noun if task is not None and structure is not None else "",
+    )
+
+
+def _describe_try(one: Tried) -> Mapping[str, Any]:
+    """Return one method that was tried as the page takes it."""
+    score = {} if one.score is None else {"Score": one.score}
+    return {"Method": one.method, "Verdict": one.verdict, "Reasons": one.reasons, "Kept": one.kept, **score}
+
+
+def _structure_facts(task: Task, about: StructureFacts) -> dict[str, str]:
+    """Return the rows of the table of facts about a structure inside of the cord."""
+    noun = task.noun[0].upper() + task.noun[1:]
+    area, volume, count = about.area_mm2, about.volume_mm3, about.n_objects
+    facts = {
+        f"{noun}: mean area": "" if area is None else f"{area:.1f} mm² in {about.n_slices} slices",
+        f"{noun}: volume": "" if volume is None else f"{volume:.0f} mm³",
+        f"{noun}: objects": "" if count is None else str(count),
+        f"{noun}: network": ", ".join(model.name for model in about.models),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
+    """Read a derivative that has the voxels of ``volume``."""
+    try:
+        values, header = read_numbers(path, "The derivative")
+    except ImageError as error:
+        raise DamagedResultError(str(error)) from error
+    if math.prod(header.shape) != math.prod(volume.grid.shape):
+        raise DamagedResultError(f"{path.name} does not have the voxels of its image")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise DamagedResultError(f"{path.name} holds values that are not from 0 to 1")
+    return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)
