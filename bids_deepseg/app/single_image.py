@@ -85,7 +85,8 @@ def check_place(asked: SegmentOptions) -> None:
             raise OutputError(
                 f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
             )
-    lacking = find_lack_of_memory(as_bids(asked), None, memory_of_one())
+    known = Request(asked.settings, asked.contrast, _products(asked), asked.volume).look_up(as_bids(asked))
+    lacking = find_lack_of_memory(known, None, memory_of_one())
     if lacking:
         raise lacking
     found = [path for path in _earlier(asked) if os.path.lexists(path)]

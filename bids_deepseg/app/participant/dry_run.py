@@ -17,10 +17,8 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_names, sidecar_name
-from bids_deepseg.bids.nifti.header import read_size
 from bids_deepseg.bids.source.query import QueryResult
 from bids_deepseg.engine import Engine
-from bids_deepseg.errors import ImageError
 from bids_deepseg.execution.plan import Plan
 from bids_deepseg.execution.resources import Allocation
 from bids_deepseg.networks.specs import ModelIdentity
@@ -122,10 +120,9 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
 def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
     image, correction = known.image, known.correction
-    try:
-        cost = expect_cost(read_size(image.path), n_threads=n_threads)
-    except ImageError as error:
-        return PlannedImage(known, "refuse", str(error))
+    if isinstance(known.size, str):
+        return PlannedImage(known, "refuse", known.size)
+    cost = expect_cost(known.size, n_threads=n_threads)
     reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"

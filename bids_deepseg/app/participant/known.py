@@ -7,11 +7,12 @@ from bids_deepseg import __version__
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import PRODUCTS
+from bids_deepseg.bids.nifti.header import ImageSize, look_at_size
 from bids_deepseg.bids.source.corrections import Correction, find_correction, read_corrected_mask
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.given_files import centerline_sha256, find_centerline_file, need_centerline_file
 from bids_deepseg.bids.source.vertebrae import LevelFile, find_level_file
-from bids_deepseg.bids.source.volumes import is_series, volume_rule
+from bids_deepseg.bids.source.volumes import volume_rule
 from bids_deepseg.engine import ModelStore, method_of
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.networks.specs import contrast_of_suffix
@@ -33,8 +34,8 @@ class KnownImage:
         t1, t2, t2s or dwi.
     volume : str
         What is segmented of a series (:func:`bids_deepseg.bids.source.volumes.volume_rule`).
-    is_series : bool
-        Whether it is an anatomical series.
+    size : ImageSize or str
+        What its header says of its size, or why the image cannot be segmented for what the header says.
     products : tuple of str
         What is written.
     correction : Correction or None
@@ -49,11 +50,16 @@ class KnownImage:
     settings: MethodSettings
     contrast: str | None
     volume: str
-    is_series: bool
+    size: ImageSize | str
     products: tuple[str, ...]
     correction: Correction | None
     centerline: Path | None
     levels: LevelFile | None
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it is an anatomical file with several volumes."""
+        return self.image.datatype == "anat" and isinstance(self.size, ImageSize) and self.size.n_volumes > 1
 
     @property
     def is_drawn(self) -> bool:
@@ -143,7 +149,7 @@ class Request:
             settings=settings,
             contrast=self.contrast_of(image),
             volume=volume_rule(image, self.volume),
-            is_series=is_series(image),
+            size=look_at_size(image.path),
             products=tuple(name for name in self.products if has_probability or name != "probseg"),
             correction=correction,
             centerline=None if given is None else find_centerline_file(image, given),

@@ -14,9 +14,8 @@ from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import choose_products, derivative_names, find_collisions, sidecar_name
-from bids_deepseg.bids.nifti.header import read_size
 from bids_deepseg.engine import Engine, ModelStore
-from bids_deepseg.errors import BidsDeepsegError, ImageError, MemoryBudgetError, OutputError
+from bids_deepseg.errors import BidsDeepsegError, MemoryBudgetError, OutputError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
 from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.execution.resources import memory_of_one
@@ -108,26 +107,25 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
         Their failures.
     """
     free = memory_of_one()
-    found = ((job, find_lack_of_memory(job.payload.image, options.memory, free)) for job in plan.todo)
+    found = ((job, find_lack_of_memory(job.payload, options.memory, free)) for job in plan.todo)
     refused = {job: error for job, error in found if error}
     todo = tuple(job for job in plan.todo if job not in refused)
     return replace(plan, todo=todo), [refuse(job.payload, error) for job, error in refused.items()]
 
 
-def find_lack_of_memory(image: BidsImage, allowed: int | None, free: int | None) -> MemoryBudgetError | None:
+def find_lack_of_memory(known: KnownImage, allowed: int | None, free: int | None) -> MemoryBudgetError | None:
     """Tell whether an image is expected to need more memory than there is.
 
     Parameters
     ----------
-    image : BidsImage
-        The image; one whose header cannot be read is told when it is segmented.
+    known : KnownImage
+        The image; one whose header cannot be read is reported when it is segmented.
     allowed, free : int or None
         Bytes that the user allows, and that one process may use; None for no limit.
     """
-    try:
-        megabytes = expect_cost(read_size(image.path)).megabytes
-    except ImageError:
+    if isinstance(known.size, str):
         return None
+    image, megabytes = known.image, expect_cost(known.size).megabytes
     if allowed is not None and megabytes * 1e6 > allowed:
         return MemoryBudgetError(_lack(image, megabytes, "--mem allows {} GB. Allow more.", allowed))
     if free is not None and megabytes * 1e6 > free:

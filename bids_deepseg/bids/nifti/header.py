@@ -53,6 +53,14 @@ def read_size(path: Path) -> ImageSize:
     return ImageSize(math.prod(shape[:3]), (*shape, 1)[axis], area, math.prod(shape[3:]))
 
 
+def look_at_size(path: Path) -> ImageSize | str:
+    """Read the size of an image, or say why it cannot be read."""
+    try:
+        return read_size(path)
+    except ImageError as error:
+        return str(error)
+
+
 def is_complete(path: Path) -> bool:
     """Tell whether a file holds all that its header announces; a compressed one is decompressed for that."""
     try:

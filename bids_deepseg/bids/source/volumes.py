@@ -39,11 +39,6 @@ def volume_rule(image: BidsImage, asked: str = "auto") -> str:
     return "0" if asked == "first" else asked
 
 
-def is_series(image: BidsImage) -> bool:
-    """Tell whether an anatomical file holds several volumes, by its header; one that cannot be read holds none."""
-    return _count_volumes(image) > 1
-
-
 def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
     """Replace each anatomical series by its volumes, as images of their own.
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bids_deepseg.app.participant.known import Request
 from bids_deepseg.bids.naming import derivative_path, find_collisions, parse_name
 from bids_deepseg.bids.nifti.header import read_size
 from bids_deepseg.bids.source.reader import read_image
-from bids_deepseg.bids.source.volumes import expand_each, is_series, volume_rule
+from bids_deepseg.bids.source.volumes import expand_each, volume_rule
 from bids_deepseg.errors import ImageError
+from bids_deepseg.options.method import MethodSettings
 from tests.helpers.bids_trees import image_of, write_image
 
 T1W, T2STAR = "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_T2starw.nii.gz"
@@ -110,7 +112,8 @@ def test_diffusion_series_and_broken_files_are_left_alone(tmp_path):
     (tmp_path / T1W).write_bytes(b"")
     images = (image_of(tmp_path, dwi), image_of(tmp_path, T1W))
     assert expand_each(images) == images
-    assert not any(map(is_series, images))
+    request = Request(MethodSettings())
+    assert not any(request.look_up(image).is_series for image in images)
 
 
 @given(st.integers(0, 500), st.integers(0, 500))
