@@ -6,6 +6,7 @@ with the largest sum of evidence, so that a few weak slices inside of the cord d
 beyond its end do not prolong it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ DEFAULT_SMOOTHNESS = 0.1
 
 #: Heat along the path at which the evidence for and against a cord is balanced.
 BALANCED_HEAT = 0.3
+
+#: Largest slope of the path (in-plane mm per mm along the cord) along each axis: 79 degrees. A cord in slices that are
+#: as good as parallel to it has no course through them.
+STEEPEST = 5.0
 
 #: Length of cord that must be found, or the whole image if that is shorter: less is no cord but something like it.
 MIN_LENGTH_MM = 10.0
@@ -101,7 +106,8 @@ def trace_centerline(
     """
     zi, zj, dz = heatmap.volume.grid.zooms
     heat = heatmap.volume.data
-    path, cost = least_cost_path(-heat, (smoothness * (zi / dz) ** 2, smoothness * (zj / dz) ** 2))
+    weights = (smoothness * (zi / dz) ** 2, smoothness * (zj / dz) ** 2)
+    path, cost = least_cost_path(-heat, weights, (math.ceil(STEEPEST * dz / zi), math.ceil(STEEPEST * dz / zj)))
     refined, peak = _refine(heat, path, (zi, zj))
     first, last = _range_detected(peak) if only_cord else _range_with_cord(peak)
     _check_length(last - first + 1, len(peak), dz)

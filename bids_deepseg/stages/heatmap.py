@@ -2,12 +2,16 @@
 
 A slice of any size is covered by overlapping tiles of the network's patch size; where tiles overlap, their outputs are
 averaged with weights that fall towards the tile's border, where the network sees least context.
+
+Most of an image shows no cord. In long images with thin slices, a few slices are scanned as a whole, and those between
+them only in the tiles that hold what these show: there the heat is the same as that of a whole scan.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import AXIS_IS
@@ -24,6 +28,13 @@ DETECTION_THRESHOLD = 0.5
 #: Distance of the slices that are scanned in long images with thinner slices, and the least number of them.
 _SCAN_EVERY_MM = 2.0
 _LEAST_SCANNED = 16
+
+#: Distance of the slices that are scanned as a whole.
+_WHOLE_EVERY_MM = 8.0
+
+#: Heat that is followed from them into the slices between, and how far a cord may have moved aside until there.
+_FOLLOWED_HEAT = 0.1
+_FOLLOWED_MM = 8.0
 
 #: Slices whose tiles are held in memory together.
 _SLICES_AT_ONCE = 16
@@ -87,14 +98,16 @@ def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standard
     grid = in_plane_grid(canonical.grid, detector.zoom_mm)
     n_slices = grid.shape[AXIS_IS]
     levels = scanned_slices(n_slices, grid.zooms[AXIS_IS])
-    scanned = []
-    for first in range(0, n_slices, _SLICES_AT_ONCE):
-        slices = slice_range(canonical, first, first + _SLICES_AT_ONCE)
-        image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
-        chosen = levels[(levels >= first) & (levels < first + _SLICES_AT_ONCE)] - first
-        if len(chosen):
-            scanned.append(_scan(image.data[..., chosen], detector, standardise))
-    return Heatmap(Volume(_fill_between(np.concatenate(scanned, axis=2), levels, n_slices), grid))
+    step = max(1, int(_WHOLE_EVERY_MM / ((levels[1] - levels[0]) * grid.zooms[AXIS_IS]))) if len(levels) > 1 else 1
+    whole = np.unique(np.append(levels[::step], levels[-1]))
+    heat = _fill_between(_scan_slices(canonical, whole, detector, standardise), whole, n_slices)
+    between = np.setdiff1d(levels, whole)
+    if len(between):
+        near = _near_heat(heat[..., whole], np.searchsorted(whole, between), grid.zooms)
+        seen = _scan_slices(canonical, between, detector, standardise, wanted=near)
+        heat[..., between] = np.where(np.isnan(seen), heat[..., between], seen)
+        heat = _fill_between(heat[..., levels], levels, n_slices)
+    return Heatmap(Volume(heat, grid))
 
 
 def scanned_slices(n_slices: int, distance_mm: float) -> NDArray[np.intp]:
@@ -118,19 +131,55 @@ def _fill_between(scanned: NDArray[np.float32], levels: NDArray[np.intp], n_slic
     return np.asarray(scanned[..., below] * (1 - above) + scanned[..., below + 1] * above, np.float32)
 
 
-def _scan(data: NDArray[np.float32], detector: Predictor, standardise: Standardise) -> NDArray[np.float32]:
-    """Predict overlapping tiles of some slices (I, J, K) and blend them."""
+def _near_heat(
+    heat: NDArray[np.float32], above: NDArray[np.intp], zooms: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Return the pixels (I, J, S) of slices that are close to heat in the scanned slices around them.
+
+    ``above`` holds, for each of the slices, the number of the next scanned slice of ``heat`` above it.
+    """
+    size = [2 * round(_FOLLOWED_MM / zoom) + 1 for zoom in zooms[:2]]
+    shown = ndimage.maximum_filter(heat, (*size, 1)) >= _FOLLOWED_HEAT
+    return np.asarray(shown[..., above - 1] | shown[..., above])
+
+
+def _scan_slices(
+    canonical: Volume,
+    levels: NDArray[np.intp],
+    detector: Predictor,
+    standardise: Standardise,
+    *,
+    wanted: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
+    """Return the heat (I, J, S) of some slices; NaN where ``wanted`` asks for nothing."""
+    scanned = []
+    for first in range(0, canonical.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
+        inside = (levels >= first) & (levels < first + _SLICES_AT_ONCE)
+        if inside.any():
+            slices = slice_range(canonical, first, first + _SLICES_AT_ONCE)
+            image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
+            part = None if wanted is None else wanted[..., inside]
+            scanned.append(_scan(image.data[..., levels[inside] - first], detector, standardise, part))
+    return np.concatenate(scanned, axis=2)
+
+
+def _scan(
+    data: NDArray[np.float32], detector: Predictor, standardise: Standardise, wanted: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """Predict the overlapping tiles of some slices (I, J, K) that hold a wanted pixel, and blend them."""
     windows = _tile(data.shape, detector.patch_shape)
-    cuts = [crop(data, window) for window in windows]
-    values, valid = (np.stack(parts) for parts in zip(*cuts, strict=True))
-    predicted = detector.predict(standardise(values, valid))
-    weight = _blend_weight(detector.patch_shape)
+    if wanted is not None:
+        windows = [window for window in windows if wanted[(*window.overlap(data.shape)[1], window.k)].any()]
     total, weights = np.zeros(data.shape, np.float32), np.zeros(data.shape, np.float32)
-    for tile, window in zip(predicted, windows, strict=True):
-        inner, outer = window.overlap(data.shape)
-        total[(*outer, window.k)] += (tile * weight)[inner]
-        weights[(*outer, window.k)] += weight[inner]
-    return total / weights
+    if windows:
+        values, valid = (np.stack(parts) for parts in zip(*(crop(data, window) for window in windows), strict=True))
+        predicted = detector.predict(standardise(values, valid))
+        weight = _blend_weight(detector.patch_shape)
+        for tile, window in zip(predicted, windows, strict=True):
+            inner, outer = window.overlap(data.shape)
+            total[(*outer, window.k)] += (tile * weight)[inner]
+            weights[(*outer, window.k)] += weight[inner]
+    return np.divide(total, weights, out=np.full(data.shape, np.nan, np.float32), where=weights > 0)
 
 
 def _tile(shape: tuple[int, ...], patch_shape: tuple[int, int]) -> list[Window]:

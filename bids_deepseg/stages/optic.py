@@ -3,7 +3,7 @@
 One point is chosen in each slice so that the sum of the points' costs and of the weighted squared in-plane steps
 between neighbouring slices is the least possible [1]_. The optimum is exact: dynamic programming over the slices,
 where the best predecessor of every pixel is found by a distance transform of sampled functions [2]_, in time linear in
-the number of voxels.
+the number of voxels; or, where the steps are bounded, by trying all of them, which is quicker for a few.
 
 References
 ----------
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def least_cost_path(cost: NDArray[np.floating], weights: tuple[float, float]) -> tuple[NDArray[np.intp], float]:
+def least_cost_path(
+    cost: NDArray[np.floating], weights: tuple[float, float], longest: tuple[int, int] | None = None
+) -> tuple[NDArray[np.intp], float]:
     """Choose one pixel per slice with the least sum of costs and weighted squared steps.
 
     Parameters
@@ -25,6 +27,8 @@ def least_cost_path(cost: NDArray[np.floating], weights: tuple[float, float]) ->
         Cost of each pixel, finite.
     weights : (float, float)
         Positive weights of the squared steps along i and j, per pixel².
+    longest : (int, int), optional
+        Longest step along i and j that a path may take; any by default.
 
     Returns
     -------
@@ -37,20 +41,38 @@ def least_cost_path(cost: NDArray[np.floating], weights: tuple[float, float]) ->
     best = np.empty((n_slices, *cost.shape[:2]))
     best[0] = cost[..., 0]
     for k in range(1, n_slices):
-        best[k] = cost[..., k] + _least_over_steps(best[k - 1], weights)
+        best[k] = cost[..., k] + _least_over_steps(best[k - 1], weights, longest)
     ij = np.empty((n_slices, 2), np.intp)
     ij[-1] = np.unravel_index(np.argmin(best[-1]), cost.shape[:2])
     i, j = (np.arange(n) for n in cost.shape[:2])
     for k in range(n_slices - 2, -1, -1):
-        step = weights[0] * (i - ij[k + 1, 0])[:, None] ** 2 + weights[1] * (j - ij[k + 1, 1])[None] ** 2
+        di, dj = np.abs(i - ij[k + 1, 0]), np.abs(j - ij[k + 1, 1])
+        step = weights[0] * di[:, None] ** 2 + weights[1] * dj[None] ** 2
+        if longest is not None:
+            step[di > longest[0]], step[:, dj > longest[1]] = np.inf, np.inf
         ij[k] = np.unravel_index(np.argmin(best[k] + step), cost.shape[:2])
     return ij, float(best[-1].min())
 
 
-def _least_over_steps(values: NDArray[np.float64], weights: tuple[float, float]) -> NDArray[np.float64]:
+def _least_over_steps(
+    values: NDArray[np.float64], weights: tuple[float, float], longest: tuple[int, int] | None
+) -> NDArray[np.float64]:
     """Return at each pixel the least of ``values`` plus the weighted squared distance to it; separable."""
-    along_j = squared_distance_transform(values, weights[1])
-    return squared_distance_transform(along_j.T, weights[0]).T
+    if longest is None:
+        along_j = squared_distance_transform(values, weights[1])
+        return squared_distance_transform(along_j.T, weights[0]).T
+    along_j = _least_over_short_steps(values.T, weights[1], longest[1]).T
+    return _least_over_short_steps(along_j, weights[0], longest[0])
+
+
+def _least_over_short_steps(values: NDArray[np.float64], weight: float, longest: int) -> NDArray[np.float64]:
+    """Compute ``min over q of values[q] + weight * (x - q)²`` for every x along the first axis, |x - q| <= longest."""
+    least = values.copy()
+    for step in range(1, min(longest, len(values) - 1) + 1):
+        price = weight * step**2
+        np.minimum(least[step:], values[:-step] + price, out=least[step:])
+        np.minimum(least[:-step], values[step:] + price, out=least[:-step])
+    return least
 
 
 def squared_distance_transform(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:

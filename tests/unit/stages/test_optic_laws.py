@@ -35,6 +35,18 @@ def test_path_equals_brute_force(seed, shape, w):
     np.testing.assert_allclose(cost_of(ij.tolist(), cost, w), total, atol=1e-9)
 
 
+@given(seeds, st.tuples(*[st.integers(1, 3)] * 2, st.integers(1, 4)), st.tuples(weights, weights))
+def test_path_with_bounded_steps_equals_brute_force(seed, shape, w):
+    cost = np.random.default_rng(seed).normal(size=shape)
+    ij, total = least_cost_path(cost, w, (1, 2))
+    pixels = list(itertools.product(range(shape[0]), range(shape[1])))
+    paths = [np.array(path) for path in itertools.product(pixels, repeat=shape[2])]
+    allowed = [path for path in paths if (np.abs(np.diff(path, axis=0)) <= (1, 2)).all()]
+    np.testing.assert_allclose(total, min(cost_of(path, cost, w) for path in allowed), atol=1e-9)
+    np.testing.assert_allclose(cost_of(ij, cost, w), total, atol=1e-9)
+    assert (np.abs(np.diff(ij, axis=0)) <= (1, 2)).all()
+
+
 def test_a_moved_map_moves_the_path():
     cost = np.zeros((30, 30, 6))
     cost[8:16, 8:16] = -np.random.default_rng(1).random((8, 8, 6))
