@@ -98,8 +98,7 @@ def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standard
     grid = in_plane_grid(canonical.grid, detector.zoom_mm)
     n_slices = grid.shape[AXIS_IS]
     levels = scanned_slices(n_slices, grid.zooms[AXIS_IS])
-    step = max(1, int(_WHOLE_EVERY_MM / ((levels[1] - levels[0]) * grid.zooms[AXIS_IS]))) if len(levels) > 1 else 1
-    whole = np.unique(np.append(levels[::step], levels[-1]))
+    whole = _whole_slices(levels, grid.zooms[AXIS_IS])
     heat = _fill_between(_scan_slices(canonical, whole, detector, standardise), whole, n_slices)
     between = np.setdiff1d(levels, whole)
     if len(between):
@@ -119,6 +118,14 @@ def scanned_slices(n_slices: int, distance_mm: float) -> NDArray[np.intp]:
     if n_slices < _LEAST_SCANNED * step:
         return np.arange(n_slices)
     return np.unique(np.append(np.arange(0, n_slices, step), n_slices - 1))
+
+
+def _whole_slices(levels: NDArray[np.intp], distance_mm: float) -> NDArray[np.intp]:
+    """Return those of the scanned slices that are scanned as a whole: all of few."""
+    if len(levels) < _LEAST_SCANNED:
+        return levels
+    step = max(1, int(_WHOLE_EVERY_MM / ((levels[1] - levels[0]) * distance_mm)))
+    return np.unique(np.append(levels[::step], levels[-1]))
 
 
 def _fill_between(scanned: NDArray[np.float32], levels: NDArray[np.intp], n_slices: int) -> NDArray[np.float32]:

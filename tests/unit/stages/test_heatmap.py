@@ -48,6 +48,28 @@ def test_the_input_is_not_changed(rng):
     assert image.data.tobytes() == before
 
 
+def test_the_cord_of_a_long_image_is_followed_with_the_same_heat_in_fewer_tiles(rng):
+    shape, patch = (150, 150, 80), (48, 48)
+    data = rng.normal(scale=0.01, size=shape).astype(np.float32)
+    for k in range(shape[2]):
+        data[40 + k // 3 : 46 + k // 3, 60:66, k] = 1
+    sizes = []
+
+    def answer(patches):
+        sizes.append(len(patches))
+        return (patches > 3.5).astype(float)
+
+    volume = Volume(data, grid_of(shape))
+    heat = detect_cord(volume, FakePredictor(answer, patch, 1.0)).volume.data
+    # Slice by slice, every slice is scanned as a whole.
+    alone = [Volume(data[..., k : k + 1].copy(), grid_of((150, 150, 1))) for k in range(0, 80, 2)]
+    n_followed, sizes[:] = sum(sizes), []
+    for k, one in zip(range(0, 80, 2), alone, strict=True):
+        expected = detect_cord(one, FakePredictor(answer, patch, 1.0)).volume.data[..., 0]
+        np.testing.assert_allclose(heat[..., k][expected > 0], expected[expected > 0], atol=1e-6)
+    assert n_followed < 0.6 * sum(sizes)
+
+
 @given(n=st.integers(1, 400), distance_mm=st.floats(0.2, 20))
 def test_the_first_and_the_last_slice_are_scanned_and_none_farther_apart_than_2_mm_unless_all_are(n, distance_mm):
     levels = scanned_slices(n, distance_mm)
