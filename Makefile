@@ -17,6 +17,7 @@ lint:  ## format and lint
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --offline --quiet .github/workflows
 
 types:  ## check the types
 	$(BIN)/mypy
