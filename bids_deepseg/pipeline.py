@@ -17,6 +17,7 @@ from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.networks.view import with_view
 from bids_deepseg.options.settings import Guide, MethodSettings
 from bids_deepseg.rescue.search import Try
+from bids_deepseg.stages.border import find_border, move
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, centerline_mask, trace_centerline
 from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
@@ -147,16 +148,21 @@ def segment(
             patches, spec, standardise=scale, look_twice=models.knows_inverted, in_stacks=settings.kernel == "3d"
         )
         fraction = probability_on(answers.probability, canonical.grid)
+        spread = probability_on(answers.spread, canonical.grid)
         notify("probability", fraction)
     with error_context(stage="mask"):
         mask = make_mask(fraction, centerline, models, settings)
+        if settings.border == "image":
+            shift = find_border(canonical, fraction, mask.volume, threshold=spec.threshold)
+            notify("border", shift)
+            fraction, spread = move(fraction, shift), move(spread, shift)
+            mask = make_mask(fraction, centerline, models, settings)
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, fraction, volume.grid)
         notify("metrics", metrics)
     # A method without a rule for slices without cord cannot say where the cord ends.
     course, notes = judge_uncertain_ends(centerline, mask) if settings.centerline == "svm" else (centerline, ())
-    spread = probability_on(answers.spread, canonical.grid)
     evidence = Evidence(
         *(canonical, mask, fraction, course, metrics, heatmap, spread),
         inverted=answers.inverted,

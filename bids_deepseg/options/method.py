@@ -10,6 +10,7 @@ from typing import Any
 from bids_deepseg.errors import UsageError
 from bids_deepseg.options.declare import Option, choice
 from bids_deepseg.options.settings import (
+    BORDERS,
     BRAINS,
     CENTERLINES,
     KERNELS,
@@ -93,6 +94,13 @@ def _variants() -> tuple[Option, ...]:
     """Return the options about other methods and about what a person corrected."""
     return (
         choice(
+            "--border",
+            choices=BORDERS,
+            group="method",
+            text="outline of the cord where the image shows its border (image, the default), which makes areas of all "
+            "contrasts alike, or where the network draws it (network)",
+        ),
+        choice(
             "--rescue",
             choices=RESCUES,
             group="method",
@@ -144,6 +152,7 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
         centerline_file=found.centerline_file,
         kernel=found.kernel,
         threshold=parse_threshold(found.threshold),
+        border=found.border,
         brain=found.brain,
         method=found.method,
         profile=found.profile,
@@ -194,6 +203,7 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
         "centerline_file": place and str(place.absolute()),
         "kernel": settings.kernel,
         "threshold": None if threshold is None else str(threshold),
+        "border": settings.border,
         "brain": settings.brain,
         "method": settings.method,
         "profile": settings.profile,

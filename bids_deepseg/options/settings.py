@@ -22,6 +22,7 @@ BRAINS = ("auto", "yes", "no")
 WEIGHTS = ("own", "sct")
 METHODS = ("deepseg", "propseg")
 RESCUES = ("auto", "off")
+BORDERS = ("image", "network")
 PROFILES = ("default", "sct")
 QUIRKS = ("fixed", "all")
 
@@ -38,6 +39,7 @@ _CHOICES = {
     "sct_quirks": QUIRKS,
     "task": TASK_NAMES,
     "rescue": RESCUES,
+    "border": BORDERS,
 }
 
 
@@ -78,6 +80,8 @@ class MethodSettings:
     view : float
         How much wider the part of the image is that a network sees than it was made for. No option sets it: the rescue
         does.
+    border : {"image", "network"}
+        Whether the outline that a network found is moved to where the image shows the border of the cord.
     rescue : {"auto", "off"}
         Whether other methods are tried where the judge is not content with the first.
     weights_dir : Path or None
@@ -106,6 +110,7 @@ class MethodSettings:
     smoothness: float | None = None
     ensemble: bool = False
     view: float = 1.0
+    border: str = "image"
     rescue: str = "auto"
     weights_dir: Path | None = None
     centerline_file: Path | None = None
@@ -145,6 +150,7 @@ class MethodSettings:
             f"--brain {self.brain}": self.brain != "auto",
             f"--kernel {self.kernel}": self.kernel != "2d",
             f"--profile {self.profile}": self.profile != "default",
+            f"--border {self.border}": self.border != "image",
         }
         for words, given in unused.items():
             if given:
@@ -175,6 +181,11 @@ class MethodSettings:
             raise UsageError(
                 "--profile sct runs the published networks, which are not part of this package. Give their folder with "
                 "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            )
+        if self.border != "image":
+            raise UsageError(
+                f"--border {self.border} has no effect with --profile sct: the reference method moves no outline. "
+                "Leave one of them out."
             )
 
     @property
