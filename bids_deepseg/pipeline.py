@@ -15,6 +15,7 @@ from bids_deepseg.methods.models import identify_models, load_all
 from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.stages.border import find_border, move
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
@@ -85,16 +86,21 @@ def segment(
             patches, spec, standardise=scale, look_twice=models.knows_inverted, in_stacks=settings.kernel == "3d"
         )
         fraction = probability_on(answers.probability, canonical.grid)
+        spread = probability_on(answers.spread, canonical.grid)
         notify("probability", fraction)
     with error_context(stage="mask"):
         threshold = fraction_threshold(models, settings)
         mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
+        if settings.border == "image":
+            shift = find_border(canonical, fraction, mask.volume, threshold=spec.threshold)
+            notify("border", shift)
+            fraction, spread = move(fraction, shift), move(spread, shift)
+            mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, fraction, volume.grid)
         notify("metrics", metrics)
     course, notes = (centerline, ()) if way.knows_ends else judge_uncertain_ends(centerline, mask)
-    spread = probability_on(answers.spread, canonical.grid)
     evidence = Evidence(
         *(canonical, mask, fraction, course, metrics, heatmap, spread),
         inverted=answers.inverted,

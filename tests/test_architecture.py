@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "execution": {"logs"},
     "report": {"geometry", "judge", "stages"},
     "example": {"geometry"},
-    "training": {"geometry", "judge", "methods", "networks", "pipeline", "stages", "structures"},
+    "training": {"geometry", "judge", "methods", "networks", "options", "pipeline", "stages", "structures"},
 }
 OPEN_TO_ALL = {"errors", "_metadata", "__init__"}
 #: The rooms on top may import anything but the training, and ``app`` knows no command line.

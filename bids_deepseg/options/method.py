@@ -14,30 +14,11 @@ from typing import Any
 from bids_deepseg.errors import UsageError
 from bids_deepseg.options.declare import check_choices, option
 from bids_deepseg.options.folders import existing_corrections
-from bids_deepseg.options.values import decimal_number
+from bids_deepseg.options.values import SOFT, parse_threshold
 from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
-
-#: Word for a result that stays a probability.
-SOFT = "soft"
 
 _option = partial(option, group="method")
 _STRUCTURES = ", ".join(f"{task.noun} (`{task.name}`)" for task in TASKS.values())
-
-
-def parse_threshold(text: str) -> float | str:
-    """Turn the text of ``--threshold`` into a number or ``soft``.
-
-    Raises
-    ------
-    UsageError
-        If it is neither.
-    """
-    if text.lower() == SOFT:
-        return SOFT
-    try:
-        return decimal_number(text)
-    except ValueError as error:
-        raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +128,16 @@ class MethodSettings:
             help="folder of published networks; see 'bids_deepseg weights'",
         ),
     )
+    border: str = field(
+        default="image",
+        metadata=_option(
+            "--border",
+            choices=("image", "network"),
+            help="outline of the cord where the image shows its border (`image`), which makes areas of all contrasts "
+            "alike, or where the network draws it (`network`)",
+            more="See [method](method.md#4-probability-and-mask).",
+        ),
+    )
     rescue: str = field(
         default="auto",
         metadata=_option(
@@ -231,6 +222,7 @@ class MethodSettings:
             f"--brain {self.brain}": self.brain != "auto",
             f"--kernel {self.kernel}": self.kernel != "2d",
             f"--profile {self.profile}": self.profile != "default",
+            f"--border {self.border}": self.border != "image",
         }
         for words, given in unused.items():
             if given:
@@ -261,6 +253,11 @@ class MethodSettings:
             raise UsageError(
                 "--profile sct runs the published networks, which are not part of this package. Give their folder with "
                 "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            )
+        if self.border != "image":
+            raise UsageError(
+                f"--border {self.border} has no effect with --profile sct: the reference method moves no outline. "
+                "Leave one of them out."
             )
 
     @property

@@ -10,6 +10,9 @@ from bids_deepseg.errors import UsageError
 from bids_deepseg.files.names import leads_to_file, leads_to_folder
 from bids_deepseg.files.text import read_text, split_lines
 
+#: Word for a result that stays a probability.
+SOFT = "soft"
+
 #: Bytes of the units of memory.
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -64,6 +67,22 @@ def place(text: str) -> Path:
     except UnicodeEncodeError:
         return Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
     return Path(text)
+
+
+def parse_threshold(text: str) -> float | str:
+    """Turn the text of ``--threshold`` into a number or ``soft``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if text.lower() == SOFT:
+        return SOFT
+    try:
+        return decimal_number(text)
+    except ValueError as error:
+        raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
 
 
 def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bids_deepseg.training.refinement import own_mask, refine_mask
 from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, shape_from_slices
 
@@ -34,7 +35,8 @@ class RealImage:
     data : (I, J, K) float32 array
         Canonical axes; brightness divided by the 99.5th percentile.
     mask : (I, J, K) float32 array or None
-        Manual mask of the cord, smoothed by half a voxel where voxels are large.
+        Manual mask of the cord, smoothed by half a voxel where voxels are large, with its outline where the image shows
+        the border.
     centre_ij : (K, 2) float64 array
         Centre of the cord in pixels; NaN in slices without cord.
     slices : (n,) int array
@@ -77,7 +79,12 @@ def find_people(data_dir: Path) -> tuple[str, ...]:
 
 def find_labelled(data_dir: Path) -> Iterator[tuple[Path, Path]]:
     """Yield each training image that has a manual cord mask, with the mask."""
-    train = data_dir / "train"
+    for train in (data_dir / "train", data_dir / "train_more"):
+        yield from _find_labelled_in(train)
+
+
+def _find_labelled_in(train: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the images of one data set that have a manual cord mask, with the mask."""
     for mask in sorted((train / "derivatives" / "labels").glob("sub-*/**/*_label-SC_*_mask.nii.gz")):
         stem, suffix = mask.name.split("_space-orig_label-SC_desc-")
         folder = train / mask.parent.relative_to(train / "derivatives" / "labels")
@@ -99,6 +106,7 @@ def load_labelled(image_path: Path, mask_path: Path) -> RealImage:
     soft_mask = mask.astype(np.float32)
     if sigma:
         soft_mask = ndimage.gaussian_filter(soft_mask, (sigma, sigma, sigma if zooms[2] < 2 else 0))
+    soft_mask = refine_mask(data, soft_mask, zooms)
     return RealImage(_person_path(image_path), _rescaled(data), soft_mask, centre, slices, zooms)
 
 
@@ -130,7 +138,24 @@ def load_real_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[RealIma
         for entry in read_sources()["unlabelled"]
         if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
     ]
+    images += [
+        load_own(data_dir, entry)
+        for entry in read_sources()["own"]
+        if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
+    ]
     return tuple(images)
+
+
+def load_own(data_dir: Path, entry: dict[str, Any]) -> RealImage:
+    """Load an image for a range of slices in which the mask of the application was looked at and found good."""
+    data, zooms = read_canonical(data_dir / entry["path"])
+    mask = own_mask(data_dir / entry["path"])
+    first, last = entry["slices"]
+    slices = np.array([k for k in range(first, last + 1) if (mask[..., k] >= 0.5).any()])
+    centre = np.full((data.shape[2], 2), np.nan)
+    for k in slices:
+        centre[k] = np.argwhere(mask[..., k] >= 0.5).mean(0)
+    return RealImage(entry["path"], _rescaled(data), mask, centre, slices, zooms)
 
 
 def load_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
@@ -138,15 +163,15 @@ def load_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
 
     The bank is empty where there is no data.
     """
-    folder = data_dir / "labels"
     shapes: list[CordShape] = []
     excluded = [name for person in held_out for name in read_sources()["label_maps"].get(person, ())]
-    for path in sorted(folder.glob("*_cord.nii.gz")):
+    folder = data_dir / "labels"
+    for path in sorted([*folder.glob("*_cord.nii.gz"), *(data_dir / "labels_more").glob("*_cord.nii.gz")]):
         name = path.name.removesuffix("_cord.nii.gz")
         if name in excluded:
             continue
         cord, zooms = read_canonical(path)
-        fluid, grey = (folder / f"{name}_{kind}.nii.gz" for kind in ("csf", "gm"))
+        fluid, grey = (path.parent / f"{name}_{kind}.nii.gz" for kind in ("csf", "gm"))
         canal = (read_canonical(fluid)[0] > 0) | (cord > 0) if fluid.is_file() else None
         grey_map = read_canonical(grey)[0].astype(np.float32) if grey.is_file() else None
         # Scans of 1 mm have many alike slices.

@@ -1,5 +1,7 @@
 """The painter's brushes and the scanner against answers known otherwise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from bids_deepseg.training.synthesis.remapping import apply_curve, draw_curve, r
 from bids_deepseg.training.synthesis.shapes import ShapeBank, place, shape_from_slices
 from bids_deepseg.training.synthesis.tissues import draw_tissues
 
-QUIET = Acquisition((0.5, 0.5), truncated=False, noise=0, rician=False, bias=0, ghost=0, gamma=1)
+QUIET = Acquisition((0.5, 0.5), truncated=False, noise=0, rician=False, blur_mm=0, bias=0, ghost=0, gamma=1)
 
 
 def test_positions_are_in_mm_around_the_middle():
@@ -85,7 +87,7 @@ def test_an_ideal_scanner_changes_nothing(rng):
 def test_large_native_pixels_take_the_detail_but_not_the_mean(rng):
     image = rng.uniform(size=(60, 60)).astype(np.float32)
     for truncated in (False, True):
-        coarse = Acquisition((1.5, 1.5), truncated=truncated, noise=0, rician=False, bias=0, ghost=0, gamma=1)
+        coarse = replace(QUIET, native_mm=(1.5, 1.5), truncated=truncated)
         seen = acquire(rng, image, coarse, zoom_mm=0.5)
         assert seen.mean() == pytest.approx(image.mean(), abs=0.02)
         assert seen.std() < 0.6 * image.std()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
@@ -11,6 +12,7 @@ from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.border import INSET_MM
 from bids_deepseg.stages.probability import sharpen
 from tests.helpers.phantoms import ALL_AXCODES, FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 
@@ -63,7 +65,7 @@ def test_no_stage_changes_its_input():
 
     segment(image, MODELS, observer=observer)
     names = [name for name, _, _ in seen]
-    assert names == ["canonical", "heatmap", "centerline", "patches", "probability", "mask", "metrics"]
+    assert names == ["canonical", "heatmap", "centerline", "patches", "probability", "border", "mask", "metrics"]
     for name, result, before in seen:
         assert snapshot(result) == before, name
 
@@ -115,3 +117,19 @@ def test_a_threshold_acts_on_the_calibrated_probability(threshold):
     one_object = result.probability.data >= threshold
     assert (result.mask.data == one_object).mean() > 0.995
     assert (result.mask.data > 0).sum() == pytest.approx(one_object.sum(), rel=0.02)
+
+
+def test_the_border_follows_the_image_unless_the_network_is_asked_for():
+    image = tube(grid_of((60, 60, 6), (0.5, 0.5, 5)))
+    # A network that sees a cord wider than it is by a pixel of 0.5 mm.
+    wide = replace(
+        MODELS,
+        segmenter=FakePredictor(lambda patches: ndimage.grey_dilation(bright_is_cord(patches), (1, 3, 3)), (64, 64)),
+    )
+    true_mm2, seen = np.pi * 25, {}
+    for border in ("image", "network"):
+        result = segment(image, wide, settings=MethodSettings(border=border))
+        seen[border] = float(np.mean(result.metrics.columns()["area_mm2"]))
+        assert (result.mask.data == (result.probability.data >= 0.5)).mean() > 0.999
+    assert seen["network"] > 1.1 * true_mm2
+    assert seen["image"] == pytest.approx(np.pi * (5 - INSET_MM) ** 2, rel=0.03)

@@ -26,6 +26,8 @@ class Acquisition:
         Standard deviation of the noise on the native grid, in units of brightness.
     rician : bool
         Noise of a magnitude image, which lifts the dark background.
+    blur_mm : float
+        Standard deviation of a blurring beyond that of the native pixel: motion, interpolation by the scanner.
     bias, ghost, gamma : float
         Strength of the coil's shading, of a shifted copy of the image, and exponent of the brightness.
     """
@@ -34,6 +36,7 @@ class Acquisition:
     truncated: bool
     noise: float
     rician: bool
+    blur_mm: float
     bias: float
     ghost: float
     gamma: float
@@ -53,6 +56,7 @@ def draw_acquisition(rng: np.random.Generator, *, noisy: bool, contrast: float =
         truncated=bool(rng.uniform() < 0.35),
         noise=float(strength),
         rician=bool(rng.uniform() < 0.5),
+        blur_mm=float(rng.uniform(0.2, 1.2)) if rng.uniform() < 0.3 else 0.0,
         bias=float(rng.uniform(0, 0.5)) if rng.uniform() < 0.7 else 0.0,
         ghost=float(rng.uniform(0.02, 0.15)) if rng.uniform() < 0.1 else 0.0,
         gamma=float(np.exp(rng.normal(0, 0.15))),
@@ -67,7 +71,7 @@ def acquire(
     zoom_mm: float,
     noise_rng: np.random.Generator | None = None,
 ) -> Array:
-    """Apply shading, ghost, native resolution, noise and gamma, in the order in which they arise.
+    """Apply shading, ghost, blurring, native resolution, noise and gamma, in the order in which they arise.
 
     ``noise_rng`` draws the noise in place of ``rng``: slices of one volume share all but their noise.
     """
@@ -77,6 +81,8 @@ def acquire(
     if acquisition.ghost > 0:
         shift = int(rng.integers(8, max(9, image.shape[1] // 2)))
         image = image + np.float32(acquisition.ghost) * np.roll(image, shift, axis=1)
+    if acquisition.blur_mm > 0:
+        image = ndimage.gaussian_filter(image, acquisition.blur_mm / zoom_mm, mode="nearest", truncate=3)
     step = (acquisition.native_mm[0] / zoom_mm, acquisition.native_mm[1] / zoom_mm)
     low_pass = _truncate if acquisition.truncated else _resample
     image = low_pass(rng, noise_rng or rng, image, step, acquisition)

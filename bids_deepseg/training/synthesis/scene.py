@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bids_deepseg.stages.border import INSET_MM
 from bids_deepseg.training.synthesis import anatomy, spine
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid, ellipse, rotate, smooth_field, soft, warp_positions
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, place
@@ -26,7 +27,8 @@ class Scene:
     image : (H, W) float32 array
         Brightness, before acquisition.
     cord : (H, W) float32 array
-        Fraction of each pixel that is cord.
+        Fraction of each pixel that is cord by its definition: ``INSET_MM`` inside of the border that is painted,
+        whatever the contrast.
     centre_mm : (float, float) or None
         Centre of the cord from the centre of the grid; None without cord.
     tissues : Tissues
@@ -96,7 +98,8 @@ def paint_scene(
     alpha = soft(placed.cord_mm, grid.zoom_mm)
     spine.paint_cord(rng, image, alpha, placed.grey, tissues, grid.zoom_mm)
     grey = None if placed.grey is None else alpha * placed.grey
-    return Scene(image, alpha, _centre_mm(alpha, grid, centre_mm), tissues, grey)
+    target = soft(placed.cord_mm + np.float32(INSET_MM), grid.zoom_mm)
+    return Scene(image, target, _centre_mm(target, grid, centre_mm), tissues, grey)
 
 
 def _centre_mm(alpha: Array, grid: PixelGrid, fallback_mm: tuple[float, float]) -> tuple[float, float]:
