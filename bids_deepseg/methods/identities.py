@@ -13,7 +13,7 @@ def identify_method(settings: MethodSettings, contrast: str | None) -> tuple[Mod
     if settings.method == "propseg":
         from bids_deepseg.methods.propseg.method import identify_propseg  # noqa: PLC0415 - loads scipy
 
-        return identify_propseg()
+        return identify_propseg(settings)
     from bids_deepseg.methods.models import identify_models  # noqa: PLC0415 - the other branches do without
 
     return identify_models(settings, contrast)

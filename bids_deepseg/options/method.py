@@ -15,6 +15,7 @@ from bids_deepseg.options.settings import (
     KERNELS,
     METHODS,
     PROFILES,
+    PROPSEG_INITS,
     QUIRKS,
     RESCUES,
     SOFT,
@@ -43,8 +44,8 @@ def _steps() -> tuple[Option, ...]:
             ("--centerline",),
             "method",
             "centerline by the detection network (cnn, the default), by gradients and OptiC (svm, the default of "
-            "--profile sct), or given by a person: a mask or points (file), clicked points (viewer; see 'bids_deepseg "
-            "viewer --help')",
+            "--profile sct and --method propseg), or given by a person: a mask or points (file), clicked points "
+            "(viewer; see 'bids_deepseg viewer --help')",
             settings={"choices": CENTERLINES},
         ),
         Option(
@@ -103,8 +104,15 @@ def _variants() -> tuple[Option, ...]:
             "--method",
             choices=METHODS,
             group="method",
-            text="networks (deepseg, the default), or a tube that is grown along the cord (propseg), along the "
-            "centerline of --centerline-file if there is one",
+            text="networks (deepseg, the default), or a tube along the cord whose border is found without a network "
+            "(propseg)",
+        ),
+        choice(
+            "--propseg-init",
+            choices=PROPSEG_INITS,
+            group="method",
+            text="with --method propseg: begin on the centerline (optic, the default), which is that by gradients and "
+            "OptiC unless --centerline names another one, or on circles in the image (hough)",
         ),
         choice(
             "--profile",
@@ -146,6 +154,7 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
         threshold=parse_threshold(found.threshold),
         brain=found.brain,
         method=found.method,
+        propseg_init=found.propseg_init,
         profile=found.profile,
         sct_quirks=found.sct_quirks,
         weights="sct" if found.weights == "own" and found.weights_dir else found.weights,
@@ -156,9 +165,10 @@ def settings_of(found: argparse.Namespace) -> MethodSettings:
 
 
 def _centerline(found: argparse.Namespace) -> str:
-    """Return where the centerline comes from: a file says it by itself, and the reference has another default."""
+    """Return where the centerline comes from: a file says it by itself, and some methods have another default."""
     if found.centerline is None:
-        return "file" if found.centerline_file else "svm" if found.profile == "sct" else "cnn"
+        by_default = "svm" if found.profile == "sct" or found.method == "propseg" else "cnn"
+        return "file" if found.centerline_file else by_default
     return str(found.centerline)
 
 
@@ -196,6 +206,7 @@ def config_values(settings: MethodSettings) -> dict[str, Any]:
         "threshold": None if threshold is None else str(threshold),
         "brain": settings.brain,
         "method": settings.method,
+        "propseg_init": settings.propseg_init,
         "profile": settings.profile,
         "sct_quirks": settings.sct_quirks,
         "weights": settings.weights,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CENTERLINES = ("cnn", "svm", "file", "viewer")
+PROPSEG_INITS = ("optic", "hough")
 KERNELS = ("2d", "3d")
 BRAINS = ("auto", "yes", "no")
 WEIGHTS = ("own", "sct")
@@ -24,6 +25,9 @@ METHODS = ("deepseg", "propseg")
 RESCUES = ("auto", "off")
 PROFILES = ("default", "sct")
 QUIRKS = ("fixed", "all")
+
+#: Word for the centerline that the method has by default.
+_AUTO = "auto"
 
 #: Word for a result that stays a probability.
 SOFT = "soft"
@@ -34,6 +38,7 @@ _CHOICES = {
     "brain": BRAINS,
     "weights": WEIGHTS,
     "method": METHODS,
+    "propseg_init": PROPSEG_INITS,
     "profile": PROFILES,
     "sct_quirks": QUIRKS,
     "task": TASK_NAMES,
@@ -49,7 +54,7 @@ class MethodSettings:
     ----------
     centerline : {"cnn", "svm", "file", "viewer"}
         Where the centerline comes from: the detection network, a linear detector on gradients (OptiC), a file, or
-        points that a person clicked (a file as well).
+        points that a person clicked (a file as well). ``auto`` becomes ``svm`` with PropSeg and ``cnn`` otherwise.
     kernel : {"2d", "3d"}
         Segmentation network that sees slice by slice, or stacks of slices.
     threshold : float, "soft" or None
@@ -61,8 +66,9 @@ class MethodSettings:
     weights : {"own", "sct"}
         Networks of this package, or the published ones in ``weights_dir``.
     method : {"deepseg", "propseg"}
-        Networks, or a tube that is grown along the cord; this finds its start by itself unless a centerline is given,
-        whatever ``centerline`` says.
+        Networks, or a tube along the centerline, whose border is found without a network.
+    propseg_init : {"optic", "hough"}
+        Where PropSeg's tube begins: on the centerline that ``centerline`` names, or on circles in the image.
     profile : {"default", "sct"}
         This package's method, or the reference method as it runs, with its published networks.
     sct_quirks : {"fixed", "all"}
@@ -94,12 +100,13 @@ class MethodSettings:
         If a value is unknown, or values contradict each other.
     """
 
-    centerline: str = "cnn"
+    centerline: str = _AUTO
     kernel: str = "2d"
     threshold: float | str | None = None
     brain: str = "auto"
     weights: str = "own"
     method: str = "deepseg"
+    propseg_init: str = "optic"
     profile: str = "default"
     sct_quirks: str = "fixed"
     task: str = CORD
@@ -112,6 +119,8 @@ class MethodSettings:
     corrections: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.centerline == _AUTO:
+            object.__setattr__(self, "centerline", "svm" if self.method == "propseg" else "cnn")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise UsageError(
@@ -134,14 +143,18 @@ class MethodSettings:
                 f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "
                 "decides where the cord begins and ends. Leave one of them out."
             )
-        if self.method == "propseg":
-            self._check_propseg()
+        self._check_propseg()
         self._check_weights()
 
     def _check_propseg(self) -> None:
-        """Refuse what PropSeg does not look at."""
+        """Refuse what PropSeg does not look at, and what only PropSeg looks at."""
+        if self.method != "propseg":
+            if self.propseg_init != "optic":
+                raise UsageError(
+                    f"--propseg-init {self.propseg_init} is about --method propseg. Give both, or neither."
+                )
+            return
         unused = {
-            "--centerline svm": self.centerline == "svm",
             f"--brain {self.brain}": self.brain != "auto",
             f"--kernel {self.kernel}": self.kernel != "2d",
             f"--profile {self.profile}": self.profile != "default",
@@ -149,6 +162,11 @@ class MethodSettings:
         for words, given in unused.items():
             if given:
                 raise UsageError(f"--method propseg and {words} contradict each other. Choose one.")
+        if self.propseg_init == "hough" and self.centerline_file is not None:
+            raise UsageError(
+                "--propseg-init hough and --centerline-file contradict each other: circles find the cord without a "
+                "centerline. Choose one."
+            )
 
     def _check_weights(self) -> None:
         """Refuse combinations of networks that do not exist."""
@@ -184,7 +202,7 @@ class MethodSettings:
 
     def along(self, centerline: Path) -> "MethodSettings":
         """Return the same settings with the centerline of a file."""
-        return replace(self, centerline="file", brain="auto", centerline_file=centerline)
+        return replace(self, centerline="file", brain="auto", propseg_init="optic", centerline_file=centerline)
 
     def facts(self) -> dict[str, str | float]:
         """Return the settings that change results and are not as by default, for stamps and sidecars; no path."""

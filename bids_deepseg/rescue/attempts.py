@@ -55,5 +55,5 @@ def all_attempts() -> tuple[Attempt, ...]:
         Attempt("view of a small cord", MappingProxyType({"view": 1 / _WIDE_VIEW})),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
-        Attempt("PropSeg", MappingProxyType({"method": "propseg"}), last_resort=True),
+        Attempt("PropSeg", MappingProxyType({"method": "propseg", "centerline": "svm"}), last_resort=True),
     )

@@ -119,9 +119,13 @@ def _configure(
     """
     if not attempt.settings:
         return engine, models
-    if "centerline" in attempt.settings and engine.settings.centerline_file is not None:
-        raise UsageError("A centerline that a person gave is not replaced.")
-    settings = replace(engine.settings, **attempt.settings)
+    changes = dict(attempt.settings)
+    if "centerline" in changes and engine.settings.centerline_file is not None:
+        if len(changes) == 1:
+            raise UsageError("A centerline that a person gave is not replaced.")
+        # Another method is tried along the centerline that a person gave.
+        del changes["centerline"]
+    settings = replace(engine.settings, **changes)
     if settings == engine.settings:
         raise UsageError(f"{attempt.name} is what was asked for.")
     engine = engine.configured(settings)

@@ -7,16 +7,26 @@ from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.methods.loaded import LoadedMethod
+from bids_deepseg.methods.optic.model import CONTRASTS, read_own_model
+from bids_deepseg.methods.propseg.checks import doubts_of_detector
+from bids_deepseg.methods.propseg.course import (
+    Course,
+    centerline_on,
+    course_along,
+    course_by_circles,
+    course_by_gradients,
+)
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
 from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
-from bids_deepseg.networks.specs import KnownModel, ModelIdentity, check_weights, read_spec
+from bids_deepseg.networks.specs import MODEL_NAMES, KnownModel, ModelIdentity, check_weights, read_spec
 from bids_deepseg.options.settings import Guide, MethodSettings
 from bids_deepseg.pipeline import Observer, Segmentation
 from bids_deepseg.stages.canonical import to_canonical
-from bids_deepseg.stages.centerline import centerline_mask
+from bids_deepseg.stages.centerline import centerline_mask, trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
+from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import CordMask, clean_mask, probability_on, raw_mask
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
@@ -25,30 +35,38 @@ from bids_deepseg.stages.probability import predict_with_spread
 #: Share of a voxel inside of the tube from which it is cord.
 _HALF = 0.5
 
-#: Contrasts in which the fluid is brighter than the cord (spec of the reference method, 5.1).
-_BRIGHT_FLUID = {"t1": False, "t2": True, "t2s": True, "dwi": False}
 
-
-def identify_propseg() -> tuple[ModelIdentity, ...]:
-    """Describe the network that judges, and the parameters of the tube, whose share of a voxel is thresholded."""
-    judge = read_spec("segmentation")
-    check_weights(judge)
+def identify_propseg(settings: MethodSettings) -> tuple[ModelIdentity, ...]:
+    """Describe what finds the course, the network that judges, and the tube, whose share of a voxel is thresholded."""
+    found: list[ModelIdentity] = []
+    if settings.propseg_init == "optic" and settings.centerline == "svm":
+        sums = "".join(read_own_model(contrast).sha256 for contrast in CONTRASTS)
+        found.append(KnownModel("optic-svm", "any", 0.0, hashlib.sha256(sums.encode()).hexdigest()))
+    for name in MODEL_NAMES:
+        judge = read_spec(name)
+        check_weights(judge)
+        found.append(judge)
     parameters = hashlib.sha256(repr(PropsegParameters()).encode()).hexdigest()
-    return judge, KnownModel("propseg", "any", _HALF, parameters)
+    return *found, KnownModel("propseg", "any", _HALF, parameters)
 
 
 def load_propseg(settings: MethodSettings) -> LoadedMethod:
-    """Load the network that judges; imports TensorFlow."""
-    network = load_own("segmentation")
+    """Load the networks that judge; imports TensorFlow."""
+    network, detector = load_own("segmentation"), load_own("detection")
 
     def run(volume: Volume, guide: Guide, observer: Observer) -> Segmentation:
-        return run_propseg(volume, network, settings, guide, observer)
+        return run_propseg(volume, network, settings, guide, observer, detector)
 
     return LoadedMethod(run)
 
 
 def run_propseg(
-    volume: Volume, network: Predictor, settings: MethodSettings, guide: Guide, observer: Observer
+    volume: Volume,
+    network: Predictor,
+    settings: MethodSettings,
+    guide: Guide,
+    observer: Observer,
+    detector: Predictor | None = None,
 ) -> Segmentation:
     """Segment one image with a tube, along a given centerline if there is one.
 
@@ -59,27 +77,31 @@ def run_propseg(
     network : Predictor
         Segmentation network, which judges the tube.
     settings : MethodSettings
-        Threshold of the share of a voxel, and whether the mask is left as it is.
+        Where the course comes from, threshold of the share of a voxel, and whether the mask is left as it is.
     guide : Guide
         Contrast, and points of a given centerline.
     observer : callable
         Called after each stage.
+    detector : Predictor, optional
+        Detection network, which says whether there is a cord at the tube, and finds the course if it is asked to.
 
     Raises
     ------
     UsageError
-        If the contrast is unknown.
+        If the contrast is unknown, or no centerline was given though the settings ask for one.
     CordNotFoundError
-        If no tube grows.
+        If no tube is found.
     """
     if guide.contrast is None:
         raise UsageError("--method propseg must know whether the fluid is bright. State the contrast with --contrast.")
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
         observer("canonical", canonical)
+    with error_context(stage="centerline"):
+        course = _find_course(canonical, settings, guide, detector)
+        observer("centerline", course.centerline)
     with error_context(stage="propseg"):
-        given = None if guide.points_mm is None else centerline_from_points(guide.points_mm, canonical.grid)
-        tube = segment_propseg(canonical, bright_fluid=_BRIGHT_FLUID[guide.contrast], centerline=given)
+        tube = segment_propseg(canonical, course)
         observer("propseg", tube)
     with error_context(stage="mask"):
         limit = settings.threshold if isinstance(settings.threshold, float) else _HALF
@@ -94,8 +116,27 @@ def run_propseg(
     with error_context(stage="judge"):
         evidence = _seen_by_network(volume, canonical, tube, mask, network)
         judgement = judge_evidence(evidence)
+        denied = () if detector is None else doubts_of_detector(canonical, tube.centerline, detector)
         observer("judge", judgement)
-    return replace(found, findings=judgement.findings, score=judgement.score)
+    return replace(found, findings=(*tube.findings, *denied, *judgement.findings), score=judgement.score)
+
+
+def _find_course(canonical: Volume, settings: MethodSettings, guide: Guide, detector: Predictor | None) -> Course:
+    """Find the course in the way that the settings ask for."""
+    linear = {name: read_own_model(name) for name in CONTRASTS}
+    if guide.points_mm is not None:
+        given = centerline_from_points(guide.points_mm, canonical.grid)
+        return course_along(canonical, given, linear, guide.contrast)
+    if settings.centerline in ("file", "viewer"):
+        raise UsageError("No centerline was given. Give its file with --centerline-file.")
+    if settings.propseg_init == "hough":
+        return course_by_circles(canonical, guide.contrast, PropsegParameters())
+    if settings.centerline == "cnn":
+        if detector is None:
+            raise ValueError("--centerline cnn needs the detection network.")
+        traced = trace_centerline(detect_cord(canonical, detector))
+        return course_along(canonical, centerline_on(traced, canonical.grid), linear, guide.contrast)
+    return course_by_gradients(canonical, linear, guide.contrast)
 
 
 def _measured(volume: Volume, canonical: Volume, tube: PropsegResult, mask: CordMask) -> Segmentation:
