@@ -11,11 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bids_deepseg.errors import UsageError
+from bids_deepseg.options.combinations import check_combinations
 from bids_deepseg.options.declare import check_choices, option
 from bids_deepseg.options.folders import existing_corrections
 from bids_deepseg.options.values import SOFT, parse_threshold
 from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
+
+#: Word for the centerline that the method has by default.
+_AUTO = "auto"
 
 _option = partial(option, group="method")
 _STRUCTURES = ", ".join(f"{task.noun} (`{task.name}`)" for task in TASKS.values())
@@ -60,13 +63,13 @@ class MethodSettings:
         ),
     )
     centerline: str = field(
-        default="cnn",
+        default=_AUTO,
         metadata=_option(
             "--centerline",
             choices=("cnn", "svm", "file", "viewer"),
             help="centerline by the detection network (`cnn`, the default), by gradients and OptiC (`svm`, the default "
-            "of `--profile sct`), or given by a person: a mask or points (`file`), clicked points (`viewer`; see "
-            "'bids_deepseg viewer --help')",
+            "of `--profile sct` and `--method propseg`), or given by a person: a mask or points (`file`), clicked "
+            "points (`viewer`; see 'bids_deepseg viewer --help')",
             more="This and the next six: [reference-options.md](reference-options.md).",
         ),
     )
@@ -153,9 +156,18 @@ class MethodSettings:
         metadata=_option(
             "--method",
             choices=("deepseg", "propseg"),
-            help="networks (`deepseg`, the default), or a tube that is grown along the cord (`propseg`), along the "
-            "centerline of `--centerline-file` if there is one",
+            help="networks (`deepseg`, the default), or a tube along the cord whose border is found without a network "
+            "(`propseg`)",
             more="See [propseg.md](propseg.md).",
+        ),
+    )
+    propseg_init: str = field(
+        default="optic",
+        metadata=_option(
+            "--propseg-init",
+            choices=("optic", "hough"),
+            help="with `--method propseg`: begin on the centerline (`optic`, the default), which is that by gradients "
+            "and OptiC unless `--centerline` names another one, or on circles in the image (`hough`)",
         ),
     )
     profile: str = field(
@@ -193,72 +205,10 @@ class MethodSettings:
     )
 
     def __post_init__(self) -> None:
+        if self.centerline == _AUTO:
+            object.__setattr__(self, "centerline", "svm" if self.method == "propseg" else "cnn")
         check_choices(self)
-        limit = self.threshold
-        if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
-            raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
-        given = self.centerline in ("file", "viewer")
-        if given and self.centerline_file is None:
-            clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
-            raise UsageError(
-                f"--centerline {self.centerline} needs --centerline-file with the centerline."
-                f"{clicks if self.centerline == 'viewer' else ''}"
-            )
-        if not given and self.centerline_file is not None:
-            raise UsageError(f"--centerline {self.centerline} and --centerline-file contradict each other. Choose one.")
-        if self.brain != "auto" and self.centerline != "cnn":
-            raise UsageError(
-                f"--brain {self.brain} has no effect with --centerline {self.centerline}: only the detection network "
-                "decides where the cord begins and ends. Leave one of them out."
-            )
-        if self.method == "propseg":
-            self._check_propseg()
-        self._check_weights()
-
-    def _check_propseg(self) -> None:
-        """Refuse what PropSeg does not look at."""
-        unused = {
-            "--centerline svm": self.centerline == "svm",
-            f"--brain {self.brain}": self.brain != "auto",
-            f"--kernel {self.kernel}": self.kernel != "2d",
-            f"--profile {self.profile}": self.profile != "default",
-            f"--border {self.border}": self.border != "image",
-        }
-        for words, given in unused.items():
-            if given:
-                raise UsageError(f"--method propseg and {words} contradict each other. Choose one.")
-
-    def _check_weights(self) -> None:
-        """Refuse combinations of networks that do not exist."""
-        if (self.weights_dir is not None) != (self.weights == "sct"):
-            raise UsageError(
-                "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
-                "Give both, or neither; 'bids_deepseg weights' tells where they are found."
-            )
-        if self.task in TASKS and TASKS[self.task].own_network is None and self.weights != "sct":
-            raise UsageError(
-                f"--task {self.task} has no network in this package: it needs published ones. Give --weights sct and "
-                "--weights-dir; 'bids_deepseg weights' tells which there are."
-            )
-        if self.profile == "sct":
-            self._check_sct()
-        elif self.sct_quirks != "fixed":
-            raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
-        elif self.weights == "sct" and self.kernel == "3d":
-            raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
-
-    def _check_sct(self) -> None:
-        """Refuse what the reference method has not."""
-        if self.weights != "sct":
-            raise UsageError(
-                "--profile sct runs the published networks, which are not part of this package. Give their folder with "
-                "--weights-dir; 'bids_deepseg weights' tells where they are found."
-            )
-        if self.border != "image":
-            raise UsageError(
-                f"--border {self.border} has no effect with --profile sct: the reference method moves no outline. "
-                "Leave one of them out."
-            )
+        check_combinations(self)
 
     @property
     def is_soft(self) -> bool:
@@ -267,7 +217,7 @@ class MethodSettings:
 
     def along(self, centerline: Path) -> "MethodSettings":
         """Return the same settings with the centerline of a file."""
-        return replace(self, centerline="file", brain="auto", centerline_file=centerline)
+        return replace(self, centerline="file", brain="auto", propseg_init="optic", centerline_file=centerline)
 
     @staticmethod
     def implied(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,7 +238,8 @@ class MethodSettings:
 
 def default_facts() -> Mapping[str, Any]:
     """Return the defaults of the settings that change results; a path does not, the content of its files does."""
-    return {each.name: each.default for each in fields(MethodSettings) if _kind(each) is not Path}
+    usual = MethodSettings()
+    return {each.name: getattr(usual, each.name) for each in fields(MethodSettings) if _kind(each) is not Path}
 
 
 def _kind(each: Field[Any]) -> Callable[[str], Any] | None:

@@ -65,5 +65,5 @@ def all_attempts() -> tuple[Attempt, ...]:
         Attempt("view of a small cord", {"view": 1 / _WIDE_VIEW}),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
-        Attempt("PropSeg", {"method": "propseg"}, last_resort=True),
+        Attempt("PropSeg", {"method": "propseg", "centerline": "svm"}, last_resort=True),
     )

@@ -84,9 +84,13 @@ def _changed(settings: MethodSettings, attempt: Attempt) -> MethodSettings:
     """
     if not attempt.settings:
         return settings
-    if "centerline" in attempt.settings and settings.centerline_file is not None:
-        raise UsageError("A centerline that a person gave is not replaced.")
-    changed = replace(settings, **attempt.settings)
+    changes = attempt.settings.copy()
+    if "centerline" in changes and settings.centerline_file is not None:
+        if len(changes) == 1:
+            raise UsageError("A centerline that a person gave is not replaced.")
+        # Another method is tried along the centerline that a person gave.
+        del changes["centerline"]
+    changed = replace(settings, **changes)
     if changed == settings:
         raise UsageError(f"{attempt.name} is what was asked for.")
     return changed

@@ -63,10 +63,32 @@ def score_map(image: NDArray[np.floating], weights: NDArray[np.floating], bias: 
     (I, J) float32 array
         ``weights @ descriptor + bias``; larger is more cord-like.
     """
-    maps = np.asarray(weights, np.float32).reshape(-1, BLOCK_SIZE) @ block_descriptors(image).reshape(BLOCK_SIZE, -1)
-    n_i, n_j = image.shape
+    return score_blocks(block_descriptors(image), image.shape, weights, bias)
+
+
+def score_blocks(
+    blocks: NDArray[np.float32], shape: tuple[int, ...], weights: NDArray[np.floating], bias: float
+) -> NDArray[np.float32]:
+    """Score the window around every pixel of a slice whose blocks are described already: for several detectors.
+
+    Parameters
+    ----------
+    blocks : float32 array
+        What :func:`block_descriptors` says of the slice.
+    shape : (int, int)
+        Its pixels.
+    weights, bias : (576,) float array, float
+        As for :func:`score_map`.
+
+    Returns
+    -------
+    (I, J) float32 array
+        As of :func:`score_map`.
+    """
+    maps = np.asarray(weights, np.float32).reshape(-1, BLOCK_SIZE) @ blocks.reshape(BLOCK_SIZE, -1)
+    n_i, n_j = shape
     maps = maps.reshape(BLOCKS_PER_AXIS, BLOCKS_PER_AXIS, n_i + WINDOW_PX - BLOCK_PX, n_j + WINDOW_PX - BLOCK_PX)
-    score = np.full(image.shape, bias, np.float32)
+    score = np.full((n_i, n_j), bias, np.float32)
     for x, y in np.ndindex(BLOCKS_PER_AXIS, BLOCKS_PER_AXIS):
         score += maps[x, y, BLOCK_PX * x : BLOCK_PX * x + n_i, BLOCK_PX * y : BLOCK_PX * y + n_j]
     return score

@@ -7,6 +7,15 @@ from bids_deepseg.errors import UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.methods.method import Method, Segmenter
+from bids_deepseg.methods.optic.model import CONTRASTS, read_own_model
+from bids_deepseg.methods.propseg.checks import doubts_of_detector
+from bids_deepseg.methods.propseg.course import (
+    Course,
+    centerline_on,
+    course_along,
+    course_by_circles,
+    course_by_gradients,
+)
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
 from bids_deepseg.networks.loading import load_own
@@ -14,8 +23,10 @@ from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.stages.centerline import trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import CordMask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
@@ -25,25 +36,33 @@ from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_g
 #: Share of a voxel inside of the tube from which it is cord.
 _HALF = 0.5
 
-#: Contrasts in which the fluid is brighter than the cord (spec of the reference method, 5.1).
-_BRIGHT_FLUID = {"t1": False, "t2": True, "t2s": True, "dwi": False}
 
-
-def identify_propseg(_settings: MethodSettings, _contrast: str | None) -> tuple[ModelIdentity, ...]:
-    """Describe the network that judges, and the parameters of the tube, whose share of a voxel is thresholded."""
-    judge = checked_spec("segmentation")
+def identify_propseg(settings: MethodSettings, _contrast: str | None) -> tuple[ModelIdentity, ...]:
+    """Describe what finds the course, the networks that judge, and the tube, whose share of a voxel is thresholded."""
+    found: list[ModelIdentity] = []
+    if settings.propseg_init == "optic" and settings.centerline == "svm":
+        sums = "".join(read_own_model(contrast).sha256 for contrast in CONTRASTS)
+        found.append(KnownModel("optic-svm", "any", 0.0, hashlib.sha256(sums.encode()).hexdigest()))
+    found += map(checked_spec, ("detection", "segmentation"))
     parameters = hashlib.sha256(repr(PropsegParameters()).encode()).hexdigest()
-    return judge, KnownModel("propseg", "any", _HALF, parameters)
+    return *found, KnownModel("propseg", "any", _HALF, parameters)
 
 
 def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
-    """Load the network that judges, whatever the contrast; imports TensorFlow."""
-    network = load_own("segmentation")
-    return lambda _contrast: lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer)
+    """Load the networks that judge, whatever the contrast; imports TensorFlow."""
+    network, detector = load_own("segmentation"), load_own("detection")
+    return lambda _contrast: (
+        lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer, detector)
+    )
 
 
 def run_propseg(
-    volume: Volume, network: Predictor, settings: MethodSettings, guide: Guide, observer: Observer
+    volume: Volume,
+    network: Predictor,
+    settings: MethodSettings,
+    guide: Guide,
+    observer: Observer,
+    detector: Predictor | None = None,
 ) -> Segmentation:
     """Segment one image with a tube, along a given centerline if there is one.
 
@@ -54,27 +73,31 @@ def run_propseg(
     network : Predictor
         Segmentation network, which judges the tube.
     settings : MethodSettings
-        Threshold of the share of a voxel, and whether the mask is left as it is.
+        Where the course comes from, threshold of the share of a voxel, and whether the mask is left as it is.
     guide : Guide
         Contrast, and points of a given centerline.
     observer : callable
         Called after each stage.
+    detector : Predictor, optional
+        Detection network, which says whether there is a cord at the tube, and finds the course if it is asked to.
 
     Raises
     ------
     UsageError
-        If the contrast is unknown.
+        If the contrast is unknown, or no centerline was given though the settings ask for one.
     CordNotFoundError
-        If no tube grows.
+        If no tube is found.
     """
     if guide.contrast is None:
         raise UsageError("--method propseg must know whether the fluid is bright. State the contrast with --contrast.")
     with error_context(stage="canonical"):
         canonical = to_canonical(volume)
         observer("canonical", canonical)
+    with error_context(stage="centerline"):
+        course = _find_course(canonical, settings, guide, detector)
+        observer("centerline", course.centerline)
     with error_context(stage="propseg"):
-        given = None if guide.points_mm is None else centerline_from_points(guide.points_mm, canonical.grid)
-        tube = segment_propseg(canonical, bright_fluid=_BRIGHT_FLUID[guide.contrast], centerline=given)
+        tube = segment_propseg(canonical, course)
         observer("propseg", tube)
     with error_context(stage="mask"):
         limit = settings.threshold if isinstance(settings.threshold, float) else _HALF
@@ -87,14 +110,33 @@ def run_propseg(
     with error_context(stage="judge"):
         evidence = _seen_by_network(volume, canonical, tube, mask, network)
         judgement = judge_evidence(evidence)
+        denied = () if detector is None else doubts_of_detector(canonical, tube.centerline, detector)
         observer("judge", judgement)
     return on_native_grid(
         *(volume.grid, tube.coverage, mask.volume),
         centerline=tube.centerline,
         metrics=metrics,
-        findings=judgement.findings,
+        findings=(*tube.findings, *denied, *judgement.findings),
         score=judgement.score,
     )
+
+
+def _find_course(canonical: Volume, settings: MethodSettings, guide: Guide, detector: Predictor | None) -> Course:
+    """Find the course in the way that the settings ask for."""
+    linear = {name: read_own_model(name) for name in CONTRASTS}
+    if guide.points_mm is not None:
+        given = centerline_from_points(guide.points_mm, canonical.grid)
+        return course_along(canonical, given, linear, guide.contrast)
+    if settings.centerline in ("file", "viewer"):
+        raise UsageError("No centerline was given. Give its file with --centerline-file.")
+    if settings.propseg_init == "hough":
+        return course_by_circles(canonical, guide.contrast, PropsegParameters())
+    if settings.centerline == "cnn":
+        if detector is None:
+            raise ValueError("--centerline cnn needs the detection network.")
+        traced = trace_centerline(detect_cord(canonical, detector))
+        return course_along(canonical, centerline_on(traced, canonical.grid), linear, guide.contrast)
+    return course_by_gradients(canonical, linear, guide.contrast)
 
 
 def _seen_by_network(

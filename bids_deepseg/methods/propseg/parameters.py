@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from bids_deepseg.errors import UsageError
 
+#: Length of a tube, or the whole image if that is shorter.
+MIN_LENGTH_MM = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class PropsegParameters:
-    """What steers the deformation, the propagation and where it stops.
+    """What steers the tube: its growth from circles, the search of the border, and where it stops.
 
     Defaults without a remark are those of the reference method [1]_. Intensities are on the scale from 0 to 1000 to
     which :mod:`.field` brings the image.
@@ -36,14 +39,25 @@ class PropsegParameters:
         Samples along the normal on each side, and their distance.
     shape_weight : float
         Weight alpha of the internal force.
-    refinement_weight : float
-        Weight of the internal force in the refinement (the reference's alpha + beta is 75; larger, chosen on the
-        training data, since the reference smooths the surface as well, which shrinks it).
-    refinement_smoothing_mm : float
-        Standard deviation of the smoothing along the cord after each round of the refinement (added for the same
-        reason: along the cord smoothing does not shrink it).
     step_mm, band_mm : float
         Length of a propagation step, and distance of its rings.
+    coarse_sigma_mm, fine_sigma_mm : float
+        Smoothing in plane of the edges among which the border is chosen, and of those to which it is moved.
+    along_sigma_mm : float
+        Smoothing along the cord of the former, twice that of the latter.
+    min_edge, lost_part : float
+        Bounded gradient across the border, from 0 to 1, below which a slice has lost the cord: in any case, and as part
+        of that of most slices.
+    max_growth, grown_area_mm2 : float
+        Cross-section relative to the 30 mm before at which the cord has become the brain stem, if it is larger than the
+        second number.
+    bridged_mm : float
+        Length of a stretch without border between good ones that is bridged.
+    min_mean_edge, min_mean_score : float
+        Mean bounded gradient, and mean score of the detector, of a tube that is believed: 0.4 and 0.8 or more in cords
+        of the training data, 0.35 and less than 0 in white noise.
+    min_mean_agreement : float
+        Share of the rays that must see an edge of the right sign.
 
     References
     ----------
@@ -62,10 +76,19 @@ class PropsegParameters:
     search_steps: int = 15
     search_step_mm: float = 0.2
     shape_weight: float = 25.0
-    refinement_weight: float = 600.0
-    refinement_smoothing_mm: float = 2.0
     step_mm: float = 6.0
     band_mm: float = 2.0
+    coarse_sigma_mm: float = 0.75
+    fine_sigma_mm: float = 0.5
+    along_sigma_mm: float = 2.0
+    min_edge: float = 0.2
+    lost_part: float = 0.55
+    max_growth: float = 1.35
+    grown_area_mm2: float = 95.0
+    bridged_mm: float = 10.0
+    min_mean_edge: float = 0.3
+    min_mean_score: float = 0.25
+    min_mean_agreement: float = 0.8
 
     def __post_init__(self) -> None:
         for name in ("radius_mm", "max_area_mm2", "max_deformation_mm", "search_step_mm", "shape_weight", "band_mm"):

@@ -7,7 +7,6 @@ import numpy as np
 from bids_deepseg.methods.propseg.deformation import deform
 from bids_deepseg.methods.propseg.field import Field
 from bids_deepseg.methods.propseg.forces import RingContrast, measure_rings, trade_off
-from bids_deepseg.methods.propseg.guide import Guide
 from bids_deepseg.methods.propseg.mesh import (
     Array,
     ring_areas,
@@ -41,8 +40,6 @@ _LOST_RISE = 0.35
 _JUDGED_PART = 0.7
 #: Part of the points or triangles of a band that lie the wrong way round when it overlaps itself.
 _TURNED_PART = 0.2
-#: Cosine below which a step turns back.
-_MAX_TURN = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,17 +51,14 @@ class Growth:
     points : (R, M, 3) array
         The tube with its new rings at the end.
     stop : str
-        ``image-end``, ``centerline-end``, ``contrast``, ``agreement``, ``deformation``, ``area``, ``collapse``,
-        ``overlap``, ``turn`` or ``steps``.
+        ``image-end``, ``contrast``, ``agreement``, ``deformation``, ``area``, ``collapse``, ``overlap`` or ``steps``.
     """
 
     points: Array
     stop: str
 
 
-def propagate(
-    field: Field, points: Array, kind: ContrastKind, parameters: PropsegParameters, guide: Guide | None
-) -> Growth:
+def propagate(field: Field, points: Array, kind: ContrastKind, parameters: PropsegParameters) -> Growth:
     """Grow a tube at its last ring as far as the cord goes.
 
     A step that fails is tried again with a single band, so that the tube ends close to where the cord does.
@@ -79,8 +73,6 @@ def propagate(
         Starting contrast.
     parameters : PropsegParameters
         Steps and limits.
-    guide : Guide or None
-        Given centerline in the direction of growth.
 
     Returns
     -------
@@ -91,11 +83,9 @@ def propagate(
     for _ in range(parameters.max_steps):
         if not field.inside(points[-1]).any():
             return Growth(points, "image-end")
-        if guide is not None and guide.passed(ring_centres(points[-1:])[0]):
-            return Growth(points, "centerline-end")
         stop = None
         for n_new in dict.fromkeys((n_bands, 1)):
-            grown, stop = _advance(field, points, n_new, kind, parameters, guide)
+            grown, stop = _advance(field, points, n_new, kind, parameters)
             if stop is None:
                 points = grown
                 break
@@ -110,14 +100,11 @@ def _advance(
     n_new: int,
     kind: ContrastKind,
     parameters: PropsegParameters,
-    guide: Guide | None,
 ) -> tuple[Array, str | None]:
     """Attach ``n_new`` bands, deform them, and say what speaks against them."""
     recent = measure_rings(field, points[-_N_RECENT:])
     contrast = float(np.nanmean(recent.contrast)) if np.isfinite(recent.contrast).any() else kind.start_contrast
-    band = _predict(field, points, n_new, parameters, guide)
-    if band is None:
-        return points, "turn"
+    band = _predict(field, points, n_new, parameters)
     context = points[-_N_CONTEXT:]
     joined = deform(
         field,
@@ -132,9 +119,7 @@ def _advance(
     return grown, _objection(field, grown, band, parameters, recent)
 
 
-def _predict(
-    field: Field, points: Array, n_new: int, parameters: PropsegParameters, guide: Guide | None
-) -> Array | None:
+def _predict(field: Field, points: Array, n_new: int, parameters: PropsegParameters) -> Array:
     """Place copies of the last rings' mean shape in the best direction, (n_new, M, 3)."""
     last = points[-_N_CONTEXT:]
     centres = ring_centres(last)
@@ -142,12 +127,7 @@ def _predict(
     shape = (last - centres[:, None]).mean(axis=0)
     own = ring_directions(shape[None])[0]
     distances = parameters.band_mm * np.arange(1, n_new + 1)
-    if guide is not None:
-        direction = guide.direction_from(centres[-1], parameters.step_mm)
-        if direction @ present < _MAX_TURN:
-            return None
-        candidates = [direction]
-    elif not field.inside(last[-1]).all():
+    if not field.inside(last[-1]).all():
         # At the border the image pulls one side only: straight on.
         candidates = [present]
     else:

@@ -1,43 +1,38 @@
 """Segment one image with PropSeg: all steps on one screen."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.propseg.deformation import deform
-from bids_deepseg.methods.propseg.field import Field, prepare_field
-from bids_deepseg.methods.propseg.forces import measure_rings, trade_off
-from bids_deepseg.methods.propseg.guide import Guide, guide_along, starts_on
-from bids_deepseg.methods.propseg.mesh import Array, closed_surface, ring_areas, ring_centres, turned
-from bids_deepseg.methods.propseg.parameters import ContrastKind, PropsegParameters, contrast_kind
-from bids_deepseg.methods.propseg.propagation import propagate
-from bids_deepseg.methods.propseg.rasterisation import coverage
-from bids_deepseg.methods.propseg.refinement import refine
-from bids_deepseg.methods.propseg.start import Start, starts_in_image
+from bids_deepseg.methods.propseg.along import median_along, smooth_along
+from bids_deepseg.methods.propseg.checks import check_tube, doubts_about
+from bids_deepseg.methods.propseg.course import Course
+from bids_deepseg.methods.propseg.drawing import draw_rings
+from bids_deepseg.methods.propseg.ellipses import EllipseFit, fit_ellipses
+from bids_deepseg.methods.propseg.ends import SliceEvidence, cord_span
+from bids_deepseg.methods.propseg.mesh import closed_surface
+from bids_deepseg.methods.propseg.outline import best_outlines, settle
+from bids_deepseg.methods.propseg.parameters import PropsegParameters
+from bids_deepseg.methods.propseg.rings import areas, centroids, ring_points
+from bids_deepseg.methods.propseg.stack import find_edges, straighten
+from bids_deepseg.methods.propseg.tube import Tube
 from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.wording import Measured
+from bids_deepseg.stages.findings import Finding
 
-#: Rounds of the deformation of the first tube, and displacement that ends them (spec of the reference method, 5.4).
-_START_ROUNDS, _START_ENOUGH_MM = 8, 0.05
+Array = NDArray[np.float64]
 
-#: Length of a tube, or the whole image if that is shorter: twice the first tube, so that it must have grown.
-MIN_LENGTH_MM = 20.0
-
-#: Mean agreement of the rays of the first tube and of the whole one: 0.95 and more in cords, 0.6 in white noise.
-MIN_MEAN_AGREEMENT = 0.8
-
-#: Least part of its length that a first tube rises along the third axis; a tube that lies across is no cord.
-_UPRIGHT = 0.6
-
-#: Starts that are propagated before the search is given up.
-_MAX_TRIES = 4
-
-#: Length of a tube, as part of the image's, from which no other start is tried.
-_LONG_ENOUGH = 0.5
+#: Smoothing of a course along the cord, mm: whole pixels make it jump.
+_COURSE_SIGMA_MM = 5.0
+#: Median and Gaussian along the cord over the middles and over the half axes of the ellipses, mm.
+_MIDDLES_MM, _AXES_MM = (9.0, 3.0), (15.0, 6.0)
+#: Gaussian over the way of the centres to those of the outlines, mm, and rounds.
+_CENTRES_MM, _ROUNDS = 2.0, 3
+#: Worth by which the sign of the fluid that is expected is preferred at most: clear images differ by more.
+_EXPECTED_WORTH = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,65 +44,44 @@ class PropsegResult:
     coverage : Volume
         float32 fraction of each voxel inside of the tube, on the canonical grid.
     centerline : Centerline
-        Centre of the tube in each slice; its heat is the agreement of the rings there.
+        Centre of the tube in each slice; its heat is the agreement of the ring there.
     vertices : (N, 3) array
         Corners of the closed surface in RAS+ mm.
     triangles : (T, 3) int array
         Corners of its triangles, as indices of the vertices.
     stops : (str, str)
-        Why the propagation ended at the inferior and at the superior end (:class:`.propagation.Growth`).
-    ring_xyz : (R, 3) array
-        Centres of the rings in RAS+ mm, from inferior to superior.
-    ring_contrast, ring_agreement : (R,) arrays
-        Contrast of each ring on the scale from 0 to 1000, and share of its rays with the right sign.
+        Why the tube ends at the inferior and at the superior end (:class:`.ends.Span`; ``image-end`` where the image
+        ends with it).
+    sign : int
+        +1 where the fluid is brighter than the cord, -1 where it is darker.
+    edge, agreement : (K,) arrays
+        Mean bounded gradient across each ring, 1 at most, and share of its rays with the right sign.
+    findings : tuple of Finding
+        What speaks against the tube.
     """
 
     coverage: Volume
     centerline: Centerline
     vertices: Array
-    triangles: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    triangles: NDArray[np.intp]
     stops: tuple[str, str]
-    ring_xyz: Array
-    ring_contrast: Array
-    ring_agreement: Array
+    sign: int
+    edge: Array
+    agreement: Array
+    findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tube:
-    """A grown tube, inferior to superior, with the reasons of both ends."""
-
-    points: Array
-    stops: tuple[str, str]
-
-    @property
-    def length_mm(self) -> float:
-        return _length_mm(self.points)
-
-
-def _length_mm(points: Array) -> float:
-    """Return the length of the line through the centres of the rings."""
-    return float(np.linalg.norm(np.diff(ring_centres(points), axis=0), axis=1).sum())
-
-
-def segment_propseg(
-    canonical: Volume,
-    *,
-    bright_fluid: bool,
-    centerline: Centerline | None = None,
-    parameters: PropsegParameters | None = None,
-) -> PropsegResult:
-    """Segment the cord with a tube that grows from one place along the cord.
+def segment_propseg(canonical: Volume, course: Course, *, parameters: PropsegParameters | None = None) -> PropsegResult:
+    """Segment the cord with a tube along a course.
 
     Parameters
     ----------
     canonical : Volume
         float32 image on canonical axes.
-    bright_fluid : bool
-        Whether the fluid is brighter than the cord, as in T2w and T2*w images.
-    centerline : Centerline, optional
-        Course of the cord on the canonical grid; without it the start is looked for in the image.
+    course : Course
+        Where the cord is expected (:mod:`.course`).
     parameters : PropsegParameters, optional
-        Defaults are those of the reference method.
+        Limits.
 
     Returns
     -------
@@ -117,104 +91,137 @@ def segment_propseg(
     Raises
     ------
     CordNotFoundError
-        If no start grows to a tube of at least 20 mm (or the whole image, if that is shorter).
+        If no tube of at least 20 mm (or the whole course, if that is shorter) is found.
     """
     parameters = parameters or PropsegParameters()
-    kind = contrast_kind(bright_fluid=bright_fluid)
-    field = prepare_field(canonical, sign=kind.sign)
-    guide = guide_along(centerline) if centerline is not None else None
-    starts: Iterable[Start]
-    starts = starts_in_image(field, parameters) if guide is None else starts_on(guide, parameters.radius_mm)
-    tube = _best_tube(field, _first_tubes(field, starts, kind, parameters), kind, parameters, guide)
-    seen = measure_rings(field, tube.points)
-    agreement = Measured(float(np.nanmean(seen.agreement)), MIN_MEAN_AGREEMENT)
-    if agreement < MIN_MEAN_AGREEMENT:
+    line = course.centerline
+    _check_contrast(canonical)
+    zooms = np.array(canonical.grid.zooms)
+    slice_mm = float(zooms[AXIS_IS])
+    guess = smooth_along(line.ij * zooms[:2], _COURSE_SIGMA_MM, slice_mm)
+    fit, other = _best_sign(canonical, guess, course, parameters)
+    tube = _lay_tube(canonical, guess, line.k, fit, parameters)
+    evidence = SliceEvidence(tube.edge, areas(tube.radii), course.scores)
+    span = cord_span(evidence, slice_mm, parameters)
+    if span is None:
         raise CordNotFoundError(
-            f"PropSeg found no cord: only {agreement:.0%} of the rays of its tube see the contrast of "
-            f"cord and fluid, {MIN_MEAN_AGREEMENT:.0%} are expected. Check that the contrast is the image's."
+            "PropSeg found no cord: in no slice does a closed border of a cord's size stand out. Check that the image "
+            "shows the cord, or give a centerline."
         )
-    price = trade_off(float(np.nanmean(seen.contrast)), parameters)
-    vertices, triangles = closed_surface(refine(field, tube.points, parameters, price=price))
-    drawn = coverage(vertices, triangles, canonical.grid)
-    grid = canonical.grid
-    zooms = np.array(grid.zooms)
+    kept = tube.part(span.first, span.last)
+    scores = None if course.scores is None else course.scores[span.first : span.last + 1]
+    check_tube(kept, scores, n_slices=len(line.k), slice_mm=slice_mm, parameters=parameters)
+    result = _drawn(canonical, kept, fit.sign, span.stops)
+    given_mm = line.ij[span.first : span.last + 1] * zooms[:2]
+    return replace(result, findings=doubts_about(kept, given_mm, fit, other, is_scored=scores is not None))
+
+
+def _check_contrast(canonical: Volume) -> None:
+    """Refuse an image without any contrast."""
+    low, high = float(canonical.data.min()), float(canonical.data.max())
+    if not high > low:
+        raise CordNotFoundError(f"No cord was found: the image is constant ({low:g}). Check the image.")
+
+
+def _best_sign(
+    canonical: Volume, guess: Array, course: Course, parameters: PropsegParameters
+) -> tuple[EllipseFit, EllipseFit]:
+    """Fit ellipses for bright and for dark fluid; return the fit that is worth more, and the other one.
+
+    Only slices count in which the detector sees a cord: the others say nothing about its fluid.
+    """
+    stack = straighten(canonical, guess, course.centerline.k)
+    edges = find_edges(stack, sigma_mm=parameters.coarse_sigma_mm, along_mm=parameters.along_sigma_mm)
+    counted = np.ones(len(guess), bool)
+    if course.scores is not None:
+        counted = course.scores >= min(parameters.min_mean_score, float(np.percentile(course.scores, 75)))
+
+    def worth(fit: EllipseFit) -> float:
+        return float(np.median(fit.worth[counted])) + _EXPECTED_WORTH * max(0.0, fit.sign * course.bright_fluid)
+
+    first, second = sorted(fit_ellipses(edges), key=worth, reverse=True)
+    return first, second
+
+
+def _lay_tube(
+    canonical: Volume, guess: Array, slices: NDArray[np.intp], fit: EllipseFit, parameters: PropsegParameters
+) -> Tube:
+    """Find the border in all slices of a course: outlines around the ellipses, around their own centres, settled."""
+    slice_mm = float(canonical.grid.zooms[AXIS_IS])
+    middles = guess + _smoothed(fit.offsets_mm, *_MIDDLES_MM, slice_mm)
+    axes = _smoothed(fit.half_axes_mm, *_AXES_MM, slice_mm)
+    stack = straighten(canonical, middles, slices)
+    coarse = find_edges(stack, sigma_mm=parameters.coarse_sigma_mm, along_mm=parameters.along_sigma_mm)
+    centres = np.zeros_like(middles)
+    for turn in range(_ROUNDS):
+        radii, strength = best_outlines(coarse, fit.sign, centres, axes)
+        if turn < _ROUNDS - 1:
+            centres = centres + smooth_along(centroids(radii), _CENTRES_MM, slice_mm)
+            axes = _smoothed(_resized(axes, areas(radii)), *_MIDDLES_MM, slice_mm)
+    fine = find_edges(stack, sigma_mm=parameters.fine_sigma_mm, along_mm=parameters.along_sigma_mm / 2)
+    radii = settle(fine, fit.sign, centres, radii)
+    inside = _inside(canonical.grid, ring_points(radii, middles + centres))
+    edge, agreement = (_mean_where(values, inside) for values in (strength, strength > 0))
+    return Tube(slices, middles + centres, radii, edge, agreement)
+
+
+def _inside(grid: Grid, points_mm: Array) -> NDArray[np.bool_]:
+    """Tell which in-plane points lie in the image: a border beyond it is not seen, and says nothing."""
+    index = points_mm / np.array(grid.zooms[:2])
+    within: NDArray[np.bool_] = ((index >= 0) & (index <= np.array(grid.shape[:2]) - 1)).all(axis=-1)
+    return within
+
+
+def _mean_where(values: NDArray[np.floating] | NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Array:
+    """Return the mean of the chosen entries of each row, 0 where fewer than a quarter are chosen."""
+    count = chosen.sum(axis=1)
+    mean = np.where(chosen, values, 0).sum(axis=1) / np.maximum(count, 1)
+    return np.where(count >= chosen.shape[1] / 4, mean, 0.0)
+
+
+def _smoothed(values: Array, window_mm: float, sigma_mm: float, slice_mm: float) -> Array:
+    """Take a median and then a Gaussian along the cord."""
+    return smooth_along(median_along(values, window_mm, slice_mm), sigma_mm, slice_mm)
+
+
+def _resized(half_axes_mm: Array, area_mm2: Array) -> Array:
+    """Return ellipses of the same shape with given areas."""
+    factor = np.sqrt(np.maximum(area_mm2, 4.0) / (np.pi * half_axes_mm.prod(axis=1)))
+    resized: Array = half_axes_mm * factor[:, None]
+    return resized
+
+
+def _drawn(canonical: Volume, tube: Tube, sign: int, stops: tuple[str, str]) -> PropsegResult:
+    """Draw a tube on the voxels of an image."""
+    grid, zooms = canonical.grid, np.array(canonical.grid.zooms)
+    coverage = draw_rings(grid, tube.slices, tube.centres_mm, tube.radii)
+    ends = (tube.slices[0] == 0, tube.slices[-1] == grid.shape[AXIS_IS] - 1)
+    named = tuple(
+        "image-end" if is_end and stop == "course-end" else stop for stop, is_end in zip(stops, ends, strict=True)
+    )
+    vertices, triangles = _surface(tube, grid)
+    middles = (tube.centres_mm + centroids(tube.radii)) / zooms[:2]
+    # The middle of a cord that the field of view cuts through may lie outside of it.
+    middles = np.clip(middles, 0, np.array(grid.shape[:2]) - 1.0)
     return PropsegResult(
-        coverage=drawn,
-        centerline=_centerline_of(drawn, tube.points, seen.agreement),
-        vertices=grid.voxel_to_world(vertices / zooms),
+        coverage=coverage,
+        centerline=Centerline(middles, tube.slices.copy(), grid, tube.agreement.copy(), 0.0),
+        vertices=vertices,
         triangles=triangles,
-        stops=tube.stops,
-        ring_xyz=grid.voxel_to_world(ring_centres(tube.points) / zooms),
-        ring_contrast=seen.contrast,
-        ring_agreement=seen.agreement,
+        stops=(named[0], named[1]),
+        sign=sign,
+        edge=tube.edge,
+        agreement=tube.agreement,
+        findings=(),
     )
 
 
-def _first_tubes(
-    field: Field, starts: Iterable[Start], kind: ContrastKind, parameters: PropsegParameters
-) -> list[tuple[float, Array]]:
-    """Deform a first tube at each start and rank them by contrast and agreement; tubes of no cord's size are left."""
-    ranked = []
-    price = trade_off(kind.start_contrast, parameters)
-    for start in starts:
-        tube = deform(
-            field,
-            start.tube(parameters, kind.ring_points),
-            parameters,
-            price=price,
-            rounds=_START_ROUNDS,
-            enough_mm=_START_ENOUGH_MM,
-        )
-        seen, area = measure_rings(field, tube), ring_areas(tube).mean()
-        if not np.isfinite(seen.contrast).any() or not parameters.min_area_mm2 <= area <= parameters.max_area_mm2:
-            continue
-        contrast, agreement = float(np.nanmean(seen.contrast)), float(np.nanmean(seen.agreement))
-        upright = abs(np.diff(ring_centres(tube)[[0, -1]], axis=0)[0, AXIS_IS]) >= _UPRIGHT * _length_mm(tube)
-        if upright and contrast > parameters.min_contrast and agreement >= MIN_MEAN_AGREEMENT:
-            ranked.append((contrast * agreement, tube))
-    return sorted(ranked, key=lambda pair: -pair[0])
-
-
-def _best_tube(
-    field: Field,
-    ranked: list[tuple[float, Array]],
-    kind: ContrastKind,
-    parameters: PropsegParameters,
-    guide: Guide | None,
-) -> _Tube:
-    """Grow the best first tubes in both directions and return the longest; the first that is long enough ends it."""
-    length = field.data.shape[2] * float(field.zooms[2])
-    grown: list[_Tube] = []
-    for _, first in ranked[:_MAX_TRIES]:
-        up = propagate(field, first, kind, parameters, guide)
-        down = propagate(field, turned(up.points), kind, parameters, guide.turned() if guide else None)
-        grown.append(_Tube(turned(down.points), (down.stop, up.stop)))
-        if grown[-1].length_mm >= _LONG_ENOUGH * length:
-            break
-    best = max(grown, key=lambda tube: tube.length_mm, default=None)
-    needed = min(MIN_LENGTH_MM, length)
-    if best is None or best.length_mm < needed:
-        longest = Measured(0.0 if best is None else best.length_mm, round(needed))
-        found = "no place looks like one" if best is None else f"the longest tube has {longest:.0f} mm"
-        raise CordNotFoundError(
-            f"PropSeg found no cord: {found}, at least {needed:.0f} mm are expected. Check that the contrast (bright "
-            "or dark fluid) is the image's, or give a centerline."
-        )
-    return best
-
-
-def _centerline_of(drawn: Volume, points: Array, agreement: Array) -> Centerline:
-    """Return the centre of the drawn tube in each slice, with the agreement of the nearest ring as heat."""
-    grid: Grid = drawn.grid
-    weight = drawn.data.sum(axis=(0, 1), dtype=np.float64)
-    k = np.flatnonzero(weight > 0)
-    every = np.arange(k[0], k[-1] + 1)
-    i, j = (np.arange(n, dtype=np.float64) for n in grid.shape[:2])
-    centre_i = np.einsum("i,ik->k", i, drawn.data.sum(axis=1, dtype=np.float64)[:, k]) / weight[k]
-    centre_j = np.einsum("j,jk->k", j, drawn.data.sum(axis=0, dtype=np.float64)[:, k]) / weight[k]
-    ij = np.column_stack([np.interp(every, k, centre_i), np.interp(every, k, centre_j)])
-    rings = ring_centres(points)[:, AXIS_IS] / grid.zooms[AXIS_IS]
-    seen = np.isfinite(agreement)
-    order = np.argsort(rings[seen])
-    heat = np.interp(every, rings[seen][order], agreement[seen][order])
-    return Centerline(ij, every, grid, heat, 0.0)
+def _surface(tube: Tube, grid: Grid) -> tuple[Array, NDArray[np.intp]]:
+    """Return the closed surface through the rings in RAS+ mm; a single ring becomes as thick as its slice."""
+    slices = tube.slices.astype(float)
+    corners = ring_points(tube.radii, tube.centres_mm)
+    if len(slices) == 1:
+        slices, corners = slices[[0, 0]] + np.array([-0.5, 0.5]), corners[[0, 0]]
+    heights = np.broadcast_to((slices * grid.zooms[AXIS_IS])[:, None, None], (*corners.shape[:2], 1))
+    vertices, triangles = closed_surface(np.concatenate([corners, heights], axis=2))
+    return grid.voxel_to_world(vertices / np.array(grid.zooms)), triangles

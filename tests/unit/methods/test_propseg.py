@@ -1,156 +1,256 @@
-"""PropSeg on tubes of known size, and on images without one."""
+"""PropSeg on invented necks of every contrast and voxel size, its laws, and what it refuses."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
+from bids_deepseg.example.phantom import make_phantom
+from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.methods.optic.model import CONTRASTS, read_own_model
+from bids_deepseg.methods.propseg.checks import doubts_of_detector
+from bids_deepseg.methods.propseg.course import Course, course_along, course_by_circles, course_by_gradients
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import segment_propseg
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.mask import clean_mask
-from tests.helpers.phantoms import grid_of
+from tests.helpers.phantoms import FakePredictor, grid_of, tube
 
-#: Each run takes some seconds.
-pytestmark = pytest.mark.slow
+DETECTORS = {name: read_own_model(name) for name in CONTRASTS}
 
-SHAPE = (48, 48, 60)
-
-
-def axis_of(k, bend):
-    """Return the middle of the cord in voxels (K, 2): straight and oblique, or bent."""
-    z = (k - SHAPE[2] / 2) / (SHAPE[2] / 2)
-    return np.stack([24.3 + 2.0 * z, 23.8 + (6.0 * z**2 if bend else 0 * z)], axis=-1)
-
-
-def fraction_inside(centres, radii, n=5):
-    """Return the fraction of each voxel within ellipses around the centres of the slices (K, 2)."""
-    offsets = (np.arange(n) + 0.5) / n - 0.5
-    i, j = np.arange(SHAPE[0])[:, None, None], np.arange(SHAPE[1])[None, :, None]
-    inside = [
-        ((i + a - centres[:, 0]) / radii[0]) ** 2 + ((j + b - centres[:, 1]) / radii[1]) ** 2 <= 1
-        for a in offsets
-        for b in offsets
-    ]
-    return np.mean(inside, axis=0)
+#: Voxels and field of view: isotropic, fine and thin, coarse and thick, and 3 slices of 25 mm.
+SCANS = {
+    "1 mm": ((50, 56, 26), (1.0, 1.0, 1.0)),
+    "0.3 x 0.3 x 5 mm": ((150, 150, 5), (0.3, 0.3, 5.0)),
+    "0.85 x 0.85 x 17 mm": ((60, 60, 4), (0.85, 0.85, 17.0)),
+    "25 mm wide": ((50, 50, 3), (0.5, 0.5, 7.5)),
+}
+#: Sign of the fluid in the phantoms.
+SIGNS = {"t1": -1, "t2": 1, "t2s": 1, "dwi": -1}
 
 
-def phantom(*, bright_fluid=True, bend=False, radii=(5.5, 4.0), ends=(0, SHAPE[2])):
-    """Return an image of a cord in its fluid, and the fraction of each voxel in the cord."""
-    k = np.arange(SHAPE[2], dtype=float)
-    centres = axis_of(k, bend)
-    within = (k >= ends[0]) & (k < ends[1])
-    cord = fraction_inside(centres, radii) * within
-    canal = fraction_inside(centres, (9.0, 7.5)) * within
-    fluid, tissue, ground = (900.0, 400.0, 150.0) if bright_fluid else (100.0, 600.0, 120.0)
-    image = ground + (fluid - ground) * canal + (tissue - fluid) * cord
-    noise = np.random.default_rng(5).normal(scale=15, size=SHAPE)
-    image = ndimage.gaussian_filter(image, (0.5, 0.5, 0)) + noise
-    return Volume(np.maximum(image, 0).astype(np.float32), grid_of(SHAPE)), cord
+def scan(contrast, voxels, seed=11):
+    shape, zooms = SCANS[voxels]
+    return make_phantom(np.random.default_rng(seed), contrast=contrast, shape=shape, zooms=zooms)
 
 
-def compare(result, cord):
-    mask, truth = result.coverage.data >= 0.5, cord >= 0.5
-    dice = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
-    return dice, result.coverage.data.sum(dtype=float) / cord.sum() - 1
+def by_gradients(image, contrast, **others):
+    return segment_propseg(image, course_by_gradients(image, DETECTORS, contrast), **others)
 
 
-@pytest.mark.parametrize("bright_fluid", [True, False])
-@pytest.mark.parametrize("bend", [False, True])
-def test_a_tube_is_found_without_help(bright_fluid, bend):
-    image, cord = phantom(bright_fluid=bright_fluid, bend=bend)
-    result = segment_propseg(image, bright_fluid=bright_fluid)
-    dice, bias = compare(result, cord)
-    assert dice >= 0.95
-    assert abs(bias) <= 0.05
-    assert result.stops == ("image-end", "image-end")
-    assert (result.centerline.k == np.arange(SHAPE[2])).all()
-    expected = axis_of(result.centerline.k.astype(float), bend)
-    assert np.abs(result.centerline.ij - expected).max() < 0.7
-    assert np.nanmin(result.ring_agreement) > 0.9
+def dice(a, b):
+    a, b = a >= 0.5, b >= 0.5
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("voxels", SCANS)
+@pytest.mark.parametrize("contrast", CONTRASTS)
+def test_the_cord_of_every_contrast_and_voxel_size_is_found(contrast, voxels):
+    image, cord = scan(contrast, voxels)
+    found = by_gradients(image, contrast)
+    assert dice(found.coverage.data, cord.data) >= 0.93
+    assert found.coverage.data.sum() == pytest.approx(cord.data.sum(), rel=0.1)
+    assert found.sign == SIGNS[contrast]
+    assert found.stops == ("image-end", "image-end")
+    assert found.findings == ()
 
 
 @pytest.fixture(scope="module")
-def straight():
-    image, cord = phantom()
-    return image, cord, segment_propseg(image, bright_fluid=True)
+def neck():
+    image, cord = scan("t2", "1 mm")
+    return image, cord, true_course(image, cord)
 
 
-def test_the_result_becomes_a_mask_of_one_piece(straight):
-    _, cord, result = straight
-    mask = clean_mask(result.coverage, result.centerline, threshold=0.5)
-    assert not mask.bridged.any()
-    assert mask.n_gaps == mask.n_dropped == 0
-    assert mask.volume.data.sum() == pytest.approx(cord.sum(), rel=0.05)
+def true_course(image, cord, shift=(0.0, 0.0)):
+    """Return the course through the middle of the true cord, moved by voxels, with nothing said of the fluid."""
+    weight = cord.data.sum(axis=(0, 1))
+    i = np.einsum("ijk,i->k", cord.data, np.arange(cord.data.shape[0])) / weight
+    j = np.einsum("ijk,j->k", cord.data, np.arange(cord.data.shape[1])) / weight
+    ij = np.column_stack([i, j]) + shift
+    k = np.arange(len(weight))
+    return Course(Centerline(ij, k, image.grid, np.ones(len(k)), 0.0))
+
+
+def test_an_inverted_image_gives_the_same_tube(neck):
+    image, _, course = neck
+    inverted = Volume(image.data.max() - image.data, image.grid)
+    one, other = segment_propseg(image, course), segment_propseg(inverted, course)
+    assert (one.sign, other.sign) == (1, -1)
+    np.testing.assert_allclose(one.coverage.data, other.coverage.data, atol=0.05)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_the_units_of_the_brightness_do_not_count(neck, factor):
+    image, _, course = neck
+    scaled = Volume(np.asarray(image.data * factor + 3 * factor, np.float32), image.grid)
+    np.testing.assert_allclose(
+        segment_propseg(scaled, course).coverage.data, segment_propseg(image, course).coverage.data, atol=0.1
+    )
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_flipped_image_gives_the_flipped_cord(straight, axis):
-    image, _, result = straight
-    flipped = Volume(np.flip(image.data, axis).copy(), image.grid)
-    other = np.flip(segment_propseg(flipped, bright_fluid=True).coverage.data, axis)
-    a, b = result.coverage.data >= 0.5, other >= 0.5
-    # Where the tube begins and which way it grows first may differ, the border by a part of a voxel.
-    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.98
-    assert np.abs(result.coverage.data - other).max() < 0.5
+def test_a_flipped_image_gives_the_flipped_tube(neck, axis):
+    image, cord, course = neck
+    flipped, flipped_cord = (Volume(np.flip(v.data, axis).copy(), v.grid) for v in (image, cord))
+    other = np.flip(segment_propseg(flipped, true_course(flipped, flipped_cord)).coverage.data, axis)
+    assert dice(other, segment_propseg(image, course).coverage.data) >= 0.99
 
 
-def test_the_tube_ends_where_the_cord_does():
-    image, cord = phantom(ends=(12, 47))
-    result = segment_propseg(image, bright_fluid=True)
-    k = np.flatnonzero((result.coverage.data >= 0.5).any((0, 1)))
-    # Within a step of 6 mm.
-    assert abs(k[0] - 12) <= 6
-    assert abs(k[-1] - 46) <= 6
-    assert "image-end" not in result.stops
-    assert compare(result, cord)[0] > 0.9
+def test_an_image_that_is_cut_differently_gives_the_same_tube(neck):
+    image, cord, course = neck
+    whole = segment_propseg(image, course).coverage.data[5:, 7:]
+    part, part_cord = (
+        Volume(np.ascontiguousarray(v.data[5:, 7:]), grid_of(v.data[5:, 7:].shape)) for v in (image, cord)
+    )
+    moved = segment_propseg(part, true_course(part, part_cord)).coverage.data
+    np.testing.assert_allclose(moved, whole, atol=0.05)
+
+
+@pytest.mark.parametrize("shift", [(2.0, 0.0), (-1.5, 2.0), (0.0, -3.0)])
+def test_the_course_need_not_be_exact(neck, shift):
+    image, cord, _ = neck
+    assert dice(segment_propseg(image, true_course(image, cord, shift)).coverage.data, cord.data) >= 0.93
+
+
+def test_a_given_centerline_ends_the_tube_and_one_point_gives_one_slice(neck):
+    image, _, course = neck
+    for k in (np.arange(8, 20), np.array([9])):
+        line = course.centerline
+        part = Centerline(line.ij[k].copy(), k, image.grid, np.ones(len(k)), 0.0)
+        found = segment_propseg(image, course_along(image, part, DETECTORS, "t2"))
+        assert (found.centerline.k == k).all()
+        assert found.stops == ("course-end", "course-end")
+        assert len(found.triangles) > 0
+
+
+def test_the_tube_ends_where_the_cord_does(neck):
+    image, cord, course = neck
+    data = image.data.copy()
+    noise = np.random.default_rng(3).normal(np.median(data), 30, data[..., 20:].shape)
+    data[..., 20:] = noise
+    long = replace(course, scores=np.where(np.arange(26) < 20, 2.0, -1.0))
+    found = segment_propseg(Volume(data.astype(np.float32), image.grid), long)
+    assert 15 <= found.centerline.k[-1] <= 22
+    assert found.stops[1] != "image-end"
+    assert dice(found.coverage.data[..., :18], cord.data[..., :18]) >= 0.93
+
+
+def test_a_lost_slice_is_bridged():
+    image, cord = scan("t2s", "0.3 x 0.3 x 5 mm")
+    data = image.data.copy()
+    data[..., 2] = 0
+    found = by_gradients(Volume(data, image.grid), "t2s")
+    assert len(found.centerline.k) == 5
+    assert dice(found.coverage.data, cord.data) >= 0.93
+
+
+def test_a_cord_at_the_border_of_the_field_of_view_is_cut_off_with_it(neck):
+    image, cord, course = neck
+    middle = int(course.centerline.ij[:, 0].mean())
+    cut, cut_cord = (
+        Volume(np.ascontiguousarray(v.data[: middle + 1]), grid_of((middle + 1, 56, 26))) for v in (image, cord)
+    )
+    found = segment_propseg(
+        cut, Course(Centerline(course.centerline.ij, course.centerline.k, cut.grid, np.ones(26), 0.0))
+    )
+    assert dice(found.coverage.data, cut_cord.data) >= 0.85
+    assert found.centerline.ij[:, 0].max() <= middle
+
+
+def test_the_tube_becomes_a_mask_of_one_piece_and_a_closed_surface(neck):
+    image, cord, course = neck
+    found = segment_propseg(image, course)
+    mask = clean_mask(found.coverage, found.centerline, threshold=0.5)
+    assert not mask.bridged.any()
+    assert mask.n_gaps == mask.n_dropped == 0
+    assert mask.volume.data.sum() == pytest.approx(cord.data.sum(), rel=0.1)
+    edges = np.sort(np.concatenate([found.triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])]), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+    xyz = found.vertices
+    low, high = image.grid.voxel_to_world(np.array([[0, 0, 0], np.array(image.data.shape) - 1]))
+    assert (xyz >= np.minimum(low, high)).all()
+    assert (xyz <= np.maximum(low, high)).all()
+
+
+def test_a_diffusion_series_without_weighting_looks_like_t2():
+    image, cord = scan("t2", "0.85 x 0.85 x 17 mm")
+    found = by_gradients(image, "dwi")
+    assert found.sign == 1
+    assert dice(found.coverage.data, cord.data) >= 0.93
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_noise_is_no_cord(seed):
-    noise = np.random.default_rng(seed).normal(500, 100, SHAPE).astype(np.float32)
+@pytest.mark.parametrize("sigma", [0, 1, 3])
+def test_noise_is_no_cord(seed, sigma):
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(500, 100, (60, 60, 24)), sigma)
     with pytest.raises(CordNotFoundError, match="PropSeg found no cord"):
-        segment_propseg(Volume(noise, grid_of(SHAPE)), bright_fluid=True)
+        by_gradients(Volume(noise.astype(np.float32), grid_of((60, 60, 24), (1, 1, 2))), "t2")
 
 
-def test_a_constant_image_is_no_cord():
+def test_a_constant_image_is_no_cord(neck):
+    image, _, course = neck
+    constant = Volume(np.full_like(image.data, 7), image.grid)
+    with pytest.raises(CordNotFoundError, match="7"):
+        by_gradients(constant, "t2")
     with pytest.raises(CordNotFoundError, match="constant"):
-        segment_propseg(Volume(np.full(SHAPE, 7, np.float32), grid_of(SHAPE)), bright_fluid=True)
+        segment_propseg(constant, course)
 
 
-def line_on(image, *, bend, shift=0.0, k=None):
-    k = np.arange(SHAPE[2]) if k is None else k
-    points = axis_of(k.astype(float), bend) + shift
-    return Centerline(points, k, image.grid, np.ones(len(k)), 0.0)
-
-
-def test_a_given_centerline_leads_the_tube_and_need_not_be_exact():
-    image, cord = phantom(bend=True)
-    result = segment_propseg(image, bright_fluid=True, centerline=line_on(image, bend=True, shift=1.0))
-    dice, bias = compare(result, cord)
-    assert dice >= 0.95
-    assert abs(bias) <= 0.05
-
-
-def test_the_tube_ends_with_the_given_centerline():
-    image, _ = phantom()
-    result = segment_propseg(image, bright_fluid=True, centerline=line_on(image, bend=False, k=np.arange(15, 45)))
-    assert result.stops == ("centerline-end", "centerline-end")
-    assert 7 <= result.centerline.k[0] <= 15
-    assert 44 <= result.centerline.k[-1] <= 52
-
-
-def test_the_surface_and_the_rings_lie_in_the_world(straight):
-    image, _, result = straight
-    ijk = image.grid.world_to_voxel(result.ring_xyz)
-    inside = (ijk[:, 2] > 2) & (ijk[:, 2] < SHAPE[2] - 3)
-    np.testing.assert_allclose(ijk[inside, :2], axis_of(ijk[inside, 2], bend=False), atol=0.7)
-    assert len(result.ring_xyz) == len(result.ring_contrast) == len(result.ring_agreement)
-    assert result.triangles.max() == len(result.vertices) - 1
-
-
-def test_a_limit_on_the_area_stops_the_tube():
-    image, _ = phantom()
+@pytest.mark.parametrize("radius_mm", [1.5, 9.0])
+def test_what_is_too_thin_or_too_wide_for_a_cord_is_refused(radius_mm):
+    shape = tube(grid_of((50, 50, 24)), radius_mm=radius_mm)
+    line = Centerline(np.full((24, 2), 24.5), np.arange(24), shape.grid, np.ones(24), 0.0)
     with pytest.raises(CordNotFoundError):
-        segment_propseg(image, bright_fluid=True, parameters=PropsegParameters(max_area_mm2=30.0))
+        segment_propseg(Volume(100 + 400 * shape.data, shape.grid), Course(line))
+
+
+def test_a_tube_far_from_the_centerline_is_not_to_be_used(neck):
+    image, cord, _ = neck
+    found = segment_propseg(image, true_course(image, cord, (4.0, 0.0)))
+    assert [(one.code, one.severity) for one in found.findings] == [("propseg-apart", "fail")]
+
+
+@pytest.mark.parametrize(("heat", "said"), [(0.9, []), (0.5, ["warn"]), (0.1, ["fail"])])
+def test_a_tube_that_the_detection_network_does_not_see_is_not_to_be_used(neck, heat, said):
+    image, _, course = neck
+    network = FakePredictor(lambda patches: np.full(patches.shape, heat))
+    found = doubts_of_detector(image, course.centerline, network)
+    assert [one.severity for one in found if one.code == "propseg-denied"] == said
+
+
+def test_something_else_as_hot_as_the_tube_is_worth_a_look(neck):
+    image, _, course = neck
+    everywhere = FakePredictor(lambda patches: np.full(patches.shape, 0.9))
+    assert [one.code for one in doubts_of_detector(image, course.centerline, everywhere)] == ["propseg-rival"]
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 20), (40, 1, 20), (5, 5, 5), (40, 40, 1), (2, 2, 1)])
+def test_images_of_any_size_give_a_tube_or_are_refused(shape):
+    data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    image = Volume(data, Grid(shape, np.eye(4)))
+    try:
+        found = by_gradients(image, "t2")
+    except CordNotFoundError:
+        return
+    assert found.coverage.data.shape == shape
+
+
+def simple_neck(fluid, tissue, ground):
+    """Return a bent cord in its fluid on an even ground, and the fraction of each voxel that is cord."""
+    grid = grid_of((48, 48, 60))
+    cord, canal = (tube(grid, radius_mm=r, slope=(0.1, 0.05)).data for r in (5.0, 8.5))
+    noise = np.random.default_rng(5).normal(scale=15, size=grid.shape)
+    data = ground + (fluid - ground) * canal + (tissue - fluid) * cord + noise
+    return Volume(np.maximum(data, 0).astype(np.float32), grid), cord
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("contrast", "brightness"), [("t2", (900.0, 400.0, 150.0)), ("t1", (100.0, 600.0, 150.0))])
+def test_circles_lead_to_the_cord_as_well(contrast, brightness):
+    image, cord = simple_neck(*brightness)
+    found = segment_propseg(image, course_by_circles(image, contrast, PropsegParameters()))
+    assert found.sign == SIGNS[contrast]
+    assert dice(found.coverage.data, cord) >= 0.95

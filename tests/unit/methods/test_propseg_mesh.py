@@ -1,4 +1,4 @@
-"""Laws of PropSeg's mesh, its drawing and its deformation, against formulas and brute force."""
+"""Laws of the mesh that grows from circles, and of its deformation, against formulas and brute force."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,6 @@ from bids_deepseg.methods.propseg.mesh import (
     wall_edges,
     wall_triangles,
 )
-from bids_deepseg.methods.propseg.rasterisation import coverage
-from bids_deepseg.methods.propseg.refinement import subdivide
 from tests.helpers.phantoms import grid_of, tube
 
 
@@ -70,35 +68,6 @@ def test_the_wall_has_all_its_neighbours():
     assert wall_edges(4, 5).shape == (4 * 5 + 3 * 5, 2)
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("zooms", [(1.0, 1.0, 1.0), (0.5, 0.8, 3.0)])
-def test_the_coverage_sums_to_the_volume(direction, zooms):
-    grid = grid_of(tuple(round(30 / z) + 1 for z in zooms), zooms)
-    vertices, triangles = closed_surface(straight(direction))
-    drawn = coverage(vertices, triangles, grid)
-    assert drawn.data.min() >= 0
-    assert drawn.data.max() <= 1
-    total = drawn.data.sum(dtype=float) * np.prod(zooms)
-    assert total == pytest.approx(enclosed_volume(vertices, triangles), rel=0.003)
-
-
-def test_the_coverage_is_the_fraction_that_brute_force_counts():
-    grid = grid_of((31, 31, 31))
-    drawn = coverage(*closed_surface(straight((0.3, -0.2, 1), n_rings=25, n_points=120)), grid)
-    expected = tube(grid, radius_mm=4.0, slope=(-0.3, -0.2), supersample=9)
-    middle = np.s_[:, :, 8:23]
-    # The oracle does not average along the slices' normal: 0.03 is what this makes at the border.
-    assert np.abs(drawn.data[middle] - expected.data[middle]).mean() < 0.003
-    assert drawn.data[middle].sum() == pytest.approx(expected.data[middle].sum(), rel=0.005)
-
-
-def test_what_lies_beyond_the_grid_is_cut_off():
-    grid = grid_of((31, 31, 11))
-    points = straight(centre=(0.0, 15.0, 5.0))
-    drawn = coverage(*closed_surface(points), grid)
-    assert drawn.data.sum(dtype=float) == pytest.approx(11 * (np.pi * 16 / 2 + 0.5 * 8), rel=0.01)
-
-
 def test_rotations():
     rng = np.random.default_rng(1)
     a, b = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
@@ -109,13 +78,6 @@ def test_rotations():
     np.testing.assert_allclose(rigid_fit(cloud, cloud @ rotation.T + 3), rotation, atol=1e-9)
     with pytest.raises(ValueError, match="opposite"):
         rotation_between(a, -a)
-
-
-def test_subdividing_keeps_points_and_cross_sections():
-    points = straight((0.3, 0.2, 1), radii=(5, 3), n_points=15)
-    fine = subdivide(points, 4)
-    np.testing.assert_allclose(fine[::4, ::4], points, atol=1e-9)
-    assert ring_areas(fine) == pytest.approx(np.pi * 15, rel=0.003)
 
 
 def energy(points, reference, targets, weight):

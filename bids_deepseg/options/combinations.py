@@ -1,0 +1,97 @@
+"""Refuse settings of the method that contradict each other, or that have no effect together."""
+
+from typing import TYPE_CHECKING
+
+from bids_deepseg.errors import UsageError
+from bids_deepseg.options.values import SOFT
+from bids_deepseg.structures.tasks import TASKS
+
+if TYPE_CHECKING:
+    from bids_deepseg.options.method import MethodSettings
+
+
+def check_combinations(settings: "MethodSettings") -> None:
+    """Raise unless all settings have an effect together.
+
+    Raises
+    ------
+    UsageError
+        If values contradict each other.
+    """
+    limit = settings.threshold
+    if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
+        raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
+    given = settings.centerline in ("file", "viewer")
+    if given and settings.centerline_file is None:
+        clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
+        raise UsageError(
+            f"--centerline {settings.centerline} needs --centerline-file with the centerline."
+            f"{clicks if settings.centerline == 'viewer' else ''}"
+        )
+    if not given and settings.centerline_file is not None:
+        raise UsageError(f"--centerline {settings.centerline} and --centerline-file contradict each other. Choose one.")
+    if settings.brain != "auto" and settings.centerline != "cnn":
+        raise UsageError(
+            f"--brain {settings.brain} has no effect with --centerline {settings.centerline}: only the detection "
+            "network decides where the cord begins and ends. Leave one of them out."
+        )
+    _check_propseg(settings)
+    _check_weights(settings)
+
+
+def _check_propseg(settings: "MethodSettings") -> None:
+    """Refuse what PropSeg does not look at, and what only PropSeg looks at."""
+    if settings.method != "propseg":
+        if settings.propseg_init != "optic":
+            raise UsageError(
+                f"--propseg-init {settings.propseg_init} is about --method propseg. Give both, or neither."
+            )
+        return
+    unused = {
+        f"--brain {settings.brain}": settings.brain != "auto",
+        f"--kernel {settings.kernel}": settings.kernel != "2d",
+        f"--profile {settings.profile}": settings.profile != "default",
+        f"--border {settings.border}": settings.border != "image",
+    }
+    for words, given in unused.items():
+        if given:
+            raise UsageError(f"--method propseg and {words} contradict each other. Choose one.")
+    if settings.propseg_init == "hough" and settings.centerline_file is not None:
+        raise UsageError(
+            "--propseg-init hough and --centerline-file contradict each other: circles find the cord without a "
+            "centerline. Choose one."
+        )
+
+
+def _check_weights(settings: "MethodSettings") -> None:
+    """Refuse combinations of networks that do not exist."""
+    if (settings.weights_dir is not None) != (settings.weights == "sct"):
+        raise UsageError(
+            "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
+            "Give both, or neither; 'bids_deepseg weights' tells where they are found."
+        )
+    if settings.task in TASKS and TASKS[settings.task].own_network is None and settings.weights != "sct":
+        raise UsageError(
+            f"--task {settings.task} has no network in this package: it needs published ones. Give --weights sct and "
+            "--weights-dir; 'bids_deepseg weights' tells which there are."
+        )
+    if settings.profile == "sct":
+        _check_sct(settings)
+    elif settings.sct_quirks != "fixed":
+        raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
+    elif settings.weights == "sct" and settings.kernel == "3d":
+        raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
+
+
+def _check_sct(settings: "MethodSettings") -> None:
+    """Refuse what the reference method has not."""
+    if settings.weights != "sct":
+        raise UsageError(
+            "--profile sct runs the published networks, which are not part of this package. Give their folder with "
+            "--weights-dir; 'bids_deepseg weights' tells where they are found."
+        )
+    if settings.border != "image":
+        raise UsageError(
+            f"--border {settings.border} has no effect with --profile sct: the reference method moves no outline. "
+            "Leave one of them out."
+        )
