@@ -122,7 +122,7 @@ def scanned_slices(n_slices: int, distance_mm: float) -> NDArray[np.intp]:
 
 def _whole_slices(levels: NDArray[np.intp], distance_mm: float) -> NDArray[np.intp]:
     """Return those of the scanned slices that are scanned as a whole: all of few."""
-    if len(levels) < _LEAST_SCANNED:
+    if len(levels) < 2 * _LEAST_SCANNED:
         return levels
     step = max(1, int(_WHOLE_EVERY_MM / ((levels[1] - levels[0]) * distance_mm)))
     return np.unique(np.append(levels[::step], levels[-1]))
