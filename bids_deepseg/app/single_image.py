@@ -63,6 +63,18 @@ def _products(asked: SegmentOptions) -> tuple[str, ...]:
     return choose_products(task_of(asked.settings.task), probseg=asked.probseg, centerline=asked.centerline)
 
 
+def check_is_image(path: Path) -> None:
+    """Make sure that a path that somebody gave leads to an image.
+
+    Raises
+    ------
+    DatasetError
+        If there is no file ``.nii`` or ``.nii.gz``.
+    """
+    if not (leads_to_file(path) or is_link(path)) or not path.name.endswith((".nii", ".nii.gz")):
+        raise DatasetError(f"{path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+
+
 def check_place(asked: SegmentOptions) -> None:
     """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
 
@@ -76,8 +88,7 @@ def check_place(asked: SegmentOptions) -> None:
     MemoryBudgetError
         If there is too little memory for the image.
     """
-    if not (leads_to_file(asked.path) or is_link(asked.path)) or not asked.path.name.endswith((".nii", ".nii.gz")):
-        raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+    check_is_image(asked.path)
     most = longest_name(asked.output_dir)
     for path in _earlier(asked):
         problem = too_long(path.name, most)
