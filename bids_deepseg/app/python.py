@@ -19,7 +19,8 @@ from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.in_memory import SpatialImage, load_in_memory
 from bids_deepseg.bids.source.reader import LoadedImage, read_image
 from bids_deepseg.engine import Engine, ModelStore, NetworkEngine
-from bids_deepseg.errors import UsageError, error_context
+from bids_deepseg.errors import DatasetError, UsageError, error_context
+from bids_deepseg.files.names import leads_to_file
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.options.image import CONTRASTS, SegmentOptions
 from bids_deepseg.options.method import MethodSettings
@@ -38,7 +39,7 @@ def segment(
     image: str | os.PathLike[str] | SpatialImage | Volume,
     *,
     contrast: str | None = None,
-    volume: str = "auto",
+    volume: str | int = "auto",
     engine: Engine | None = None,
     **options: object,
 ) -> Segmentation:
@@ -55,8 +56,9 @@ def segment(
     contrast : {"t1", "t2", "t2s", "dwi"}, optional
         Contrast of the image; by default that of the suffix of a file, otherwise unknown. Only methods with networks
         per contrast need it.
-    volume : str, optional
-        What to take of a file with several volumes, as for ``--volume``.
+    volume : str or int, optional
+        What to take of a file with several volumes: ``mean``, ``first`` or the number of one from 0; by default as
+        for ``--volume``. An image in memory has one volume.
     engine : Engine, optional
         Segmentation method; the networks of the package by default.
     **options
@@ -74,7 +76,7 @@ def segment(
     UsageError
         If an option does not exist, has a wrong value, or contradicts another one, or if ``image`` is of another type.
     DatasetError
-        If there is no such file.
+        If there is no such file, image or centerline.
     ImageError
         If the image cannot be read, or cannot be segmented for what it is.
     SegmentationError
@@ -87,6 +89,11 @@ def segment(
             f"The contrast is {contrast!r}. Expected: {', '.join(CONTRASTS[1:])}, or None if it is unknown."
         )
     settings = settings_from(options)
+    given = settings.centerline_file
+    if given is not None and not leads_to_file(given):
+        raise DatasetError(
+            f"centerline_file is {given}, which is no file. A mask, or points as CSV or TSV, is expected."
+        )
     models = _models(
         (engine or NetworkEngine()).configured(
             MethodSettings(task=settings.task, weights=settings.weights, weights_dir=settings.weights_dir)
@@ -95,10 +102,9 @@ def segment(
     if isinstance(image, str | os.PathLike):
         path = Path(image)
         with error_context(image=path.name):
-            asked = SegmentOptions(path=path, contrast=contrast or "auto", volume=volume, settings=settings)
+            asked = SegmentOptions(path=path, contrast=contrast or "auto", volume=str(volume), settings=settings)
             return _segment(*_read_file(asked), models, settings)
     loaded = _take(image)
-    given = settings.centerline_file
     points = None if given is None else read_centerline(given, loaded.volume.grid)
     return _segment(loaded, Guide(contrast, points), models, settings)
 

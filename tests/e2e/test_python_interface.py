@@ -1,8 +1,10 @@
 """The Python interface gives what the command gives, for files, images of nibabel and volumes."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +13,7 @@ from nibabel.spatialimages import SpatialImage as NibabelImage
 
 import bids_deepseg
 from bids_deepseg import Segmentation, Volume, segment
+from bids_deepseg.app import python
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import CordNotFoundError, DatasetError, ImageError, UsageError
 from bids_deepseg.example import write_example
@@ -37,6 +40,10 @@ def assert_same(first, second):
         np.testing.assert_allclose(one.grid.affine, other.grid.affine, rtol=0, atol=1e-5)
     assert first.verdict == second.verdict
     assert [found.code for found in first.findings] == [found.code for found in second.findings]
+
+
+def assert_same_mask(first, second):
+    np.testing.assert_array_equal(first.mask.data, second.mask.data)
 
 
 def masks_of_command(tmp_path, path, monkeypatch, *words, engine=ENGINE):
@@ -112,6 +119,35 @@ def test_options_have_the_names_and_the_meaning_of_the_command_line(tmp_path, pa
     whole = segment(path, threshold=1, engine=ENGINE, rescue="off")
     assert whole.mask.data.sum() <= mask.get_fdata().sum()
     assert segment(path, task="gm", engine=ENGINE).structure is not None
+
+
+@pytest.mark.parametrize("image", ["path", "nibabel"])
+@pytest.mark.parametrize("given", ["none.csv", "."])
+def test_a_centerline_that_is_no_file_is_refused(tmp_path, path, image, given):
+    with pytest.raises(DatasetError, match="which is no file"):
+        segment(path if image == "path" else nib.load(path), centerline_file=tmp_path / given, engine=ENGINE)
+
+
+def test_the_volume_of_a_file_is_chosen_as_on_the_command_line(tmp_path, path):
+    image = nib.load(path)
+    values = image.get_fdata(dtype=np.float32)
+    series = write_nifti(tmp_path / "series.nii.gz", np.stack([np.roll(values, 3, 0), values], -1), image.affine)
+    for number in (1, "1", np.int64(1)):
+        assert_same_mask(segment(series, volume=number, engine=ENGINE), segment(path, engine=ENGINE))
+    assert_same_mask(segment(series, engine=ENGINE), segment(series, volume="first", engine=ENGINE))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_example_of_the_documents_runs(tmp_path, path, monkeypatch, capsys, page):
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(python, "NetworkEngine", lambda: ENGINE)
+    exec(compile(code, page, "exec"), {})
+    assert capsys.readouterr().out.startswith(("pass", "warn"))
+    saved, result = nib.load("cord.nii.gz"), segment(path, engine=ENGINE)
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), result.mask.data)
+    np.testing.assert_allclose(saved.affine, nib.load(path).affine, atol=1e-5)
 
 
 def test_models_are_loaded_once(tmp_path, path):
