@@ -42,6 +42,8 @@ def method_of(settings: MethodSettings, *, drawn: bool = False) -> Method:
 class Engine(Protocol):
     """A segmentation method; hashable, and it survives pickling, since each process loads its own models."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def settings(self) -> MethodSettings:
         """How images are segmented."""

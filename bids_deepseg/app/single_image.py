@@ -1,7 +1,7 @@
 """Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from bids_deepseg.bids.derivatives.products import KEY
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved import read_saved
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_names, sidecar_name
+from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_names, plain_names, sidecar_name
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
@@ -63,6 +63,18 @@ def _products(asked: SegmentOptions) -> tuple[str, ...]:
     return choose_products(task_of(asked.settings.task), probseg=asked.probseg, centerline=asked.centerline)
 
 
+def check_is_image(path: Path) -> None:
+    """Make sure that a path that somebody gave leads to an image.
+
+    Raises
+    ------
+    DatasetError
+        If there is no file ``.nii`` or ``.nii.gz``.
+    """
+    if not (leads_to_file(path) or is_link(path)) or not path.name.endswith((".nii", ".nii.gz")):
+        raise DatasetError(f"{path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+
+
 def check_place(asked: SegmentOptions) -> None:
     """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
 
@@ -76,8 +88,7 @@ def check_place(asked: SegmentOptions) -> None:
     MemoryBudgetError
         If there is too little memory for the image.
     """
-    if not (leads_to_file(asked.path) or is_link(asked.path)) or not asked.path.name.endswith((".nii", ".nii.gz")):
-        raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+    check_is_image(asked.path)
     most = longest_name(asked.output_dir)
     for path in _earlier(asked):
         problem = too_long(path.name, most)
@@ -143,13 +154,11 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
     _remove(_earlier(asked))
     known = Request(engine.settings, asked.contrast, _products(asked), asked.volume).look_up(image)
     result = ImageWork(engine, place, log_settings)()(job_of(known))
-    # The mask comes last and its sidecar after it, as in a data set.
-    keys = sorted((key for key in ALL_PRODUCTS), key=lambda key: key == "mask")
-    sources = [place / name for name in _with_sidecars(derivative_names(image, keys))]
+    names = _names(asked)
     files: list[FileToWrite] = [
-        (asked.output_dir / _name_outside(path.name, asked.stem), _copier(path, asked.stem))
-        for path in sources
-        if path.is_file()
+        (asked.output_dir / name, _copier(place / inside, names))
+        for inside, name in names.items()
+        if (place / inside).is_file()
     ]
     if asked.report:
         files.insert(0, (asked.output_dir / f"{asked.stem}{_REPORT}", partial(_write, _page(asked, image, place))))
@@ -169,10 +178,8 @@ def _page(asked: SegmentOptions, image: BidsImage, place: Path) -> bytes:
 
 def _earlier(asked: SegmentOptions) -> list[Path]:
     """Return everything that may be there of an earlier result, the sidecar of the mask first."""
-    names = _with_sidecars(derivative_names(as_bids(asked), [key for key in ALL_PRODUCTS if key != "mask"]))
-    names = [*reversed(_with_sidecars(derivative_names(as_bids(asked), ["mask"]))), *names]
-    outside = [_name_outside(name.rpartition("/")[2], asked.stem) for name in names]
-    return [asked.output_dir / name for name in (*outside, f"{asked.stem}{_REPORT}")]
+    *others, mask, sidecar = _names(asked).values()
+    return [asked.output_dir / name for name in (sidecar, mask, *others, f"{asked.stem}{_REPORT}")]
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -182,18 +189,16 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _with_sidecars(names: Iterable[str]) -> list[str]:
-    """Return each name and that of its JSON sidecar after it."""
-    return [each for name in names for each in (name, sidecar_name(name))]
+def _names(asked: SegmentOptions) -> dict[str, str]:
+    """Return the names of all results outside of a data set by their paths in one; the mask and its sidecar last."""
+    keys = sorted(ALL_PRODUCTS, key=lambda key: key == "mask")
+    names: dict[str, str] = {}
+    for key, inside in zip(keys, derivative_names(as_bids(asked), keys), strict=True):
+        names[inside], names[sidecar_name(inside)] = plain_names(asked.stem, key)
+    return names
 
 
-def _name_outside(name: str, stem: str) -> str:
-    """Return the name of a result outside of a data set: ``<stem>_label-SC_mask.nii.gz``."""
-    label, _, rest = name.partition("_label-")[2].partition("_desc-")
-    return f"{stem}_label-{label}_{rest.partition('_')[2]}"
-
-
-def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
+def _copier(path: Path, names: Mapping[str, str]) -> Callable[[BinaryIO], None]:
     """Return a function that writes the content of a file; in a sidecar, sources are file names."""
     if path.suffix != ".json":
         return lambda stream: _write(path.read_bytes(), stream)
@@ -202,7 +207,7 @@ def _copier(path: Path, stem: str) -> Callable[[BinaryIO], None]:
     sidecar.pop(KEY, None)
     sidecar["Sources"] = [
         # Another result of the image stands beside this one under its own name.
-        _name_outside(source.rpartition("/")[2], stem)
+        names[source.removeprefix("bids::")]
         if source.startswith("bids::")
         else source.removeprefix(f"bids:{SOURCE_LINK}:")
         for source in map(str, sidecar["Sources"])

@@ -232,6 +232,25 @@ def derivative_names(image: "BidsImage", products: Iterable[str]) -> list[str]:
     ]
 
 
+def plain_names(stem: str, product: str) -> tuple[str, str]:
+    """Return the names of a product, and of its sidecar, of an image outside of any data set.
+
+    Parameters
+    ----------
+    stem : str
+        Name of the image without extension; it may hold dots.
+    product : str
+        Key of :data:`ALL_PRODUCTS`.
+
+    Examples
+    --------
+    ``a_label-SC_mask.nii.gz`` and ``a_label-SC_mask.json`` for the mask of ``a.nii``.
+    """
+    kind = ALL_PRODUCTS[product]
+    name = f"{stem}_label-{kind.label}_{kind.suffix}"
+    return name + kind.extension, f"{name}.json"
+
+
 def sidecar_path(path: PurePosixPath) -> PurePosixPath:
     """Return the JSON sidecar of a product."""
     return PurePosixPath(sidecar_name(str(path)))

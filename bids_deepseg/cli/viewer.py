@@ -3,17 +3,21 @@
 Everything slow is imported inside of functions: ``--help`` needs none of it.
 """
 
-import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from bids_deepseg.errors import UsageError
-from bids_deepseg.options.run import LEVELS
-from bids_deepseg.options.values import place
+from bids_deepseg.cli.lifecycle import Command
+from bids_deepseg.options.declare import option
+from bids_deepseg.options.parsing import OptionParser, read_words
+from bids_deepseg.terminal import say
 
 if TYPE_CHECKING:
+    from bids_deepseg.engine import Engine
     from bids_deepseg.geometry.volume import Volume
+
+_USAGE = "bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]"
 
 _DESCRIPTION = """\
 Write a page that shows the sagittal slices of an image. Open it in any browser, without network: click the spinal
@@ -21,17 +25,27 @@ cord at several heights and save the points. Then segment around them with --cen
 put the file into the folder of --corrections."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process with code 2, which BIDS Apps reserve."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerOptions:
+    """Options of ``bids_deepseg viewer``; their metadata tells what they are."""
 
-    def error(self, message: str) -> NoReturn:
-        """Raise the message as :class:`UsageError`."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {self.usage}; --help explains it.")
-
-
-def is_viewer_command(words: Sequence[str]) -> bool:
-    """Tell ``viewer IMAGE`` from a run on a data set in a folder called ``viewer``."""
-    return words[:1] == ["viewer"] and set(LEVELS).isdisjoint(words[2:])
+    image: Path = field(metadata=option("image", kind=Path, metavar="IMAGE", help="NIfTI image"))
+    output: Path | None = field(
+        default=None,
+        metadata=option(
+            *("--output", "-o"),
+            group="image",
+            kind=Path,
+            metavar="PAGE",
+            help="HTML file (default: here, named as IMAGE)",
+        ),
+    )
+    points: Path | None = field(
+        default=None,
+        metadata=option(
+            "--points", group="image", kind=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask"
+        ),
+    )
 
 
 def points_name(image: Path) -> str:
@@ -39,15 +53,13 @@ def points_name(image: Path) -> str:
     return image.name.removesuffix(".gz").removesuffix(".nii") + "_centerline-manual.csv"
 
 
-def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
+def run_viewer(words: Sequence[str], _engine: "Engine | None" = None) -> int:
     """Write the page.
 
     Parameters
     ----------
     words : sequence of str
         Words after ``viewer``.
-    say : callable
-        Writes one line for the user.
 
     Returns
     -------
@@ -65,17 +77,8 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     SystemExit
         With code 0 after ``--help``.
     """
-    parser = _Parser(
-        "bids_deepseg viewer",
-        usage="bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("image", type=place, metavar="IMAGE", help="NIfTI image")
-    parser.add_argument("-o", "--output", type=place, metavar="PAGE", help="HTML file (default: here, named as IMAGE)")
-    parser.add_argument("--points", type=place, metavar="FILE", help="points to begin with: CSV, TSV or mask")
-    arguments = parser.parse_args(list(words))
+    parser = OptionParser(ViewerOptions, "bids_deepseg viewer", usage=_USAGE, description=_DESCRIPTION)
+    options = read_words(parser, ViewerOptions, words)
     from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.bids.source.given_centerline import read_centerline  # noqa: PLC0415
     from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
@@ -84,11 +87,11 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
     from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
 
-    image = _read(arguments.image)
-    points = read_centerline(arguments.points, image.grid) if arguments.points else None
-    name = points_name(arguments.image)
-    page = render_viewer(image, arguments.image.name, file_name=name, version=__version__, points_mm=points)
-    target = arguments.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
+    image = _read(options.image)
+    points = read_centerline(options.points, image.grid) if options.points else None
+    name = points_name(options.image)
+    page = render_viewer(image, options.image.name, file_name=name, version=__version__, points_mm=points)
+    target = options.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
     make_folder(target.parent)
     write_own(target, as_utf8(page), PAGE_MARKS)
     say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")
@@ -110,3 +113,6 @@ def _read(path: Path) -> "Volume":
     values = values.mean(3) if values.ndim == 4 else values
     n_i, n_j, n_k = values.shape
     return Volume(np.ascontiguousarray(values, np.float32), Grid((n_i, n_j, n_k), affine))
+
+
+COMMAND = Command("viewer", "IMAGE", "write a page on which the centerline is clicked", run_viewer)

@@ -3,21 +3,25 @@
 A run of the app imports none of this.
 """
 
-import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from bids_deepseg.cli.lifecycle import Command
 from bids_deepseg.errors import NetworkError, UsageError
+from bids_deepseg.options.declare import option
+from bids_deepseg.options.parsing import OptionParser, read_words
+from bids_deepseg.terminal import say
 
 if TYPE_CHECKING:
+    from bids_deepseg.engine import Engine
     from bids_deepseg.networks.published.specs import FoundFile, PublishedSpec
 
 #: Words after ``weights``.
 ACTIONS = ("list", "check", "install")
 
-#: A run names one of these.
-_LEVELS = frozenset({"participant", "group"})
+_USAGE = "bids_deepseg weights {list,check,install} DIR [NAME ...] [--from ADDRESS]"
 
 _DESCRIPTION = """\
 Manage networks that other groups published. The package neither contains nor needs them.
@@ -29,30 +33,40 @@ Manage networks that other groups published. The package neither contains nor ne
 The authors state no licence for these files. Ask them before you pass the files on."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process with code 2, which BIDS Apps reserve."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsOptions:
+    """Options of ``bids_deepseg weights``; their metadata tells what they are."""
 
-    def error(self, message: str) -> NoReturn:
-        """Raise the message as :class:`UsageError`."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. Usage: {self.usage}; --help explains it.")
+    action: str = field(metadata=option("action", choices=ACTIONS))
+    folder: Path | None = field(
+        default=None,
+        metadata=option("folder", kind=Path, metavar="DIR", required=False, help="folder of network files"),
+    )
+    names: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "names", count="many", metavar="NAME", required=False, help="networks, by the names that 'list' shows"
+        ),
+    )
+    address: str | None = field(
+        default=None,
+        metadata=option(
+            "--from",
+            group="other",
+            metavar="ADDRESS",
+            help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced (default: the "
+            "release on GitHub)",
+        ),
+    )
 
 
-def is_weights_command(words: Sequence[str]) -> bool:
-    """Tell ``weights list`` and the like from a run on a data set in a folder called ``weights``."""
-    if words[:1] != ["weights"] or not _LEVELS.isdisjoint(words[2:]):
-        return False
-    return len(words) == 1 or words[1] in {*ACTIONS, "-h", "--help"}
-
-
-def run_weights(words: Sequence[str], *, say: Callable[[str], None]) -> int:
+def run_weights(words: Sequence[str], _engine: "Engine | None" = None) -> int:
     """Run one of the actions.
 
     Parameters
     ----------
     words : sequence of str
         Words after ``weights``.
-    say : callable
-        Writes one line for the user.
 
     Returns
     -------
@@ -70,47 +84,31 @@ def run_weights(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     SystemExit
         With code 0 after ``--help``.
     """
-    arguments = _parse(words)
+    options = _parse(words)
     from bids_deepseg.networks.published.specs import PUBLISHED, published_spec  # noqa: PLC0415 - not needed for --help
 
-    specs = tuple(published_spec(name) for name in arguments.names)
-    if arguments.action == "list":
-        return _list(arguments.folder, PUBLISHED, say)
-    if arguments.action == "check":
-        return _check(arguments.folder, specs, say)
-    return _install(arguments.folder, specs, arguments.address, say)
+    specs = tuple(published_spec(name) for name in options.names)
+    if options.action == "list" or options.folder is None:
+        return _list(options.folder, PUBLISHED)
+    if options.action == "check":
+        return _check(options.folder, specs)
+    return _install(options.folder, specs, options.address)
 
 
-def _parse(words: Sequence[str]) -> argparse.Namespace:
+def _parse(words: Sequence[str]) -> WeightsOptions:
     """Read the words."""
-    parser = _Parser(
-        "bids_deepseg weights",
-        usage="bids_deepseg weights {list,check,install} DIR [NAME ...] [--from ADDRESS]",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("action", choices=ACTIONS, help=argparse.SUPPRESS)
-    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="folder of network files")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="networks, by the names that 'list' shows")
-    parser.add_argument(
-        "--from",
-        dest="address",
-        metavar="ADDRESS",
-        help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced "
-        "(default: the release on GitHub)",
-    )
-    arguments = parser.parse_args(list(words))
-    if arguments.folder is None and arguments.action != "list":
+    parser = OptionParser(WeightsOptions, "bids_deepseg weights", usage=_USAGE, description=_DESCRIPTION)
+    options = read_words(parser, WeightsOptions, words)
+    if options.folder is None and options.action != "list":
         parser.error("a folder is expected")
-    if arguments.action == "list" and arguments.names:
+    if options.action == "list" and options.names:
         parser.error("list takes one folder at most")
-    if arguments.action != "install" and arguments.address:
+    if options.action != "install" and options.address:
         parser.error("--from belongs to install")
-    return arguments
+    return options
 
 
-def _list(folder: Path | None, specs: Sequence["PublishedSpec"], say: Callable[[str], None]) -> int:
+def _list(folder: Path | None, specs: Sequence["PublishedSpec"]) -> int:
     """Show the table of networks."""
     from bids_deepseg.networks.published.specs import FoundFile, find_files  # noqa: PLC0415 - not needed for --help
 
@@ -127,7 +125,7 @@ def _list(folder: Path | None, specs: Sequence["PublishedSpec"], say: Callable[[
     return 0
 
 
-def _check(folder: Path, specs: Sequence["PublishedSpec"], say: Callable[[str], None]) -> int:
+def _check(folder: Path, specs: Sequence["PublishedSpec"]) -> int:
     """Compare files; those that are named must be there, otherwise one at least."""
     from bids_deepseg.networks.published.specs import PUBLISHED, find_files  # noqa: PLC0415 - not needed for --help
 
@@ -150,7 +148,7 @@ def _line(file: "FoundFile") -> str:
     return f"DIFFERS  {file.spec.name}: {file.path} is {file.reason} (blob {file.blob}, expected {file.spec.blob})"
 
 
-def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None, say: Callable[[str], None]) -> int:
+def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None) -> int:
     """Fetch what is missing; each file gets its name only after it was found to be the published one."""
     from bids_deepseg.files.atomic import make_folder, write_files  # noqa: PLC0415 - not needed for --help
     from bids_deepseg.networks.published.download import RELEASE_ADDRESS, address_of, fetch  # noqa: PLC0415
@@ -182,3 +180,12 @@ def _install(folder: Path, specs: Sequence["PublishedSpec"], address: str | None
         say(f"ok       {spec.name}: {path} ({len(content)} bytes)")
     say("The authors state no licence for these files. Ask them before you pass the files on.")
     return 0
+
+
+COMMAND = Command(
+    "weights",
+    "ACTION",
+    "list, check and install networks that others published",
+    run_weights,
+    first_words=frozenset({*ACTIONS, "-h", "--help"}),
+)

@@ -56,6 +56,8 @@ class Option:
         What holds without the option, in Markdown; empty where the help says it already or nothing needs to be said.
     more : str
         Markdown that follows the help in ``docs/usage.md``.
+    required : bool
+        Whether a positional word must be given.
     repeatable : bool
         Whether an option without value counts how often it is given.
     read : callable
@@ -77,6 +79,7 @@ class Option:
     choices: tuple[str, ...] = ()
     default: str = ""
     more: str = ""
+    required: bool = True
     repeatable: bool = False
     read: Callable[[Any], Any]
     write: Callable[[Any], Any] | None

@@ -1,6 +1,7 @@
 """The contract of the command line: help, version, messages, exit codes and the last line."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from bids_deepseg import example
 from bids_deepseg.app import run as levels
 from bids_deepseg.bids.source.validation import ValidationReport
+from bids_deepseg.cli import lifecycle
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import OutputError
 from bids_deepseg.execution import resources
@@ -246,6 +248,53 @@ def test_example_needs_a_folder(capsys):
     assert cli.main(["example"]) == 64
     assert "Usage: bids_deepseg example DIR" in capsys.readouterr().err
     assert cli.main(["example", "--help"]) == 0
+
+
+def test_help_lists_the_other_commands_and_each_explains_itself(capsys):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        line = f"bids_deepseg {command.name} {command.place}"
+        assert any(row.split() == [*line.split(), *command.text.split()] for row in text.splitlines())
+        assert cli.main([command.name, "--help"]) == 0
+        assert f"usage: bids_deepseg {command.name}" in capsys.readouterr().out
+    assert [command.name for command in cli.COMMANDS] == ["segment", "viewer", "weights", "example"]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_a_line_with_a_level_is_a_run_whatever_the_name_of_its_folder(command):
+    assert not command.is_called([command.name, "out", "participant"])
+    assert not command.is_called(["data", command.name, "group"])
+    assert command.is_called([command.name])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        (["segment", "a.nii.gz"], ["ERROR: Interrupted by {}. Nothing was written."]),
+        (["example", "data"], []),
+    ],
+    ids=["segment", "example"],
+)
+def test_every_command_ends_in_the_same_way_after_a_signal(capsys, monkeypatch, number, words, last):
+    def interrupt(*_):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(lifecycle, "log_settings_of", interrupt)
+    monkeypatch.setattr(example, "write_example", interrupt)
+    assert cli.main(words) == 128 + number
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [line.format(number.name) for line in last]
+    assert ("bids_deepseg-summary" in out) == (words[0] == "segment")
+
+
+def test_a_name_that_begins_with_a_hyphen_stands_behind_two(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(example, "write_example", lambda folder: folder.mkdir())
+    assert cli.main(["viewer", "--", "-a.nii"]) == 65
+    assert cli.main(["segment", "--", "-a.nii"]) == 66
+    assert "-a.nii" in capsys.readouterr().err
 
 
 def test_a_data_set_may_be_called_example(run, data, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bids_deepseg.cli import main as cli
-from bids_deepseg.cli.weights import is_weights_command
+from bids_deepseg.cli.weights import COMMAND
 from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.published import download
 from bids_deepseg.networks.published import specs as published
@@ -194,10 +194,10 @@ def test_check_of_no_folder_ends_with_78(tmp_path, capsys):
 
 
 def test_a_data_set_may_be_called_weights():
-    assert not is_weights_command(["weights", "out", "participant"])
-    assert not is_weights_command(["weights", "check", "participant"])
-    assert not is_weights_command(["data", "weights", "participant"])
-    assert is_weights_command(["weights", "check", "folder"])
+    assert not COMMAND.is_called(["weights", "out", "participant"])
+    assert not COMMAND.is_called(["weights", "check", "participant"])
+    assert not COMMAND.is_called(["data", "weights", "participant"])
+    assert COMMAND.is_called(["weights", "check", "folder"])
 
 
 def test_the_release_is_asked_for_by_the_ids_of_its_files():

@@ -59,6 +59,18 @@ def test_results_lie_beside_each_other_in_the_voxels_of_the_image(run, tmp_path,
     assert (path.read_bytes(), names(path.parent)) == (before, [name])
 
 
+@pytest.mark.parametrize("stem", ["my.image", "a_label-SC_desc-x_mask", "sub-01_label-GM_desc-T2w_T2w"])
+def test_the_name_of_an_image_may_hold_anything_that_names_of_results_hold(run, tmp_path, stem):
+    path = write_nifti(tmp_path / "in" / f"{stem}.nii.gz", cord())
+    code, err, _ = run(path, "-o", tmp_path / "out", "--task", "gm")
+    assert code == 0, err
+    kinds = [("SC_mask", ".nii.gz"), ("GM_mask", ".nii.gz"), ("SC_morph", ".tsv"), ("GM_probseg", ".nii.gz")]
+    for kind, extension in kinds:
+        assert {f"{stem}_label-{kind}{extension}", f"{stem}_label-{kind}.json"} <= set(names(tmp_path / "out"))
+    sidecar = json.loads((tmp_path / "out" / f"{stem}_label-GM_mask.json").read_text())
+    assert sidecar["Sources"] == [path.name, f"{stem}_label-SC_mask.nii.gz"]
+
+
 def test_the_current_folder_is_the_default_and_nothing_is_overwritten(run, tmp_path):
     path = write_nifti(tmp_path / "a.nii.gz", cord())
     assert run(path, "--no-report", "--no-probseg", "--no-centerline")[0] == 0

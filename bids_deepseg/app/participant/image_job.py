@@ -22,9 +22,11 @@ from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import ImageError, error_context
 from bids_deepseg.execution import Job
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import add_structure
 from bids_deepseg.rescue.run import segment_or_rescue
-from bids_deepseg.stages.segmentation import Segmentation
+from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Observer, Segmentation
 from bids_deepseg.stages.surroundings import share_without_numbers
 from bids_deepseg.stages.wording import Measured
 
@@ -128,14 +130,7 @@ class ImageWork:
         """Return the result of an image, with what the task asks for inside of the cord."""
         with error_context(stage="read"):
             guide = known.read_guide(loaded.volume.grid)
-        found = segment_or_rescue(models, known.settings, loaded.volume, guide=guide, observer=clock.observe)
-        check_surroundings(loaded, found)
-        # What is doubtful about the file is doubtful about its result, whoever made that.
-        found = replace(found, findings=(*found.findings, *loaded.doubts))
-        structure = models.structure(known.contrast)
-        if structure is None:
-            return found
-        return add_structure(loaded.volume, found, structure, known.settings.task, observer=clock.observe)
+        return segment_loaded(loaded, models, known.settings, guide=guide, observer=clock.observe)
 
     @contextmanager
     def _withdrawing_stale(self, image: BidsImage, key: CacheKey) -> Iterator[None]:
@@ -146,6 +141,41 @@ class ImageWork:
             if withdraw_stale(image, self.output_dir, key):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
+
+
+def segment_loaded(
+    loaded: LoadedImage, models: ModelStore, settings: MethodSettings, *, guide: Guide, observer: Observer
+) -> Segmentation:
+    """Segment an image in memory, with what the task asks for inside of the cord.
+
+    Parameters
+    ----------
+    loaded : LoadedImage
+        The image.
+    models : ModelStore
+        The models of this process.
+    settings : MethodSettings
+        How it is segmented.
+    guide : Guide
+        What is known of it.
+    observer : callable
+        Called after each stage.
+
+    Raises
+    ------
+    ImageError
+        If there are hardly any numbers where the cord was found.
+    SegmentationError
+        If no method gave a result.
+    """
+    found = segment_or_rescue(models, settings, loaded.volume, guide=guide, observer=observer)
+    check_surroundings(loaded, found)
+    # What is doubtful about the file is doubtful about its result, whoever made that.
+    found = replace(found, findings=(*found.findings, *loaded.doubts))
+    structure = models.structure(guide.contrast)
+    if structure is None:
+        return found
+    return add_structure(loaded.volume, found, structure, settings.task, observer=observer)
 
 
 def check_surroundings(loaded: LoadedImage, segmentation: Segmentation) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.nifti.header_checks import check_image
+from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_image
 from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
 from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.nifti.voxels import NiftiFile
@@ -92,19 +92,38 @@ def read_image(image: BidsImage, volume: str = "auto") -> LoadedImage:
             else:
                 chosen, used, notes = _choose_anatomical(image, volume, shape[3])
         values = _mean_of_volumes(nifti, shape[:3], chosen)
-    doubts = tuple(found for found in nifti.findings if found.severity != "info")
-    notes += [(found.code, found.message) for found in nifti.findings if found.severity == "info"]
+    loaded = load_values(name, values, replace(nifti.header, findings=tuple(nifti.findings)))
+    return replace(loaded, notes=(*notes, *loaded.notes), volumes_used=used)
+
+
+def load_values(name: str, values: NDArray[Any], header: CheckedHeader) -> LoadedImage:
+    """Bring the values of one volume to float32, and join them with their place.
+
+    Parameters
+    ----------
+    name : str
+        Of the image, for messages.
+    values : array
+        Numbers, scaled, with two or three axes.
+    header : CheckedHeader
+        Where they lie, with all findings about the file.
+
+    Raises
+    ------
+    ImageError
+        If no voxel holds a number, or all hold the same.
+    """
+    shape = values.shape
+    doubts = tuple(found for found in header.findings if found.severity != "info")
+    notes = [(found.code, found.message) for found in header.findings if found.severity == "info"]
     converted, told = to_float32(values)
     filled, replaced, told_too = replace_non_finite(name, converted.reshape((*shape, 1)[:3]))
     if filled.min() == filled.max():
         raise ImageError(
             f"{name} has the same value {filled.flat[0]:g} in every voxel. An image is expected. Look at the file."
         )
-    grid = Grid(filled.shape, nifti.header.affine)
-    notes += [*told, *told_too]
-    return LoadedImage(
-        Volume(filled, grid), nifti.header.nifti, shape[:3], tuple(notes), used, doubts=doubts, replaced=replaced
-    )
+    volume = Volume(filled, Grid(filled.shape, header.affine))
+    return LoadedImage(volume, header.nifti, shape, (*notes, *told, *told_too), doubts=doubts, replaced=replaced)
 
 
 def fingerprint(path: Path) -> dict[str, int | str]:
