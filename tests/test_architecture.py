@@ -93,12 +93,12 @@ def test_the_document_shows_the_same_table_of_rooms():
 
 def test_the_document_names_only_what_the_code_has():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`([a-z_/]+(?:\.[a-z]+|/))`", text))
+    named = set(re.findall(r"`([a-z_/]+(?:\.(?:py|md)|/))`", text))
     there = {name for name in named if any((base / name).exists() for base in (PACKAGE, ROOT)) or _is_in_room(name)}
     assert named
     assert named == there
     words = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in MODULES)))
-    assert set(re.findall(r"`(?:[A-Za-z]+\.)?(\w*[A-Z_]\w*)`", text)) <= words
+    assert set(re.findall(r"`(?:[A-Za-z]+\.)*([A-Za-z]\w*[A-Z_]\w*)`", text)) <= words
 
 
 def _is_in_room(name):

@@ -110,9 +110,9 @@ class GroupPage:
         Repeated images.
     pages : frozenset of str
         Participants who have a page ``sub-<label>.html`` beside this one.
-    people_columns : tuple of str
+    participant_columns : tuple of str
         Columns of the source's ``participants.tsv``; empty if it is not joined.
-    people_places : tuple of str
+    participant_places : tuple of str
         Where it is looked for.
     tables : tuple of str
         Files with these numbers.
@@ -128,8 +128,8 @@ class GroupPage:
     pairs: tuple[Pair, ...]
     pair_summaries: tuple[PairSummary, ...]
     pages: frozenset[str]
-    people_columns: tuple[str, ...]
-    people_places: tuple[str, ...]
+    participant_columns: tuple[str, ...]
+    participant_places: tuple[str, ...]
     tables: tuple[str, ...]
     outlier_score: float
     least_images: int

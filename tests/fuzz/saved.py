@@ -47,8 +47,8 @@ def dataset(rng: np.random.Generator) -> str:
         folder = _damaged_copy(rng, Path(name))
         write_dataset_files(folder / "out", folder / "in", version="1")
         write_citation(folder / "out", version="1")
-        people = {row["participant_id"] for row in read_rows(folder / "out" / "participants.tsv")}
-        assert {"sub-01", "sub-02", "sub-03"} <= people, people
+        found = {row["participant_id"] for row in read_rows(folder / "out" / "participants.tsv")}
+        assert {"sub-01", "sub-02", "sub-03"} <= found, found
     return "written"
 
 

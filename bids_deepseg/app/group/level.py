@@ -82,7 +82,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
             f"{output_dir} holds no result of the participant level. Run it first: run.py bids_dir output_dir "
             "participant"
         )
-    if not sources.people_columns:
+    if not sources.participant_columns:
         logger.info(
             "No participants.tsv of the source is joined: there is none with columns in %s.",
             " or ".join(PARTICIPANTS_PLACES),
@@ -164,8 +164,8 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         pages=frozenset(
             path.stem.removeprefix("sub-") for path in place(output_dir, PAGE_NAME).parent.glob("sub-*.html")
         ),
-        people_columns=sources.people_columns,
-        people_places=PARTICIPANTS_PLACES,
+        participant_columns=sources.participant_columns,
+        participant_places=PARTICIPANTS_PLACES,
         tables=tuple(name for name in _ALL_TABLES if place(output_dir, name).is_file()),
         outlier_score=OUTLIER_SCORE,
         least_images=LEAST_IMAGES,

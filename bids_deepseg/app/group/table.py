@@ -103,11 +103,11 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     rows += [_row_of_failure(failure) for failure in sources.failures]
     rows += [_row_of_damaged(damaged) for damaged in sources.damaged]
     own = _columns()
-    joined = {name: name if name not in own else f"source_{name}" for name in sources.people_columns}
+    joined = {name: name if name not in own else f"source_{name}" for name in sources.participant_columns}
     for row in rows:
         row["review"] = sources.mark_of(row["image"]) or MISSING
-        person = sources.people.get(row["participant_id"], {})
-        row |= {joined[name]: person.get(name, MISSING) for name in sources.people_columns}
+        person = sources.participants.get(row["participant_id"], {})
+        row |= {joined[name]: person.get(name, MISSING) for name in sources.participant_columns}
     columns: dict[str, Mapping[str, object]] = own | {
         column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
     }

@@ -1,4 +1,4 @@
-"""Find once what is known of an image before it is read: how it is segmented, and what people put beside it."""
+"""Find once what is known of an image before it is read: how it is segmented, and what users put beside it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ class KnownImage:
         return CacheKey(__version__, specs, recorded, self.products, inputs, inner, corrected)
 
     def read_guide(self, grid: Grid) -> Guide:
-        """Read what people gave for the image.
+        """Read what the user gave for the image.
 
         Parameters
         ----------

@@ -48,7 +48,7 @@ class NiftiHeader(Protocol):
 
 @contextmanager
 def open_nifti(path: Path) -> Iterator[NiftiFile]:
-    """Open a NIfTI image, and turn whatever goes wrong until the end of the block into an error for people.
+    """Open a NIfTI image, and turn whatever goes wrong until the end of the block into an error for the user.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _open_checked(path: Path) -> Iterator[NiftiFile]:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with a file into an error for people."""
+    """Turn what goes wrong with a file into an error for the user."""
     try:
         yield
     except (EOFError, zlib.error) as error:
