@@ -138,7 +138,7 @@ _README = """\
 Two invented participants, to try bids_deepseg on. The images are computed from ellipses, lines and noise; they contain
 no scan and no template of a real person, so they may be used for anything (CC0).
 
-| Person | Image | What it imitates |
+| Participant | Image | What it imitates |
 |---|---|---|
 | sub-01 | T2w | 3D fast spin echo, 1 mm, sagittal |
 | sub-01 | T2starw | multi-echo gradient echo, axial slices of 5 mm |
