@@ -36,7 +36,7 @@ class LogSettings:
     folder : Path or None
         Folder of the log files of this run; None for no file.
     verbosity : int
-        -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside of stages as well.
+        -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside stages as well.
     json : bool
         Write JSON objects to the terminal, those of the file.
     """
@@ -78,7 +78,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
         # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
-            # A name that is no text stays JSON: its surrogates are escaped.
+            # A name that is not text stays JSON: its surrogates are escaped.
             file = _FileHandler(settings.folder / name, encoding="utf-8", errors="backslashreplace")
             file.setFormatter(_JsonFormatter())
             handlers.append(file)
@@ -205,13 +205,13 @@ class _FileHandler(logging.FileHandler):
 
 
 def error_line(message: str) -> str:
-    """Return the line of an error outside of all handlers as a JSON object, in the form of the others."""
+    """Return the line of an error outside all handlers as a JSON object, in the form of the others."""
     record = logging.LogRecord("bids_deepseg.cli.main", logging.ERROR, "", 0, message, None, None)
     return _JsonFormatter().format(record)
 
 
 class _TerminalFormatter(logging.Formatter):
-    """Lines for people: the message, its image if it comes from inside of a stage, its level if it is serious."""
+    """Lines for people: the message, its image if it comes from inside a stage, its level if it is serious."""
 
     def format(self, record: logging.LogRecord) -> str:
         image = getattr(record, "image", "")

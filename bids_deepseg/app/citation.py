@@ -137,7 +137,7 @@ def _networks(results: Sequence[SavedResult]) -> tuple[NetworkFact, ...]:
 
 
 def _structure_models(result: SavedResult) -> Iterator[Model]:
-    """Yield the networks of what was segmented inside of the cord."""
+    """Yield the networks of what was segmented inside the cord."""
     # The group level and the pages tell of a sidecar that is damaged.
     with suppress(DamagedResultError):
         structure = result.structure()

@@ -77,7 +77,7 @@ def check_place(asked: SegmentOptions) -> None:
         If there is too little memory for the image.
     """
     if not (leads_to_file(asked.path) or is_link(asked.path)) or not asked.path.name.endswith((".nii", ".nii.gz")):
-        raise DatasetError(f"{asked.path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+        raise DatasetError(f"{asked.path} is not an image. A file .nii or .nii.gz is expected. Check the path.")
     most = longest_name(asked.output_dir)
     for path in _earlier(asked):
         problem = too_long(path.name, most)

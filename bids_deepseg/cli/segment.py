@@ -1,6 +1,6 @@
-"""Segment one image outside of any data set: ``bids_deepseg segment IMAGE [-o DIR] [options]``.
+"""Segment one image outside any data set: ``bids_deepseg segment IMAGE [-o DIR] [options]``.
 
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 import json

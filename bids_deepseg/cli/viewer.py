@@ -1,6 +1,6 @@
 """Write the page on which a person clicks the cord: ``bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]``.
 
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     ImageError
         If the image or the points cannot be read.
     OutputError
-        If the page cannot be written, or something that is no page of this app stands in its place.
+        If the page cannot be written, or something that is not a page of this app stands in its place.
     SystemExit
         With code 0 after ``--help``.
     """

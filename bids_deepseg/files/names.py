@@ -1,7 +1,7 @@
 """Names of files: whether one leads anywhere, whether it fits, and how it is shown.
 
-A name may be anything but NUL and slash: too long for the file system, bytes that are no text, control characters that
-would move the cursor of a terminal. Python keeps bytes that are no text as *surrogates*, which no encoding accepts.
+A name may be anything but NUL and slash: too long for the file system, bytes that are not text, control characters that
+would move the cursor of a terminal. Python keeps bytes that are not text as *surrogates*, which no encoding accepts.
 """
 
 import hashlib
@@ -114,7 +114,7 @@ def printable(text: object, encoding: str = "utf-8") -> str:
 def printable_text(text: str, encoding: str = "utf-8") -> str:
     """Return a text of one or more lines as :func:`printable` would, its line breaks and tabs kept.
 
-    JSON stays JSON: the escapes are those of its texts, and outside of texts it holds none of these characters.
+    JSON stays JSON: the escapes are those of its texts, and outside texts it holds none of these characters.
     """
     return _in_encoding(_UNPRINTABLE_IN_TEXT.sub(lambda found: _escape(found[0]), text), encoding)
 

@@ -48,5 +48,5 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def _not_regular(path: Path) -> NotRegularError:
-    """Return the error for what is no ordinary file."""
-    return NotRegularError(f"{path.name} is no ordinary file but a pipe, a socket or a device.")
+    """Return the error for what is not an ordinary file."""
+    return NotRegularError(f"{path.name} is not an ordinary file but a pipe, a socket or a device.")

@@ -25,7 +25,7 @@ from bids_deepseg.files.text import TextError, read_text, split_lines
 MAX_TABLE_BYTES = 2**26
 MAX_SMALL_BYTES = 2**20
 
-#: Objects and lists inside of each other; metadata of images has three levels.
+#: Objects and lists inside each other; metadata of images has three levels.
 MAX_DEPTH = 50
 
 #: A larger number has no counterpart in double precision, and reading it takes long.
@@ -134,7 +134,7 @@ def parse_json_object(text: str) -> JsonObject:
         raise TextError(f"it holds {_kind(content)}, not a JSON object")
     unwritable.update(_clean(content))
     problems = [f"the name {_short(name)!r} comes twice, the last one counts" for name in twice]
-    problems += [f"{value} is no value of JSON and counts as missing" for value in unwritable]
+    problems += [f"{value} is not a value of JSON and counts as missing" for value in unwritable]
     return JsonObject(MappingProxyType(content), tuple(problems[:_MOST_NAMED]))
 
 
@@ -151,12 +151,12 @@ def parse_table(text: str) -> Table:
     TextError
         If there is no header line, or a cell is too long.
     """
-    # A carriage return inside of a line would end it for the reader.
+    # A carriage return inside a line would end it for the reader.
     lines = [line.replace("\r", " ") for line in split_lines(text)]
     try:
         rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     except csv.Error as error:
-        raise TextError(f"it is no table: {error}") from error
+        raise TextError(f"it is not a table: {error}") from error
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(map(str.strip, row))]
     if not numbered:
         raise TextError("it is empty")

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from bids_deepseg.files.regular import NotRegularError, open_regular
 
-#: Most bytes of a text file that is no table.
+#: Most bytes of a text file that is not a table.
 MAX_BYTES = 2**24
 
 #: ``extra`` of a log record that is told once in a run, however many images and processes meet its cause.
@@ -50,7 +50,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     FileNotFoundError
         If there is nothing of this name.
     TextError
-        If it is no ordinary file, cannot be read, is too large, or is no text.
+        If it is not an ordinary file, cannot be read, is too large, or is not text.
     """
     try:
         with open_regular(path) as stream:
@@ -60,7 +60,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
             raise TextError("it is a link to a file that is not here") from error
         raise
     except NotRegularError as error:
-        raise TextError("it is no ordinary file but a pipe, a socket or a device") from error
+        raise TextError("it is not an ordinary file but a pipe, a socket or a device") from error
     except IsADirectoryError as error:
         raise TextError("it is a folder") from error
     except OSError as error:
@@ -86,7 +86,7 @@ def decode(content: bytes) -> tuple[str, bool]:
     Raises
     ------
     TextError
-        If the bytes are no text.
+        If the bytes are not text.
     """
     encoding = json.detect_encoding(content)
     is_unicode = True
@@ -127,7 +127,7 @@ def parse_number(word: str) -> float:
     word = word.strip()
     number = float(word) if _NUMBER.fullmatch(word) else math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{word[:40]!r} is no number")
+        raise ValueError(f"{word[:40]!r} is not a number")
     return number
 
 

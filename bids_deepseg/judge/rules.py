@@ -88,7 +88,7 @@ def _agreement() -> tuple[Rule, ...]:
         ),
         Rule(
             "missed",
-            "voxels outside of the mask with a probability above 0.8, relative to the mask",
+            "voxels outside the mask with a probability above 0.8, relative to the mask",
             lambda _, around: certainty.missed_share(around),
             *(0.08, 0.25),
             "The network is sure of cord next to the mask, {value:.0%} of its size. Look for missing parts and slices.",

@@ -74,7 +74,7 @@ class MethodSettings:
         metadata=_option(
             "--task",
             choices=TASK_NAMES,
-            help=f"what to segment beside the cord and inside of it: nothing (`cord`, the default), {_STRUCTURES}",
+            help=f"what to segment inside the cord, in addition to it: nothing (`cord`, the default), {_STRUCTURES}",
             more="Lesions need published networks. See [tasks](tasks.md).",
         ),
     )
@@ -83,10 +83,10 @@ class MethodSettings:
         metadata=_option(
             "--centerline",
             choices=("cnn", "svm", "file", "viewer"),
-            help="centerline by the detection network (`cnn`, the default), by gradients and OptiC (`svm`, the default "
-            "of `--profile sct`), or given by a person: a mask or points (`file`), clicked points (`viewer`; see "
-            "'bids_deepseg viewer --help')",
-            more="This and the next six: [reference-options.md](reference-options.md).",
+            help="how the centerline is found: by the detection network (`cnn`, the default), by gradients and OptiC "
+            "(`svm`, the default of `--profile sct`), or given by you as a mask or points (`file`) or as clicked "
+            "points (`viewer`; see 'bids_deepseg viewer --help')",
+            more="For this option and the next six, see [reference-options.md](reference-options.md).",
         ),
     )
     centerline_file: Path | None = field(
@@ -96,8 +96,8 @@ class MethodSettings:
             kind=Path,
             metavar="PATH",
             replaces="--centerline",
-            help="centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a "
-            "data set a folder, in which that of each image is looked up by its name",
+            help="your centerline: a mask with one voxel per slice, or points (CSV, TSV), on any grid; for a data set, "
+            "a folder with the centerline of each image under its name",
         ),
     )
     kernel: str = field(
@@ -105,7 +105,7 @@ class MethodSettings:
         metadata=_option(
             "--kernel",
             choices=("2d", "3d"),
-            help="segmentation network that sees slice by slice (`2d`, the default) or stacks of slices (`3d`)",
+            help="segmentation network that sees single slices (`2d`, the default) or stacks of slices (`3d`)",
         ),
     )
     threshold: float | str | None = field(
@@ -115,8 +115,8 @@ class MethodSettings:
             metavar="P",
             read=parse_threshold,
             write=lambda threshold: None if threshold is None else str(threshold),
-            help=f"probability from 0 to 1 from which a voxel is cord, or `{SOFT}`: the probability is the result, and "
-            "the mask is left without clean-up",
+            help=f"probability (0 to 1) from which a voxel counts as cord, or `{SOFT}`: the probability is the result, "
+            "and the mask is not cleaned up",
             default="that of the network",
         ),
     )
@@ -125,8 +125,8 @@ class MethodSettings:
         metadata=_option(
             "--brain",
             choices=("auto", "yes", "no"),
-            help="whether something other than cord may follow it in the image, such as brain (`auto` and `yes`), or "
-            "not (`no`: everything between the first and the last slice with cord is kept)",
+            help="whether the image may show something beyond the cord, such as brain (`auto` and `yes`), or not "
+            "(`no`: everything between the first and the last slice with cord is kept)",
         ),
     )
     weights: str = field(
@@ -152,8 +152,8 @@ class MethodSettings:
         metadata=_option(
             "--rescue",
             choices=("auto", "off"),
-            help="what to do where something speaks against a result: try other methods and keep the best by the same "
-            "judge (`auto`, the default), or leave it (`off`); what was tried is written down",
+            help="what to do about a doubtful result: try other methods and keep the result that the judge scores best "
+            "(`auto`, the default), or keep it as it is (`off`); what was tried is recorded",
             more="See [rescue](rescue.md).",
         ),
     )
@@ -162,7 +162,7 @@ class MethodSettings:
         metadata=_option(
             "--method",
             choices=("deepseg", "propseg"),
-            help="networks (`deepseg`, the default), or a tube that is grown along the cord (`propseg`), along the "
+            help="networks (`deepseg`, the default), or a tube grown along the cord (`propseg`), which follows the "
             "centerline of `--centerline-file` if there is one",
             more="See [propseg.md](propseg.md).",
         ),
@@ -172,8 +172,8 @@ class MethodSettings:
         metadata=_option(
             "--profile",
             choices=("default", "sct"),
-            help="the method of this package (`default`), or the reference method as it runs, with its published "
-            "networks from `--weights-dir` (`sct`)",
+            help="the method of this package (`default`), or the reference method with its published networks from "
+            "`--weights-dir` (`sct`)",
             more="See [sct-profile.md](sct-profile.md).",
         ),
     )
@@ -182,8 +182,8 @@ class MethodSettings:
         metadata=_option(
             "--sct-quirks",
             choices=("fixed", "all"),
-            help="with `--profile sct`: mend those faults of the reference that only do harm (`fixed`, the default), "
-            "or repeat all",
+            help="with `--profile sct`: fix the faults of the reference that only do harm (`fixed`, the default), or "
+            "repeat all of them (`all`)",
         ),
     )
     smoothness: float | None = None
@@ -196,8 +196,8 @@ class MethodSettings:
             kind=Path,
             metavar="DIR",
             read=existing_corrections,
-            help="folder with masks and centerlines that were corrected by hand; each replaces the automatic one of "
-            "its image ([docs/corrections.md](corrections.md))",
+            help="folder with masks and centerlines corrected by hand; each replaces the automatic one for its image "
+            "([docs/corrections.md](corrections.md))",
         ),
     )
 
@@ -208,7 +208,7 @@ class MethodSettings:
             raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
         given = self.centerline in ("file", "viewer")
         if given and self.centerline_file is None:
-            clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
+            clicks = " 'bids_deepseg viewer IMAGE' writes a page on which you click it."
             raise UsageError(
                 f"--centerline {self.centerline} needs --centerline-file with the centerline."
                 f"{clicks if self.centerline == 'viewer' else ''}"
@@ -241,26 +241,26 @@ class MethodSettings:
         if (self.weights_dir is not None) != (self.weights == "sct"):
             raise UsageError(
                 "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
-                "Give both, or neither; 'bids_deepseg weights' tells where they are found."
+                "Give both, or neither; 'bids_deepseg weights' says where to find them."
             )
         if self.task in TASKS and TASKS[self.task].own_network is None and self.weights != "sct":
             raise UsageError(
                 f"--task {self.task} has no network in this package: it needs published ones. Give --weights sct and "
-                "--weights-dir; 'bids_deepseg weights' tells which there are."
+                "--weights-dir; 'bids_deepseg weights' lists them."
             )
         if self.profile == "sct":
             self._check_sct()
         elif self.sct_quirks != "fixed":
-            raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
+            raise UsageError("--sct-quirks needs --profile sct. Give both, or neither.")
         elif self.weights == "sct" and self.kernel == "3d":
-            raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
+            raise UsageError("With --weights sct, --kernel 3d needs --profile sct. Add that, or leave out --kernel 3d.")
 
     def _check_sct(self) -> None:
-        """Refuse what the reference method has not."""
+        """Refuse what the reference method does not have."""
         if self.weights != "sct":
             raise UsageError(
                 "--profile sct runs the published networks, which are not part of this package. Give their folder with "
-                "--weights-dir; 'bids_deepseg weights' tells where they are found."
+                "--weights-dir; 'bids_deepseg weights' says where to find them."
             )
 
     @property

@@ -62,7 +62,7 @@ class MethodsFacts:
     n_drawn : int
         Images whose mask a person drew; thresholds and options do not count them.
     structures : mapping of str to int
-        What was segmented inside of the cord.
+        What was segmented inside the cord.
     """
 
     versions: Mapping[str, int]

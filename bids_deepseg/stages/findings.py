@@ -24,7 +24,7 @@ class Finding:
     message : str
         What was observed, and what to do.
     value, limit : float or None
-        What was measured, and the limit that it passed; None where that is no number.
+        What was measured, and the limit that it passed; None where that is not a number.
     """
 
     code: str

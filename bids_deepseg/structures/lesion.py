@@ -1,4 +1,4 @@
-"""Find multiple sclerosis lesions inside of the cord with the published networks [1]_.
+"""Find multiple sclerosis lesions inside the cord with the published networks [1]_.
 
 The reference (``sct_deepseg_lesion``, spec of the reference method, 2.4) cuts windows of 48 x 48 pixels of 0.5 mm
 around the centerline, brings their values to a standard scale (:mod:`bids_deepseg.structures.nyul`), resamples them to
@@ -105,7 +105,7 @@ def find_lesions(canonical: Volume, cord: Volume, network: ScaledPredictor, land
     Returns
     -------
     Volume
-        float32 probability on the voxels of the image, 0 outside of the windows. It is not confined to the cord;
+        float32 probability on the voxels of the image, 0 outside the windows. It is not confined to the cord;
         voxels with :data:`LESION_THRESHOLD` or more are lesion.
     """
     working = resample(canonical, working_grid(canonical.grid))

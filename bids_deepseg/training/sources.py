@@ -30,7 +30,7 @@ class RealImage:
     Attributes
     ----------
     name : str
-        Path inside of the data folder.
+        Path inside the data folder.
     data : (I, J, K) float32 array
         Canonical axes; brightness divided by the 99.5th percentile.
     mask : (I, J, K) float32 array or None

@@ -1,4 +1,4 @@
-"""Make the tables of the group level about structures inside of the cord: one table per task, one row per image."""
+"""Make the tables of the group level about structures inside the cord: one table per task, one row per image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ def structure_tables(results: Sequence[SavedResult]) -> dict[str, tuple[bytes, b
         rows = [_row(result, task) for result in results if result.task is task and result.structure_mask is not None]
         columns = _columns(task)
         table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
-        title = f"Size of the {task.noun} inside of the spinal cord, one row per image"
+        title = f"Size of the {task.noun} inside the spinal cord, one row per image"
         sidecar: dict[str, object] = {"Description": title, **columns}
         tables[table_name(task)] = (format_table(list(columns), table), format_json(sidecar)) if rows else None
     return tables

@@ -1,4 +1,4 @@
-"""Do everything for one image inside of one process, so that no array travels between processes."""
+"""Do everything for one image inside one process, so that no array travels between processes."""
 
 import logging
 import multiprocessing
@@ -125,7 +125,7 @@ class ImageWork:
 
     @staticmethod
     def _segment(known: KnownImage, loaded: LoadedImage, models: ModelStore, clock: "_StageClock") -> Segmentation:
-        """Return the result of an image, with what the task asks for inside of the cord."""
+        """Return the result of an image, with what the task asks for inside the cord."""
         with error_context(stage="read"):
             guide = known.read_guide(loaded.volume.grid)
         found = segment_or_rescue(models, known.settings, loaded.volume, guide=guide, observer=clock.observe)

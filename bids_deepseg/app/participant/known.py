@@ -68,7 +68,7 @@ class KnownImage:
         corrected = {} if self.correction is None else self.correction.facts()
         inner = models.structure_specs(self.contrast)
         if self.is_drawn:
-            # No network has a part in it; the task works inside of what was drawn.
+            # No network has a part in it; the task works inside what was drawn.
             recorded |= {name: value for name, value in self.settings.facts().items() if name == "task"}
             return CacheKey(__version__, (), recorded, self.products, inputs, inner, corrected)
         recorded |= self.settings.facts()

@@ -124,8 +124,8 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
     Returns
     -------
     dict of str to str
-        For ``raw`` a relative path when the results lie inside of the source, else its DOI, else what an earlier run
-        stated, else nothing: the path of a source elsewhere would be that inside of a container, of use to nobody.
+        For ``raw`` a relative path when the results lie inside the source, else its DOI, else what an earlier run
+        stated, else nothing: the path of a source elsewhere would be that inside a container, of use to nobody.
     """
     links = text_mapping_of(read_json(output_dir / "dataset_description.json"), "DatasetLinks")
     output, source = output_dir.resolve(), bids_dir.resolve()
@@ -146,7 +146,7 @@ def source_doi(source: Mapping[str, Any]) -> str | None:
 
 
 def _container(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the container this process runs in, as the image states it; nothing outside of one."""
+    """Return the container this process runs in, as the image states it; nothing outside one."""
     kind, tag, uri = (environ.get(f"BIDS_DEEPSEG_CONTAINER{end}") for end in ("", "_TAG", "_URI"))
     if kind and (environ.get("APPTAINER_CONTAINER") or environ.get("SINGULARITY_CONTAINER")):
         kind = "apptainer"

@@ -122,7 +122,7 @@ class MaskFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructureFacts:
-    """What the sidecar of the mask of a structure inside of the cord states.
+    """What the sidecar of the mask of a structure inside the cord states.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ def mask_facts(sidecar: Facts) -> MaskFacts:
 
 
 def structure_facts(sidecar: Facts) -> StructureFacts:
-    """Read the sidecar of the mask of a structure inside of the cord.
+    """Read the sidecar of the mask of a structure inside the cord.
 
     Raises
     ------

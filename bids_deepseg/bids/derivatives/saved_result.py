@@ -125,12 +125,12 @@ class SavedResult:
 
     @property
     def task(self) -> Task | None:
-        """What was segmented inside of the cord, None for the cord alone."""
+        """What was segmented inside the cord, None for the cord alone."""
         return TASKS.get(str(self.facts.options.get("task")))
 
     @property
     def structure_mask(self) -> Path | None:
-        """Mask of the structure inside of the cord, None without one."""
+        """Mask of the structure inside the cord, None without one."""
         return None if self.task is None else self._beside(self.task.label, "mask.nii.gz")
 
     def structure(self) -> StructureFacts | None:

@@ -246,7 +246,7 @@ def _morph(products: ImageProducts, source: str) -> Part:
 
 
 def _structure(products: ImageProducts, source: str, product: str) -> Part:
-    """Return writer and sidecar of one product about a structure inside of the cord."""
+    """Return writer and sidecar of one product about a structure inside the cord."""
     structure = products.segmentation.structure
     if structure is None:
         raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")

@@ -116,7 +116,7 @@ def check_header(name: str, start: bytes, *, file_bytes: int, compressed: bool) 
     Raises
     ------
     ImageError
-        If it is no single NIfTI file, if a field makes no sense, or if the file cannot hold what its header announces.
+        If it is not a single NIfTI file, a field makes no sense, or the file cannot hold what its header announces.
     """
     nifti = _parse(name, start)
     shape, findings = _shape_of(name, nifti), []
@@ -183,7 +183,7 @@ def _parse(name: str, start: bytes) -> Any:
     header_class, place, single = kind
     size = header_class.sizeof_hdr
     if len(start) < size + _FLAG_BYTES:
-        raise ImageError(f"{name} is truncated: it ends inside of its NIfTI header. Copy it again.")
+        raise ImageError(f"{name} is truncated: it ends inside its NIfTI header. Copy it again.")
     magic = start[place : place + len(single)]
     if magic[:3] == single[:3].replace(b"+", b"i"):
         raise ImageError(

@@ -120,7 +120,7 @@ def _read_unit(space: Space) -> None:
         space.tell(
             "warn",
             "unit-unknown",
-            f"xyzt_units is {code}, which is no unit of length: millimetres were assumed. Correct the header.",
+            f"xyzt_units is {code}, which is not a unit of length: millimetres were assumed. Correct the header.",
         )
     elif code not in (unit, unit | time) or time not in _TIME_UNITS:
         space.tell("info", "unit-code", f"xyzt_units is {code}; what it says beside the unit of length was ignored.")
@@ -139,7 +139,7 @@ def _matrix_of(space: Space) -> Matrix:
         _compare(space, sform, problem)
         return sform
     if header["sform_code"] > 0:
-        what = "srow_x, srow_y and srow_z (sform) give no volume to the voxels, or are no numbers"
+        what = "srow_x, srow_y and srow_z (sform) give no volume to the voxels, or are not numbers"
         if header["qform_code"] <= 0 or problem:
             raise space.refuse(f"{what}: {sform[:3].tolist()}. The matrix is singular. Repair the sform.")
         space.tell("warn", "sform-singular", f"{what}; the qform was used. Look at where the mask lies.")

@@ -58,7 +58,7 @@ def open_nifti(path: Path) -> Iterator[NiftiFile]:
     Yields
     ------
     NiftiFile
-        Its values are read from the open file, inside of the block only. At the end of the block the rest of the file
+        Its values are read from the open file, inside the block only. At the end of the block the rest of the file
         is read, and the checksum of a compressed one verified.
 
     Raises

@@ -86,7 +86,7 @@ def _b_value(path: Path, word: str) -> float:
     value = float(word) if _NUMBER.fullmatch(word) else math.nan
     if not 0 <= value < math.inf:
         raise ImageError(
-            f"{path.name} cannot be read: {word[:40]!r} is no b-value. Numbers from 0 in s/mm², such as 0 1000 1000, "
+            f"{path.name} cannot be read: {word[:40]!r} is not a b-value. Numbers from 0 in s/mm², such as 0 1000, "
             "separated by spaces, are expected. Correct the .bval file."
         )
     return value

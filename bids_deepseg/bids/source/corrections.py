@@ -1,7 +1,7 @@
 """Find and read what a person corrected by hand: masks and centerlines in a folder that was named.
 
 Terms: a *correction* of an image is a file in that folder whose name says to which image it belongs; it replaces the
-automatic mask, or the automatic centerline. Nothing is looked for unless the folder was given: manual masks inside of
+automatic mask, or the automatic centerline. Nothing is looked for unless the folder was given: manual masks inside
 a data set may be there to test the app, not to be its result.
 """
 
@@ -134,7 +134,7 @@ def read_corrected_mask(correction: Correction, grid: Grid) -> Volume:
     Raises
     ------
     ImageError
-        If the file cannot be read, is empty, is no mask, or does not have the voxels of the image.
+        If the file cannot be read, is empty, is not a mask, or does not have the voxels of the image.
     """
     path = correction.path
     values, header = read_numbers(path, "The corrected mask")

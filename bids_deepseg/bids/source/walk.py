@@ -235,7 +235,7 @@ def _look_into(folder: Path) -> tuple[list[str], FoundFile | None]:
 
 
 def _refused(path: Path, reason: str) -> FoundFile:
-    """Return a folder, or a file outside of the folders of images, that is not looked into."""
+    """Return a folder, or a file outside the folders of images, that is not looked into."""
     return FoundFile(path, "", "", {}, reason)
 
 
@@ -251,7 +251,7 @@ def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParse
         if name not in DATATYPES and name.lower() in DATATYPES:
             yield _refused(folder / name, f"BIDS writes {name.lower()} in lower case. Rename it.")
         elif is_image_name(name):
-            yield _refused(folder / name, "It stands beside the folders anat and dwi, not inside of one. Move it.")
+            yield _refused(folder / name, "It stands beside the folders anat and dwi, not inside one. Move it.")
 
 
 def is_image_name(name: str) -> bool:

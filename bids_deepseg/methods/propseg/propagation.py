@@ -31,7 +31,7 @@ _SLOPES_PER_MM = np.linspace(-0.06, 0.06, 9)
 #: Price of a squared slope, as part of the mean edge; the cord bends slowly.
 _BEND_PRICE = 3.0
 #: A single ring has lost the cord below this part of the contrast so far, if less than 65 % of its rays agree, and
-#: below a quarter in any case: a step may begin inside of the cord and end behind it.
+#: below a quarter in any case: a step may begin inside the cord and end behind it.
 _LOST_PART, _LOST_AGREEMENT, _LOST_ALONE = 0.6, 0.65, 0.25
 #: A single ring has lost the cord below this part of the mean rise so far: in the three T2w volumes of the training
 #: data no ring within the image has less than 0.44 of the median before it, the first one behind the end of a phantom's

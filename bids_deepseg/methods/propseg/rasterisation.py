@@ -19,7 +19,7 @@ _OFF_EDGE = np.array([0.1234567, 0.0765432])
 
 
 def coverage(vertices: NDArray[np.float64], triangles: NDArray[np.intp], grid: Grid) -> Volume:
-    """Return the fraction of each voxel inside of a closed surface.
+    """Return the fraction of each voxel inside a closed surface.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _changes(
     sign: NDArray[np.float64],
     shape: tuple[int, int, int],
 ) -> NDArray[np.float64]:
-    """Return the (I + 1, J, K) array whose running sum along the first axis is the length inside of each voxel."""
+    """Return the (I + 1, J, K) array whose running sum along the first axis is the length inside each voxel."""
     # Voxel v reaches from v - 0.5 to v + 0.5; a crossing before the first one counts from its beginning.
     start = np.clip(position + 0.5, 0, shape[0])
     voxel = np.minimum(start.astype(int), shape[0] - 1)

@@ -215,7 +215,7 @@ def test_yaml_that_was_written_is_read(tmp_path_factory, entries):
 
 @pytest.mark.parametrize("word", ["1_000", "٣", "nan", "inf", "1e999", "", "0x1", "1,5", "1 2", "--1", "."])
 def test_words_that_are_no_numbers_are_refused(word):
-    with pytest.raises(ValueError, match="is no number"):
+    with pytest.raises(ValueError, match="is not a number"):
         parse_number(word)
 
 
@@ -248,7 +248,7 @@ OWN_TEXT = {
     "execution/resources.py": "the files of the system",
     "networks/specs.py": "the cards of the networks in the package",
     "methods/optic/model.py": "the cards of the detectors in the package",
-    "networks/legacy/json_config.py": "the description inside of a network file, bounded there",
+    "networks/legacy/json_config.py": "the description inside a network file, bounded there",
 }
 READERS = {"read_text", "splitlines", "loads", "load"}
 

@@ -274,7 +274,7 @@ def test_too_large_networks_are_refused():
         ("[]", "an object is expected"),
         ("3", "an object is expected"),
         ('{"class_name": "Model", "class_name": "Sequential"}', "a name comes twice"),
-        ('{"class_name": NaN}', "is no number"),
+        ('{"class_name": NaN}', "is not a number"),
         ('{"class_name": "Sequential", "config": []}', "'Model' of Keras 2"),
         ('{"class_name": "Model", "config": []}', "an object is expected"),
         (f'{{"class_name": {"9" * 6000}}}', "is no JSON"),

@@ -115,7 +115,7 @@ def test_missing_and_unknown_networks_are_named(tmp_path):
         load_published(tmp_path, "t1_sc")
     with pytest.raises(UsageError, match=r"no published network 't3_sc'. Known are: t1_ctr"):
         load_published(tmp_path, "t3_sc")
-    with pytest.raises(NetworkError, match="is no folder"):
+    with pytest.raises(NetworkError, match="is not a folder"):
         find_files(tmp_path / "nowhere")
     with pytest.raises(NetworkError, match="no ordinary file"):
         read_published(tmp_path, published_spec("t1_sc"))
