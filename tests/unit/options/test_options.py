@@ -267,7 +267,7 @@ def test_labels_are_not_taken_for_folders_without_need():
         (["--dataset-link", "a-b=x"], "is not a link"),
         (["--device", "tpu"], "invalid choice: 'tpu'"),
         (["--random-seed", "x"], "is not a number"),
-        (["--dry-run", "--reports-only"], "leave out --reports-only"),
+        (["--dry-run", "--reports-only"], "without --reports-only"),
         (["--part", "01"], "'--part' does not exist"),
         (["--skip-bids-validation", "--bids-validation", "error"], "contradict each other"),
         (["--participant-label", "a/b"], "'a/b' is not a label"),
