@@ -200,7 +200,7 @@ class _FileHandler(logging.FileHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
         elif self.stream is not None:
-            complain(f"WARNING: {self.baseFilename} cannot be written any more: {error.strerror}. The run goes on.")
+            complain(f"WARNING: {self.baseFilename} can no longer be written: {error.strerror}. The run continues.")
             drop_unread(self.stream)
 
 

@@ -223,7 +223,7 @@ def segment_images(run: Run, plan: Plan) -> None:
             if not waiting[outcome.job.group]:
                 write_report(run, outcome.job.group)
     if record.n_not_run:
-        logger.warning("Not begun after the first failure: %d images.", record.n_not_run)
+        logger.warning("Not started after the first failure: %d images.", record.n_not_run)
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:

@@ -154,7 +154,7 @@ def _places(demanded: Path | None, output_dir: Path, environ: Mapping[str, str] 
 def _remove(folder: Path) -> None:
     """Remove a folder that an ended run left."""
     shutil.rmtree(folder, ignore_errors=True)
-    logger.info("Removed what an ended run left: %s", folder)
+    logger.info("Removed what an earlier run left: %s", folder)
 
 
 def _has_ended(sentinel: Path) -> bool:

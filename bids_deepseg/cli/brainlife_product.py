@@ -67,7 +67,7 @@ def collect_outputs(data: Path, output: Path, config: Mapping[str, Any]) -> None
     messages = [("error", f"{failure.source}: {failure.message}") for failure in read_failures(output)]
     messages += [("error", each.message) for _, each in checked if isinstance(each, DamagedResult)]
     if not images:
-        messages.append(("error", "There is not an image that can be segmented: T1w, T2w, T2*w or diffusion."))
+        messages.append(("error", "There is no image that can be segmented: T1w, T2w, T2*w or diffusion."))
     if config.get("threshold") not in (None, "", 0.5):
         messages.append(("warning", "The threshold is 0.5 for every image; the one in config.json was not used."))
     write_if_different(Path("product.json"), format_json(make_product(found, messages)))

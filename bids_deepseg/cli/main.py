@@ -76,7 +76,7 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
         return _finish(record, error.exit_code, str(error), options)
     except Interrupted as end:
         name = signal.Signals(end.number).name
-        text = f"Interrupted by {name}. Finished images are kept; the same command goes on with the others."
+        text = f"Interrupted by {name}. Finished images are kept; run the same command again for the others."
         return _finish(record, 128 + end.number, text, options)
     except Exception as error:
         return _finish(record, *_describe(error, record, options), options)

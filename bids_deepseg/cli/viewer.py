@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bids_deepseg.geometry.volume import Volume
 
 _DESCRIPTION = """\
-Write a page that shows the sagittal slices of an image. Open it in any browser, without network: click the spinal
+Write a page that shows the sagittal slices of an image. Open it in any browser, without internet: click the spinal
 cord at several heights and save the points. Then segment around them with --centerline file --centerline-file, or
 put the file into the folder of --corrections."""
 

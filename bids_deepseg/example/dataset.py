@@ -114,7 +114,7 @@ def _write_dataset_files(folder: Path) -> None:
     _write_json(
         folder / "participants.json",
         {
-            "participant_id": {"Description": "Label of the invented person"},
+            "participant_id": {"Description": "Label of the invented participant"},
             "age": {"Description": "Age; not applicable to invented participants", "Units": "year"},
             "sex": {"Description": "Sex; not applicable to invented participants"},
             "species": {"Description": "Species whose anatomy is imitated"},

@@ -54,7 +54,7 @@ def why_no_folder(path: Path) -> str | None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return "It is a link to a folder that is not here (mounted?). Mount or copy it."
+        return "It is a link to a folder that does not exist (not mounted?). Mount or copy it."
     except OSError as error:
         if is_link(path) and not isinstance(error, PermissionError):
             return f"It is a link that leads nowhere: {error.strerror}. Point it to the folder."

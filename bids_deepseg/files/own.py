@@ -55,7 +55,7 @@ def write_own(path: Path, content: bytes, marks: Iterable[bytes]) -> bool:
     """
     if not is_own(path, marks, content):
         raise OutputError(
-            f"{path} is there and was not made by bids_deepseg. It was left as it is. Move it away, or give another "
+            f"{path} exists and was not made by bids_deepseg. It was left as it is. Move it away, or give another "
             "output folder."
         )
     return write_if_different(path, content)

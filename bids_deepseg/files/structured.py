@@ -129,12 +129,12 @@ def parse_json_object(text: str) -> JsonObject:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise TextError(f"it is no JSON: {error}") from error
+        raise TextError(f"it is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise TextError(f"it holds {_kind(content)}, not a JSON object")
     unwritable.update(_clean(content))
-    problems = [f"the name {_short(name)!r} comes twice, the last one counts" for name in twice]
-    problems += [f"{value} is not a value of JSON and counts as missing" for value in unwritable]
+    problems = [f"the name {_short(name)!r} occurs twice; the last one counts" for name in twice]
+    problems += [f"{value} is not a JSON value and is treated as missing" for value in unwritable]
     return JsonObject(MappingProxyType(content), tuple(problems[:_MOST_NAMED]))
 
 
@@ -175,7 +175,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise TextError(f"it is no TOML: {error}") from error
+        raise TextError(f"it is not TOML: {error}") from error
 
 
 def read_yaml(path: Path) -> Any:
@@ -193,10 +193,10 @@ def read_yaml(path: Path) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     except yaml.YAMLError as error:
-        raise TextError(f"it is no YAML: {' '.join(str(error).split())}") from error
+        raise TextError(f"it is not YAML: {' '.join(str(error).split())}") from error
     except (ValueError, TypeError) as error:
         # A mapping as the name of a value, and characters out of range in an escape.
-        raise TextError(f"it is no YAML of texts and lists: {error}") from error
+        raise TextError(f"it is not YAML made of strings and lists: {error}") from error
 
 
 def format_yaml(content: Mapping[str, Iterable[str]]) -> bytes:
@@ -228,7 +228,7 @@ def _problems_of_table(header: list[str], body: list[tuple[int, list[str]]]) -> 
     """Yield what is odd about a table."""
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
-        yield f"the columns {', '.join(map(_short, twice[:_MOST_NAMED]))} come twice, the first ones count"
+        yield f"the columns {', '.join(map(_short, twice[:_MOST_NAMED]))} occur twice; the first ones count"
     odd = [number for number, row in body if len(row) != len(header)]
     if odd:
         yield (

@@ -57,7 +57,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
             content = stream.read(max_bytes + 1)
     except FileNotFoundError as error:
         if path.is_symlink():
-            raise TextError("it is a link to a file that is not here") from error
+            raise TextError("it is a link to a file that does not exist") from error
         raise
     except NotRegularError as error:
         raise TextError("it is not an ordinary file but a pipe, a socket or a device") from error
@@ -69,7 +69,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
         raise TextError(f"it has more than {max_bytes / 2**20:g} MiB")
     text, is_utf8 = decode(content)
     if not is_utf8:
-        tell_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters come out wrong.")
+        tell_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters look wrong.")
     return text
 
 
@@ -94,10 +94,10 @@ def decode(content: bytes) -> tuple[str, bool]:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         if not encoding.startswith("utf-8"):
-            raise TextError(f"it begins like {encoding.upper()} and does not go on so") from error
+            raise TextError(f"it begins like {encoding.upper()} but does not continue like that") from error
         text, is_unicode = content.decode("latin-1"), False
     if "\0" in text:
-        raise TextError("it holds zero bytes, which no text does")
+        raise TextError("it holds zero bytes, which text never does")
     return text.removeprefix("\ufeff"), is_unicode
 
 

@@ -63,7 +63,9 @@ def _many_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     doubts = sum(finding.severity == "warn" for finding in findings)
     if doubts < MANY_DOUBTS:
         return ()
-    message = f"{doubts} of the checks speak against this mask. Is there a cord in the image? Correct it before use."
+    message = (
+        f"{doubts} of the checks found a problem with this mask. Is there a cord in the image? Correct it before use."
+    )
     return (Finding("many-doubts", "fail", message, doubts, MANY_DOUBTS - 1),)
 
 

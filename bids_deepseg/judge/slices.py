@@ -110,7 +110,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         yield Finding(
             "probability-low",
             "warn",
-            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its answers inside the mask "
+            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its output inside the mask "
             f"below {LOW_PROBABILITY:g}). Look at the mask.",
             value=float(low.mean()),
             limit=FAIL_SHARE,

@@ -59,7 +59,7 @@ def _who(facts: Mapping[str, str]) -> str:
 def _take_drawn(_volume: Volume, guide: Guide, _observer: Observer) -> Segmentation:
     """Return the result of the mask that the guide holds."""
     if guide.drawn is None:
-        raise ValueError("There is not a mask that a person drew.")
+        raise ValueError("There is no mask that was drawn by hand.")
     return result_of_mask(guide.drawn.mask, guide.drawn.facts)
 
 

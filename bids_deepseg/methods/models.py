@@ -89,6 +89,6 @@ def _segmenter_name(settings: MethodSettings) -> str:
             read_spec(name)
         except NetworkError as error:
             raise NetworkError(
-                f"--kernel 3d needs the network {name!r}, which this installation does not hold. Use --kernel 2d."
+                f"--kernel 3d needs the network {name!r}, which this installation does not have. Use --kernel 2d."
             ) from error
     return name

@@ -32,7 +32,7 @@ class GroupImage:
     n_slices : int or None
         Slices with mask; None without result.
     note : str
-        What speaks against the result, or why there is none.
+        Doubts about the result, or why there is none.
     """
 
     subject: str

@@ -85,7 +85,7 @@ def _changed(settings: MethodSettings, attempt: Attempt) -> MethodSettings:
     if not attempt.settings:
         return settings
     if "centerline" in attempt.settings and settings.centerline_file is not None:
-        raise UsageError("A centerline that a person gave is not replaced.")
+        raise UsageError("A centerline that the user gave is not replaced.")
     changed = replace(settings, **attempt.settings)
     if changed == settings:
         raise UsageError(f"{attempt.name} is what was asked for.")

@@ -127,7 +127,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     sources += [failure.source for failure in failures] + [each.source for each in damaged]
     unknown = sorted(set(review) - {image_name(source) for source in sources})
     if unknown:
-        logger.warning("Listed in the review and not among the results: %s.", ", ".join(unknown))
+        logger.warning("Listed in the review, but not among the results: %s.", ", ".join(unknown))
     damaged_records = tuple(each for each in records if isinstance(each, DamagedRecord))
     missing.sort(key=_order)
     return GroupSources(results, failures, damaged, damaged_records, tuple(missing), participants, columns, review)

@@ -41,7 +41,7 @@ def _columns(task: Task) -> dict[str, Mapping[str, object]]:
         **{name: FIRST_COLUMNS[name] for name in PLACE_COLUMNS},
         "verdict": {**FIRST_COLUMNS["verdict"], "Description": f"Judgement of the {noun}, given the cord"},
         "verdict_image": {**FIRST_COLUMNS["verdict"], "Description": "Judgement of the whole result, cord included"},
-        "reasons": {"Description": f"What speaks against the {noun}"},
+        "reasons": {"Description": f"Doubts about the {noun}"},
         "n_slices": {"Description": f"Number of slices with {noun}"},
         "volume_mm3": {"Description": f"Volume of the mask of the {noun}", "Units": "mm^3"},
         **({"objects": {"Description": "Number of separate objects"}} if task.counted else {}),

@@ -41,17 +41,17 @@ FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "verdict": {
         "Description": "Judgement of the result",
         "Levels": {
-            "pass": "Nothing calls for a look",
+            "pass": "No check found a problem",
             "warn": "To be looked at",
             "fail": "Not to be used without correction",
             "n/a": "There is no result",
         },
     },
-    "reasons": {"Description": "What speaks against the result, or why there is none"},
+    "reasons": {"Description": "Doubts about the result, or why there is none"},
     "n_slices": {"Description": "Number of slices with a mask"},
-    "manual": {"Description": "Whether a person drew the mask", "Levels": {"yes": "A person", "no": "The app"}},
+    "manual": {"Description": "Whether the mask was drawn by hand", "Levels": {"yes": "A person", "no": "The app"}},
     "review": {
-        "Description": "How a person marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
+        "Description": "How a reviewer marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
         "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
     },
 }

@@ -162,7 +162,7 @@ def check_surroundings(loaded: LoadedImage, segmentation: Segmentation) -> None:
     share = Measured(share_without_numbers(points, loaded.replaced, loaded.volume.grid), _MOST_REPLACED)
     if share > _MOST_REPLACED:
         raise ImageError(
-            f"{share:.0%} of the voxels around the cord that was found are NaN or infinite. Numbers are expected in at "
+            f"{share:.0%} of the voxels around the detected cord are NaN or infinite. Numbers are expected in at "
             f"least {1 - _MOST_REPLACED:.0%} of them. Look at the file."
         )
 

@@ -34,7 +34,7 @@ _MAX_ROUNDS = 20
 _SEVERITY = {"pass": 0, "warn": 1, "fail": 2}
 
 _VERDICTS = {
-    "pass": "No check speaks against the result",
+    "pass": "No check found a problem",
     "warn": "Look at the report before using it",
     "fail": "Do not use it without correction",
 }
@@ -43,7 +43,7 @@ _SCANS = {
     "Description": "Spinal cord masks with the verdict of the quality checks",
     "filename": {"Description": "Mask, relative to the folder of this table"},
     "qc": {"Description": "Verdict of the quality checks", "Levels": _VERDICTS},
-    "qc_reasons": {"Description": "Codes of what speaks against the result, see the JSON file of the mask"},
+    "qc_reasons": {"Description": "Codes of the findings, see the JSON file of the mask"},
     "csa_mean": {"Description": "Mean cross-sectional area of the cord over all slices with a mask", "Units": "mm^2"},
     "n_slices": {"Description": "Number of slices with a mask"},
 }

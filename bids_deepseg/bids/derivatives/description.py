@@ -32,9 +32,9 @@ For each image of the source data set, beside each other in `sub-<label>/[ses-<l
 | `*_space-orig_label-SC_desc-<kind>_morph.tsv` | area and shape of the cord in each slice |
 
 Images have exactly the grid of their source (`space-orig`). `desc-<kind>` names the kind of source image, see
-`descriptions.tsv`. Tables and pages stand in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
+`descriptions.tsv`. Tables and pages are in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
 states the source, the networks, the options and the verdict of the quality checks; `sub-*_scans.tsv` and
-`participants.tsv` collect the verdicts. A verdict other than `pass` asks for a look at the report `sub-<label>.html`.
+`participants.tsv` collect the verdicts. If a verdict is not `pass`, look at the report `sub-<label>.html`.
 Images without result are listed in `logs/failed`.
 """
 

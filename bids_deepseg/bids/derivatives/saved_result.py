@@ -234,7 +234,7 @@ class DamagedResult:
         """What happened and what to do."""
         return (
             f"The result {self.place} is damaged or was changed: {self.problem}. It was left out. Run the participant "
-            "level again, which makes it anew."
+            "level again to replace it."
         )
 
 

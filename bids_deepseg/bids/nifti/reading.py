@@ -165,7 +165,7 @@ def check_fetched(path: Path) -> None:
         path.stat()
     except PermissionError as error:
         raise ImageError(
-            f"{path.name} lies, or leads, where this user may not enter. Make the folder readable."
+            f"{path.name} lies in, or links to, a folder that this user may not enter. Make the folder readable."
         ) from error
     except OSError as error:
         if is_link(path):
@@ -175,7 +175,7 @@ def check_fetched(path: Path) -> None:
 
 def _gone(path: Path) -> str:
     """Say that a file has disappeared."""
-    return f"{path.name} does not exist any more. It was there when the data set was listed."
+    return f"{path.name} no longer exists. It existed when the data set was listed."
 
 
 def _not_fetched(path: Path, what: str) -> str:

@@ -76,12 +76,12 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
         # pybids and the library of its database raise errors of many kinds.
         raise UsageError(
             f"The index in {database_dir} cannot be used: {error}. An index of {bids_dir} by pybids is expected, in a "
-            "folder that can be written to. Make it anew with --reset-database."
+            "folder that can be written to. Make it again with --reset-database."
         ) from error
     if paths and not any(path.is_relative_to(root) for path in paths):
         raise UsageError(
             f"The index in {database_dir} is that of another folder: it lists {paths[0]}, the data set is {root}. "
-            "Make it anew with --reset-database, or give another folder."
+            "Make it again with --reset-database, or give another folder."
         )
     files: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(path for path in paths if path.is_relative_to(root)):

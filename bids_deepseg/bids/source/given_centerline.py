@@ -114,7 +114,9 @@ def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
         ) from error
     numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip() and not line.startswith("#")]
     if len(numbered) < 2:
-        raise ImageError(f"The centerline {path.name} holds no point. A header line and one point a line are expected.")
+        raise ImageError(
+            f"The centerline {path.name} holds no point. A header line and one point per line are expected."
+        )
     (_, header), *lines = numbered
     separator = next((mark for mark in ("\t", ";") if mark in header), ",")
     names = [name.strip().strip('"').lower() for name in header.split(separator)]

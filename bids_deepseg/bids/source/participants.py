@@ -107,7 +107,7 @@ def read_participants(path: Path) -> ParticipantTable | None:
     if table is None:
         return ParticipantTable() if path.exists() or path.is_symlink() else None
     if _ID not in table.columns:
-        tell_once(f"{path} has no column {_ID}, and no other one was used. Name the column of the participants so.")
+        tell_once(f"{path} has no column {_ID}, so it was not used. Give the column of the participants that name.")
         return ParticipantTable()
     named = [(row[_ID], row) for row in table.rows if row.get(_ID, MISSING) not in ("", MISSING)]
     participants = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]

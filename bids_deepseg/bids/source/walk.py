@@ -150,7 +150,7 @@ def look_at_files(paths: Iterable[Path], bids_dir: Path, parse: NameParser) -> I
     for path in sorted(every):
         found = _look_at(path, path.parent.name, bids_dir, parse)
         if found.refusal is None and path.with_name(f"{path.name}.gz") in every:
-            reason = f"{path.name}.gz stands beside it and is taken. Remove one of the two."
+            reason = f"{path.name}.gz exists beside it and is used. Remove one of the two."
             found = FoundFile(path, found.datatype, "", {}, reason)
         yield found
 
@@ -197,7 +197,9 @@ def _list_root(bids_dir: Path) -> list[str]:
         raise DatasetError(f"{bids_dir} is a file. The root folder of a BIDS data set is expected.") from error
     except FileNotFoundError as error:
         if is_link(bids_dir):
-            raise DatasetError(f"The data set {bids_dir} is a link to a folder that is not here. {mounted}") from error
+            raise DatasetError(
+                f"The data set {bids_dir} is a link to a folder that does not exist. {mounted}"
+            ) from error
         raise DatasetError(f"The data set {bids_dir} does not exist. {mounted}") from error
     except OSError as error:
         raise DatasetError(f"The data set {bids_dir} cannot be listed: {error.strerror}. {mounted}") from error
@@ -205,7 +207,7 @@ def _list_root(bids_dir: Path) -> list[str]:
         raise DatasetError(f"The data set {bids_dir} is empty. {mounted}")
     if "dataset_description.json" not in names:
         raise DatasetError(
-            f"{bids_dir} has no dataset_description.json, so it is no BIDS data set. Give the folder that holds this "
+            f"{bids_dir} has no dataset_description.json, so it is not a BIDS data set. Give the folder with this "
             "file and the sub-* folders."
         )
     return names
@@ -251,7 +253,7 @@ def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParse
         if name not in DATATYPES and name.lower() in DATATYPES:
             yield _refused(folder / name, f"BIDS writes {name.lower()} in lower case. Rename it.")
         elif is_image_name(name):
-            yield _refused(folder / name, "It stands beside the folders anat and dwi, not inside one. Move it.")
+            yield _refused(folder / name, "It lies beside the folders anat and dwi, not inside one of them. Move it.")
 
 
 def is_image_name(name: str) -> bool:
@@ -267,7 +269,7 @@ def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> Fo
     if refusal or name is None:
         return FoundFile(path, datatype, suffix, {}, refusal)
     if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in _ANATOMICAL):
-        return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong into {datatype}/. Move it.")
+        return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong in {datatype}/. Move it.")
     entities = parse(name, datatype)
     part = entities.get("part")
     refusal = (
@@ -281,7 +283,7 @@ def _refuse_ending(name: str) -> str | None:
     if not name.endswith(ENDINGS):
         if name.lower().endswith(ENDINGS):
             return "BIDS writes .nii and .nii.gz in lower case. Rename it."
-        return "Images end with .nii or .nii.gz. Convert or rename it, or move it away if it is a remainder."
+        return "Images end with .nii or .nii.gz. Convert or rename it, or move it away if it is left over."
     extra = name.removesuffix(".gz").removesuffix(".nii").partition(".")[1:]
     if any(extra):
         return (

@@ -190,7 +190,7 @@ def published_spec(name: str) -> PublishedSpec:
         if spec.name == name:
             return spec
     names = ", ".join(spec.name for spec in PUBLISHED)
-    raise UsageError(f"There is no published network {name!r}. Known are: {names}.")
+    raise UsageError(f"There is no published network {name!r}. Known: {names}.")
 
 
 def git_blob_id(content: bytes) -> str:

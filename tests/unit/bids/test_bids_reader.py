@@ -96,7 +96,7 @@ def test_a_link_to_content_is_read(tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    assert "does not exist any more" in str(refused(tmp_path))
+    assert "no longer exists" in str(refused(tmp_path))
     (tmp_path / T2W).mkdir(parents=True)
     assert "is a folder" in str(refused(tmp_path))
 

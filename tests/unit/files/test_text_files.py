@@ -156,7 +156,7 @@ def test_what_is_odd_in_a_table_is_told():
     table = parse_table("id\ta\ta\n1\t2\n1\t2\t3\n1\t2\t3\t4\n")
     assert [row.get("a") for row in table.rows] == ["2", "2", "2"]
     twice, cells = table.problems
-    assert "columns a come twice" in twice
+    assert "columns a occur twice" in twice
     assert "2 of 3 lines" in cells
     assert "line 2" in cells
 
