@@ -1,4 +1,4 @@
-"""Write the course of a run to the terminal, for people, and to files, for programs.
+"""Write the progress of a run to the terminal, for the user, and to files, for programs.
 
 Handlers are set up by :func:`configure` only, called by the command line and by each worker process. The terminal gets
 plain lines on the standard error stream; ``run.log`` gets one JSON object a line with time, level, image and stage.
@@ -62,7 +62,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         Whether this is one of several processes, with a file of its own.
     """
     logger = logging.getLogger("bids_deepseg")
-    # What was told before the folder of the logs was known is not told again.
+    # What was shown before the folder of the logs was known is not shown again.
     told = {message for handler in logger.handlers for each in handler.filters for message in _told_by(each)}
     close()
     once = _Once(settings.folder, told)
@@ -76,7 +76,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
-        # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
+        # A process that begins late finds the folder gone if the output was cleaned; the run reports it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
             # A name that is not text stays JSON: its surrogates are escaped.
             file = _FileHandler(settings.folder / name, encoding="utf-8", errors="backslashreplace")
@@ -166,7 +166,7 @@ class _Once(logging.Filter):
         except FileExistsError:
             return False
         except OSError:
-            # To tell it twice is better than not at all.
+            # Showing it twice is better than not at all.
             return True
         return True
 
@@ -177,7 +177,7 @@ def _told_by(each: object) -> set[str]:
 
 
 class _TerminalHandler(logging.StreamHandler[TextIO]):
-    """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
+    """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not written."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return what the terminal can show of a record."""
@@ -192,7 +192,7 @@ class _TerminalHandler(logging.StreamHandler[TextIO]):
 
 
 class _FileHandler(logging.FileHandler):
-    """A file whose disk may become full while the run goes on: that is told once, and the rest is dropped."""
+    """A file whose disk may become full while the run goes on: that is reported once, and the rest is dropped."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Give the file up."""
@@ -211,7 +211,7 @@ def error_line(message: str) -> str:
 
 
 class _TerminalFormatter(logging.Formatter):
-    """Lines for people: the message, its image if it comes from inside a stage, its level if it is serious."""
+    """Plain lines: the message, its image if it comes from inside a stage, its level if it is serious."""
 
     def format(self, record: logging.LogRecord) -> str:
         image = getattr(record, "image", "")

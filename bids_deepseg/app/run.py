@@ -142,7 +142,7 @@ def rebuild_reports(run: Run) -> None:
 
 
 def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
-    """Run the BIDS validator on the selected participants, and tell or raise what it finds.
+    """Run the BIDS validator on the selected participants, and log or raise what it finds.
 
     Raises
     ------

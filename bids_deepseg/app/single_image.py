@@ -124,7 +124,7 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
     work_folder : Path
         Folder for temporary files.
     log_settings : LogSettings
-        How the course is told.
+        How progress is reported.
 
     Returns
     -------

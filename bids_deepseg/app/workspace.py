@@ -19,7 +19,7 @@ from bids_deepseg.files.regular import open_regular
 logger = logging.getLogger(__name__)
 
 #: File that marks a folder for temporary files as one of this app's. It is locked while the run lives, and states the
-#: start of the machine, since a lock tells nothing about processes of another machine.
+#: start of the machine, since a lock says nothing about processes on another machine.
 SENTINEL = WORK_MARK
 
 #: Word in the mark of a folder that was to be kept.

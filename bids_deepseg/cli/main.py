@@ -1,4 +1,4 @@
-"""Run the command line: read it, prepare the process, run the app, and tell how it ended by text and exit code.
+"""Run the command line: read it, prepare the process, run the app, and report how it ended by text and exit code.
 
 Everything slow is imported inside of functions: ``--help`` needs none of it.
 """
@@ -84,7 +84,7 @@ def _run_and_tell(options: RunOptions, record: RunRecord, engine: "Engine | None
 
 
 def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int:
-    """Check the input, then tell what would be done, or do it."""
+    """Check the input, then report what would be done, or do it."""
     from bids_deepseg import logs  # noqa: PLC0415 - not needed for --help, as everything below
     from bids_deepseg.bids.derivatives.ownership import check_ours  # noqa: PLC0415
 

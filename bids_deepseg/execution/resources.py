@@ -95,7 +95,7 @@ def usable_memory(demanded: int | None, free: int | None) -> int | None:
     Parameters
     ----------
     demanded, free : int or None
-        None for no limit, and if the system does not tell.
+        None for no limit, and if the system does not say.
     """
     if demanded is not None:
         logger.info("Memory of the run: %.2f GB.", demanded / 1e9)
@@ -130,7 +130,7 @@ def available_cpus(
 
 
 def available_memory(*, root: Path = _ROOT) -> int | None:
-    """Return the memory that this process may use in bytes, None if the system does not tell."""
+    """Return the memory that this process may use in bytes, None if the system does not say."""
     limits = [*_meminfo(root), *_cgroup_memory(root)]
     return min(limits) if limits else None
 

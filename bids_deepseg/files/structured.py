@@ -1,6 +1,6 @@
-"""Read JSON, TSV, TOML and YAML that nobody vouches for: bounded in size and depth, with what is odd said.
+"""Read JSON, TSV, TOML and YAML from any source: bounded in size and depth, with a note about everything odd.
 
-Values are those that can be written again as JSON. What is read but odd is listed as a *problem*; whoever reads decides
+Values are those that can be written again as JSON. What is read but odd is listed as a *problem*; the caller decides
 whether that is an error or a warning. Every function raises ``FileNotFoundError`` if there is no file, and
 :class:`~bids_deepseg.files.text.TextError` if there is one that cannot be read.
 """
@@ -36,7 +36,7 @@ _MAX_DOTS = 100
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-#: Columns whose names are told of a table.
+#: Columns of a table that are named in a message.
 _MOST_NAMED = 5
 
 

@@ -18,7 +18,7 @@ from bids_deepseg.files.regular import NotRegularError, open_regular
 #: Most bytes of a text file that is not a table.
 MAX_BYTES = 2**24
 
-#: ``extra`` of a log record that is told once in a run, however many images and processes meet its cause.
+#: ``extra`` of a log record that is shown once in a run, however many images and processes meet its cause.
 TELL_ONCE: Mapping[str, object] = MappingProxyType({"once": True})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -1,8 +1,8 @@
 """List what is measured of a result, and from which value on it speaks against it.
 
-One row is one measure with its limits. The limits were set on phantoms and on the people ``train01``, ``train02`` and
-``train06`` (``benchmarks/judge.py``; what they reach on others stands in ``docs/judge.md``). They are ratios, shares
-and millimetres, so that they do not depend on the units of an image or on one set of networks.
+One row is one measure with its limits. The limits were set on phantoms and on the participants ``train01``, ``train02``
+and ``train06`` (``benchmarks/judge.py``; what they reach on others stands in ``docs/judge.md``). They are ratios,
+shares and millimetres, so that they do not depend on the units of an image or on one set of networks.
 """
 
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def _agreement() -> tuple[Rule, ...]:
             "voxels outside the mask with a probability above 0.8, relative to the mask",
             lambda _, around: certainty.missed_share(around),
             *(0.08, 0.25),
-            "The network is sure of more cord next to the mask, {value:.0%} of its size. Look for missing parts and slices.",
+            "The network is sure of cord beyond the mask, {value:.0%} of its size. Look for missing parts and slices.",
         ),
         Rule(
             "kernels-disagree",

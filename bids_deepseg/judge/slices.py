@@ -1,4 +1,4 @@
-"""Judge a result by the measures of its slices, so that nothing passes silently."""
+"""Judge a result by the measures of its slices, so that nothing bad passes silently."""
 
 from collections.abc import Iterator
 

@@ -24,7 +24,7 @@ def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:
 
     The centerline runs through the centres of mass of the slices. There is no probability: the column
     ``probability_mean`` is empty, and the probability of the result is that of the mask, 0 or 1. What the judge finds
-    is told, but the verdict is ``warn`` at worst, since a person has corrected the mask already.
+    is reported, but the verdict is ``warn`` at worst, since a person has corrected the mask already.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class KindSummary:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Participant, session and kind of an image that is not there, and why it is told; an empty kind is all."""
+    """Participant, session and kind of an image that is not there, and why it is listed; an empty kind is all."""
 
     subject: str
     session: str | None

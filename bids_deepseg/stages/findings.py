@@ -1,7 +1,7 @@
 """Hold what is observed of a result.
 
-Terms: a *finding* has a code for programs and a message for people; its severity is ``info`` (nothing to do), ``warn``
-(look at it) or ``fail`` (do not use it without correction). The *verdict* is the worst severity.
+Terms: a *finding* has a code for programs and a message for the user; its severity is ``info`` (nothing to do),
+``warn`` (look at it) or ``fail`` (do not use it without correction). The *verdict* is the worst severity.
 """
 
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ class GroupOutcome:
 
 
 def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> GroupOutcome:
-    """Write ``group_label-SC_morph.tsv``, the other tables of which there is something to tell, and ``group.html``.
+    """Write ``group_label-SC_morph.tsv``, the other tables that have rows, and ``group.html``.
 
     Files that are there already with the same content stay as they are.
 
@@ -64,7 +64,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
     output_dir : Path
         Root of the derivative data set, the only folder that is read.
     without_images : mapping of str to str, optional
-        Participants in whom this very run found no usable image, and what it found; the logs do not tell it yet.
+        Participants without a usable image in this run, and what was found; the logs do not have it yet.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Find what the group level tells, in the output folder alone: results, failures, what is missing, and participants."""
+"""Gather what the group level shows, from the output folder alone: results, failures, missing images, participants."""
 
 import logging
 from collections import defaultdict
@@ -95,7 +95,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     output_dir : Path
         Root of the derivative data set, the only folder that is read.
     without_images : mapping of str to str
-        Participants without usable image that no log tells of yet, and what was found in them.
+        Participants without a usable image that are in no log yet, and what was found.
 
     Raises
     ------
@@ -107,14 +107,14 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     done = {result.source for result in results}
     records = list(find_records(output_dir))
     failures = tuple(each for each in records if isinstance(each, FailureRecord) and each.source not in done)
-    # What a failure left behind is no result that anybody misses.
+    # What a failure left behind is not a missing result.
     known_failed = {path for path in map(_mask_of, failures) if path}
     damaged = tuple(each for each in read if isinstance(each, DamagedResult) and each.place not in known_failed)
     found = [(result.subject, result.session, result.description) for result in results]
     found += [(each.subject, each.session, each.description) for each in damaged]
     found += [_place_of(failure) for failure in failures]
     known = {subject for subject, _, _ in found}
-    told = _told_in_logs(output_dir) | dict(without_images)
+    told = _without_images_in_logs(output_dir) | dict(without_images)
     missing = [
         MissingImage(subject, None, "", f"no usable image in the data set: {reason}")
         for subject, reason in told.items()
@@ -168,7 +168,7 @@ def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:
     return failure.subject, session_of(failure), kind_of(failure)
 
 
-def _told_in_logs(output_dir: Path) -> dict[str, str]:
+def _without_images_in_logs(output_dir: Path) -> dict[str, str]:
     """Return the participants in whom a run found no usable image; the last run that looked counts."""
     told: dict[str, str] = {}
     for path in sorted((output_dir / "logs").glob("*/summary.json")):

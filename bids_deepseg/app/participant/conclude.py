@@ -170,7 +170,7 @@ def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:
 
 
 def _conclude_damage(record: RunRecord, entry: ImageEntry) -> None:
-    """Tell and record a result that cannot be used, unless the page of its participant has told of it."""
+    """Report and record a result that cannot be used, unless the page of its participant did so already."""
     if any(known.image == entry.image and known.exit_code for known in record.images):
         return
     record.images.append(entry)

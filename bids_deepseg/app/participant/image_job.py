@@ -36,7 +36,7 @@ _MOST_REPLACED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What the run tells about a result.
+    """What the run reports about a result.
 
     Attributes
     ----------

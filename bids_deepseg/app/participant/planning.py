@@ -58,7 +58,7 @@ def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]
     failed = {failure.source for failure in read_failures(options.output_dir)}
     request, models = request_of(options, engine), ModelStore(engine)
     jobs = [job_of(request.look_up(image)) for image in images]
-    # A missing network is told before the first image is begun.
+    # A missing network is reported before the first image is started.
     for contrast in dict.fromkeys(job.payload.contrast for job in jobs if not job.payload.is_drawn):
         models.specs(engine.settings, contrast)
         models.structure_specs(contrast)
@@ -120,7 +120,7 @@ def find_lack_of_memory(image: BidsImage, allowed: int | None, free: int | None)
     Parameters
     ----------
     image : BidsImage
-        The image; one whose header cannot be read is told when it is segmented.
+        The image; a header that cannot be read is reported when the image is segmented.
     allowed, free : int or None
         Bytes that the user allows, and that one process may use; None for no limit.
     """

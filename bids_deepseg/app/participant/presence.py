@@ -41,7 +41,7 @@ def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, 
     if lost:
         named = ", ".join(sorted(lost)[:_MOST_NAMED]) + (", ..." if len(lost) > _MOST_NAMED else "")
         raise OutputWriteError(
-            f"{len(lost)} results that this run wrote or found are not in {output_dir} any more ({named}). Something "
+            f"{len(lost)} results that this run wrote or found are no longer in {output_dir} ({named}). Something "
             "removed them during the run: check the drive, and run again."
         )
 

@@ -1,4 +1,4 @@
-"""Find the images that the options select, and tell what was asked for and is not there."""
+"""Find the images that the options select, and report what does not exist."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Tell an output folder of this app from a folder of somebody else, before anything is written.
+"""Tell an output folder of this app from somebody else's folder, before anything is written.
 
 A folder is *ours* if its ``dataset_description.json`` says that this app made it. A folder without that file is taken
 if it holds nothing but what a run of ours that was interrupted may have left, what operating systems and data

@@ -194,7 +194,7 @@ class DamagedResult:
     entities : mapping of str to str
         Short entity keys and values of its name.
     known_source : str or None
-        Source image as in :attr:`BidsImage.key`, if its sidecar still tells.
+        Source image as in :attr:`BidsImage.key`, if its sidecar still states it.
     problem : str
         What is wrong.
     """

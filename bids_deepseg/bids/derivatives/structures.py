@@ -52,7 +52,7 @@ def structure_sidecar(
 
 
 def _told(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
-    """Return everything that the sidecar of the mask tells about a structure."""
+    """Return everything that the sidecar of the mask says about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]
     # Networks that are thresholded on their own pixels, before these are averaged over voxels.

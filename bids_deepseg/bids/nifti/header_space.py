@@ -182,7 +182,7 @@ def _repair_sizes(space: Space) -> str:
 
 
 def _tell_negative(space: Space, severity: Severity) -> None:
-    """Make negative voxel sizes positive, and tell it."""
+    """Make negative voxel sizes positive, and report it."""
     sizes = space.header["pixdim"][1:4]
     negative = [f"pixdim[{axis}]" for axis, size in enumerate(sizes, 1) if size < 0]
     if negative:

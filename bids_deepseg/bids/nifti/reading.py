@@ -175,7 +175,7 @@ def check_fetched(path: Path) -> None:
 
 def _gone(path: Path) -> str:
     """Say that a file has disappeared."""
-    return f"{path.name} no longer exists. It existed when the data set was listed."
+    return f"{path.name} does not exist. Was it removed after the data set was listed?"
 
 
 def _not_fetched(path: Path, what: str) -> str:

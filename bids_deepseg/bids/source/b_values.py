@@ -15,7 +15,7 @@ from bids_deepseg.files.text import read_text
 #: Diffusion weighting in s/mm² up to which a volume counts as unweighted: some scanners write 5 for 0.
 MAX_B0 = 10.0
 
-#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and that is told.
+#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and this is reported.
 LOW_B = 50.0
 
 #: What counts as a number: Python would also take underscores and the digits of other scripts.

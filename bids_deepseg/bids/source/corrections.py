@@ -48,7 +48,7 @@ class Correction:
     kind : {"mask", "centerline"}
         What it replaces.
     paths : tuple of Path
-        The file; several files that are found for one image are an error of their owner, told when they are read.
+        The file; several files for one image are an error that is reported when they are read.
     """
 
     kind: Literal["mask", "centerline"]
@@ -75,9 +75,9 @@ class Correction:
         return path
 
     def facts(self) -> dict[str, str]:
-        """Return what is told about it: kind, name, checksum, and who and when if its sidecar says so.
+        """Return what is recorded about it: kind, name, checksum, and who and when if its sidecar says so.
 
-        Never raises: what cannot be read has no checksum, and the error is told when it is used.
+        Never raises: what cannot be read has no checksum, and the error is reported when it is used.
         """
         told = {"Kind": self.kind, "File": ", ".join(path.name for path in self.paths), "SHA256": self._checksum()}
         return told | _author(self._sidecar())

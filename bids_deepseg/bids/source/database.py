@@ -1,8 +1,8 @@
 """List the image files of a data set from pybids' index of it, instead of from its folders.
 
 The index is a database in a folder that the user names (``--bids-database-dir``), never inside the data set. It pays
-where listing folders is slow and pybids has an index already; a listing of ours is quicker than making one. What was
-added to the data set after the index was made is not in it.
+off where listing folders is slow and pybids has an index already; our own listing is faster than making one. Files
+added to the data set after the index was made are not in it.
 """
 
 import re

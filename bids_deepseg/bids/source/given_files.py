@@ -1,4 +1,4 @@
-"""Find the centerline that a person gives for an image, in a folder of derivatives or beside it."""
+"""Find the centerline that the user gives for an image, in a folder of derivatives or beside it."""
 
 import os
 from collections.abc import Iterable, Iterator

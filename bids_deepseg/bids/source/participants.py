@@ -1,6 +1,6 @@
-"""Read what the source data set tells of its participants, to join it to the results.
+"""Read what the source data set says about its participants, to add it to the results.
 
-Columns with dates are left out: a derivative data set tells no date of a scan or of a birth, whatever its source tells.
+Columns with dates are left out: the results never contain the date of a scan or a birth, even if the source does.
 """
 
 import re

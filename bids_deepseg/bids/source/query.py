@@ -122,7 +122,7 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
     Returns
     -------
     QueryResult
-        Images and everything worth telling about what was not taken.
+        Images, and what to report about files that were not taken.
 
     Raises
     ------

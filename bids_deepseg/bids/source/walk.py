@@ -29,7 +29,7 @@ ENDINGS = (".nii", ".nii.gz")
 #: Names of images in another spelling, compression or format, or of copies of them.
 _IMAGE_NAME = re.compile(r"\.(nii|img|mgz|mnc|nrrd)(\b|_|$)", re.IGNORECASE)
 
-#: What is told of a folder that is nearly called as BIDS wants it.
+#: What is said about a folder whose name is almost right.
 _SPELLING = "BIDS calls it {}-<label>, in lower case and with a hyphen."
 
 _LABEL = re.compile("[a-zA-Z0-9+]+")

@@ -117,7 +117,7 @@ def test_missing_and_unknown_networks_are_named(tmp_path):
         load_published(tmp_path, "t3_sc")
     with pytest.raises(NetworkError, match="is not a folder"):
         find_files(tmp_path / "nowhere")
-    with pytest.raises(NetworkError, match="no ordinary file"):
+    with pytest.raises(NetworkError, match="not an ordinary file"):
         read_published(tmp_path, published_spec("t1_sc"))
 
 
