@@ -155,7 +155,7 @@ def test_missing_own_models_are_named(tmp_path):
         ({"weights": np.ones(5)}, r"shape \(5,\). 576 are expected"),
         ({"bias": float("nan")}, "NaN or infinite"),
         ({"contrast": "ct"}, "contrast 'ct'"),
-        ({"sha256": "0"}, "no sha256"),
+        ({"sha256": "0"}, "not a sha256"),
     ],
 )
 def test_a_model_is_checked_when_it_is_made(changes, message):
