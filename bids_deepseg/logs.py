@@ -121,7 +121,7 @@ def _add_image(record: logging.LogRecord) -> bool:
 
 
 def _is_no_stage(record: logging.LogRecord) -> bool:
-    """Tell whether a record is more than the time of a stage."""
+    """Return whether a record is more than the time of a stage."""
     return record.levelno >= logging.WARNING or not hasattr(record, "stage")
 
 
@@ -144,7 +144,7 @@ class _Once(logging.Filter):
             self._mark(message)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is shown; all handlers get the same answer."""
+        """Return whether a record is shown; all handlers get the same answer."""
         if not getattr(record, "once", False):
             return True
         facts = vars(record)

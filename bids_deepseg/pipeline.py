@@ -130,7 +130,7 @@ def add_structure(
     *,
     observer: Observer | None = None,
 ) -> Segmentation:
-    """Find what a task asks for inside the cord that was segmented, by whatever method.
+    """Find what a task asks for inside the cord that was segmented, by any method.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ def test_the_document_names_only_what_the_code_has():
 
 
 def _is_in_room(name):
-    """Tell whether a name without a folder is that of a module or folder somewhere in the package."""
+    """Return whether a name without a folder is that of a module or folder somewhere in the package."""
     return "/" not in name.rstrip("/") and next(PACKAGE.rglob(name.rstrip("/")), None) is not None
 
 

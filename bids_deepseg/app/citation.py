@@ -1,4 +1,4 @@
-"""Write the methods text ``logs/CITATION.{md,html,bib}`` from the results that stand in the output folder.
+"""Write the methods text ``logs/CITATION.{md,html,bib}`` from the results that are in the output folder.
 
 Like the tables, the text is of everything in the folder and not of one run: the same command again, or the same images
 in several runs, give the same files.

@@ -113,7 +113,7 @@ def segment_participants(run: Run) -> None:
 
 
 def describe(options: RunOptions) -> None:
-    """Describe the data set, from what stands in it."""
+    """Describe the data set, from what is in it."""
     write_dataset_files(options.output_dir, options.bids_dir, version=__version__, links=options.links)
     write_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
 

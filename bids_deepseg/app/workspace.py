@@ -158,7 +158,7 @@ def _remove(folder: Path) -> None:
 
 
 def _has_ended(sentinel: Path) -> bool:
-    """Tell whether the run of a folder is over."""
+    """Return whether the run of a folder is over."""
     try:
         words, age_s = _read(sentinel), time.time() - sentinel.stat().st_mtime
     except OSError:

@@ -123,7 +123,7 @@ STRUCTURE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {key: product for task in TASKS.values() for key, product in _structure_products(task).items()}
 )
 
-#: Everything that may stand in the output folder for one image.
+#: Everything that may be in the output folder for one image.
 ALL_PRODUCTS: Mapping[str, Product] = MappingProxyType({**PRODUCTS, **STRUCTURE_PRODUCTS})
 
 

@@ -61,7 +61,7 @@ def run_viewer(words: Sequence[str], *, say: Callable[[str], None]) -> int:
     ImageError
         If the image or the points cannot be read.
     OutputError
-        If the page cannot be written, or something that is not a page of this app stands in its place.
+        If the page cannot be written, or something that is not a page of this app is in its place.
     SystemExit
         With code 0 after ``--help``.
     """

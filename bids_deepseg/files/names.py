@@ -24,17 +24,17 @@ _DIGEST = 16
 
 
 def leads_to_file(path: Path) -> bool:
-    """Tell whether a path leads to an ordinary file; one that cannot be one, or be looked at, does not."""
+    """Return whether a path leads to an ordinary file; one that cannot be one, or be looked at, does not."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for names that are too long or hold NUL
 
 
 def leads_to_folder(path: Path) -> bool:
-    """Tell whether a path leads to a folder; one that cannot be one, or be looked at, does not."""
+    """Return whether a path leads to a folder; one that cannot be one, or be looked at, does not."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for names that are too long or hold NUL
 
 
 def is_link(path: Path) -> bool:
-    """Tell whether a name is that of a link, wherever that leads; one that cannot be looked at is none."""
+    """Return whether a name is that of a link, wherever that leads; one that cannot be looked at is none."""
     return os.path.islink(path)  # noqa: PTH114 - Path.is_symlink raises where the folder may not be entered
 
 
@@ -137,7 +137,7 @@ def _in_encoding(text: str, encoding: str) -> str:
 
 
 def _can_be_encoded(char: str, encoding: str) -> bool:
-    """Tell whether an encoding has a character."""
+    """Return whether an encoding has a character."""
     try:
         char.encode(encoding)
     except UnicodeEncodeError:

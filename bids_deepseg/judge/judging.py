@@ -59,7 +59,7 @@ def judge_evidence(evidence: Evidence) -> Judgement:
 
 
 def _many_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return a finding that fails a result if too many others say that it is to be looked at."""
+    """Return a finding that fails a result if too many others ask for a look at it."""
     doubts = sum(finding.severity == "warn" for finding in findings)
     if doubts < MANY_DOUBTS:
         return ()

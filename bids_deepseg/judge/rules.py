@@ -1,7 +1,7 @@
 """List what is measured of a result, and from which value on it speaks against it.
 
 One row is one measure with its limits. The limits were set on phantoms and on the participants ``train01``, ``train02``
-and ``train06`` (``benchmarks/judge.py``; what they reach on others stands in ``docs/judge.md``). They are ratios,
+and ``train06`` (``benchmarks/judge.py``; what they reach on others is in ``docs/judge.md``). They are ratios,
 shares and millimetres, so that they do not depend on the units of an image or on one set of networks.
 """
 
@@ -47,7 +47,7 @@ class Rule:
     is_upper: bool = True
 
     def passed(self, value: float, limit: float | None) -> bool:
-        """Tell whether a value lies beyond a limit; NaN does not."""
+        """Return whether a value lies beyond a limit; NaN does not."""
         if limit is None:
             return False
         return value > limit if self.is_upper else value < limit

@@ -108,7 +108,7 @@ def words_of(config: Mapping[str, Any], given: Set[str]) -> list[str]:
 
 
 def _options() -> tuple[Option, ...]:
-    """Return everything that may stand in the file."""
+    """Return everything that may be in the file."""
     return (*positionals_of(RunOptions), *options_of(RunOptions))
 
 

@@ -265,7 +265,7 @@ class MethodSettings:
 
     @property
     def is_soft(self) -> bool:
-        """Tell whether the result is left as it comes out of the network."""
+        """Return whether the result is left as it comes out of the network."""
         return self.threshold == SOFT
 
     def along(self, centerline: Path) -> "MethodSettings":

@@ -231,7 +231,7 @@ def arrange(words: Sequence[str], declared: Any) -> list[str]:
 
 
 def _is_value(word: str, count: str, length: int) -> bool:
-    """Tell whether a word belongs to the option before it, which has ``length - 1`` values so far."""
+    """Return whether a word belongs to the option before it, which has ``length - 1`` values so far."""
     if count == "one":
         return length == 1 and (not word.startswith("--") or word == "-")
     return count == "many" and not (word.startswith("-") and len(word) > 1)

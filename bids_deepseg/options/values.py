@@ -72,7 +72,7 @@ def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
     Parameters
     ----------
     values : iterable of str
-        Labels with or without prefix; the path of an existing file stands for the labels in it, one a line.
+        Labels with or without prefix; the path of an existing file stands for the labels in it, one per line.
     prefix : str
         ``sub-``, ``ses-`` or an empty string.
 

@@ -135,7 +135,7 @@ class GroupPage:
     least_images: int
 
     def is_outlier(self, image: GroupImage) -> bool:
-        """Tell whether the mean area of an image is an outlier."""
+        """Return whether the mean area of an image is an outlier."""
         return abs(image.score) >= self.outlier_score
 
     @property

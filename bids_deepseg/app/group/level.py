@@ -132,7 +132,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
     output_dir : Path
         Root of the derivative data set; only the pages of participants are looked for.
     sources : GroupSources
-        What stands in it.
+        What is in it.
     """
     references = find_references(sources.results)
     pairs = find_repetitions(sources.results)

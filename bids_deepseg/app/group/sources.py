@@ -51,7 +51,7 @@ class MissingImage:
 
 @dataclass(frozen=True, slots=True)
 class GroupSources:
-    """All that stands in the output folder.
+    """All that is in the output folder.
 
     Attributes
     ----------
@@ -207,7 +207,7 @@ def _order(missing: MissingImage) -> tuple[str, str, str]:
 
 
 def _read_joined_participants(output_dir: Path) -> tuple[Mapping[str, Mapping[str, str]], tuple[str, ...]]:
-    """Read the source's ``participants.tsv`` if a copy of it stands in the output folder."""
+    """Read the source's ``participants.tsv`` if a copy of it is in the output folder."""
     tables = (read_participants(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))
     table = next((table for table in tables if table is not None and table.rows), None)
     if table is None:

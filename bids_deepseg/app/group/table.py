@@ -96,7 +96,7 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     Parameters
     ----------
     sources : GroupSources
-        What stands in the output folder.
+        What is in the output folder.
     """
     references = find_references(sources.results)
     rows = [_row_of_result(result, references[result.description]) for result in sources.results]
@@ -168,7 +168,7 @@ def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
 
 def reasons_of(result: SavedResult) -> str:
     """Return what speaks against a result, in one line."""
-    # That a result is another method's belongs into the table, whatever its severity.
+    # That a result is another method's belongs in the table, with any severity.
     told = (one for one in result.reasons if one.severity != "info" or one.code == "rescued")
     return " ".join(one.message for one in told)
 

@@ -115,7 +115,7 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
 
 
 def find_lack_of_memory(image: BidsImage, allowed: int | None, free: int | None) -> MemoryBudgetError | None:
-    """Tell whether an image is expected to need more memory than there is.
+    """Return whether an image is expected to need more memory than there is.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ _MOST_NAMED = 5
 def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, ...]) -> None:
     """Make sure that each image that counts as done or skipped has its result.
 
-    A drive may be unmounted and mounted again, or somebody may clean the output folder while the run goes on.
+    A drive may be unmounted and mounted again, or the output folder may be cleaned during the run.
 
     Parameters
     ----------

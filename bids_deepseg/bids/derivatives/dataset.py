@@ -1,4 +1,4 @@
-"""Write the files that describe the derivative data set, from what stands in it.
+"""Write the files that describe the derivative data set, from what is in it.
 
 Nothing is remembered from the run: every file is made again from the results and the recorded failures in the output
 directory, and replaced only when it differs. Runs that write to one directory at the same time therefore end in the

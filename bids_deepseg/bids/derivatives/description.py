@@ -105,7 +105,7 @@ def describe_dataset(
 
 
 def _other_makers(output_dir: Path) -> list[dict[str, Any]]:
-    """Return what else the description of the results says about their making: somebody may have added to them."""
+    """Return what else the description of the results says about their making: other tools may have added to it."""
     makers = read_json(output_dir / "dataset_description.json").get("GeneratedBy")
     makers = makers if isinstance(makers, list) else []
     return [maker for maker in makers if isinstance(maker, dict) and maker.get("Name") not in (None, APP_NAME)]
@@ -125,7 +125,7 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
     -------
     dict of str to str
         For ``raw`` a relative path when the results lie inside the source, else its DOI, else what an earlier run
-        stated, else nothing: the path of a source elsewhere would be that inside a container, of use to nobody.
+        stated, else nothing: the path of a source elsewhere may exist only inside a container.
     """
     links = text_mapping_of(read_json(output_dir / "dataset_description.json"), "DatasetLinks")
     output, source = output_dir.resolve(), bids_dir.resolve()

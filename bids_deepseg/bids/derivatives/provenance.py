@@ -224,7 +224,7 @@ def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
 
 
 def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
-    """Return findings as they stand in a sidecar."""
+    """Return findings as they are in a sidecar."""
     return [_describe_finding(found) for found in findings]
 
 
@@ -236,7 +236,7 @@ def _describe_finding(found: "Finding") -> dict[str, Any]:
 
 
 def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
-    """Return the methods that were tried on an image, in their order, as they stand in a sidecar."""
+    """Return the methods that were tried on an image, in their order, as they are in a sidecar."""
     return [
         {
             "Method": one.name,

@@ -19,7 +19,7 @@ _NOTHING = ("", "~", "null")
 
 _FORM = f"A key such as {CORD_KEY} is expected, and below it one image per line after '- '."
 
-#: Marks and the files that give them; the first counts where an image stands in both.
+#: Marks and the files that give them; the first counts where an image is in both.
 LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
 
 

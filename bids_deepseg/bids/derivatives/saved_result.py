@@ -1,4 +1,4 @@
-"""Hold the complete result of one image as it stands in the output directory, or say what is wrong with it."""
+"""Hold the complete result of one image as it is in the output directory, or say what is wrong with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,12 +30,12 @@ from bids_deepseg.structures.tasks import TASKS, Task
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedResult:
-    """The complete result of one image as it stands in the output directory.
+    """The complete result of one image as it is in the output directory.
 
     Attributes
     ----------
     mask : Path
-        The mask; its other files stand beside it.
+        The mask; its other files are beside it.
     entities : mapping of str to str
         Short entity keys and values of its name.
     sidecar : mapping

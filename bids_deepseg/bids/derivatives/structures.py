@@ -35,7 +35,7 @@ def structure_sidecar(
     """
     task = TASKS[structure.task]
     probability, table, _mask = task.products
-    # The structure is sought inside the cord's mask, which stands in this data set.
+    # The structure is sought inside the cord's mask, which is in this data set.
     sources = [source, f"bids::{derivative_path(image, 'mask')}"]
     if product == table:
         described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}

@@ -54,7 +54,7 @@ def read_size(path: Path) -> ImageSize:
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether a file holds all that its header announces; a compressed one is decompressed for that."""
+    """Return whether a file holds all that its header announces; a compressed one is decompressed for that."""
     try:
         with open_nifti(path):
             return True

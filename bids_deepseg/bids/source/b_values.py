@@ -41,7 +41,7 @@ def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, li
     used : str
         The same in words.
     notes : list of (str, str)
-        Code and message of what is to be known about it.
+        Code and message of what to know about it.
 
     Raises
     ------

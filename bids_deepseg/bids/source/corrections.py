@@ -61,7 +61,7 @@ class Correction:
         Raises
         ------
         ImageError
-            If there are several, or its sidecar says that nobody corrected it.
+            If there are several, or its sidecar says that it was not corrected.
         """
         if len(self.paths) > 1:
             names = ", ".join(path.name for path in self.paths)
@@ -69,8 +69,8 @@ class Correction:
         (path,) = self.paths
         if _states_automatic(self._sidecar()):
             raise ImageError(
-                f"The sidecar of {path.name} says that nobody corrected it ('Manual': false). If somebody did, set it "
-                "to true, and state who and when ('Author', 'Date'); if not, take the file out of the corrections."
+                f"The sidecar of {path.name} says that it was not corrected ('Manual': false). If it was, set this "
+                "to true, and state who did it and when ('Author', 'Date'); if not, remove the file from the corrections."
             )
         return path
 
@@ -180,7 +180,7 @@ def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, .
 
 
 def _looks_like_one(name: str) -> bool:
-    """Tell whether a name is that of a mask or a centerline of a cord, of whichever image."""
+    """Return whether a name is that of a mask or a centerline of a cord, of whichever image."""
     if "_label-" in name:
         return "_label-SC" in name or "_label-centerline" in name
     return "centerline" in name or _stem(name).endswith(("_seg", "-manual"))
@@ -202,7 +202,7 @@ def _places(folder: Path, inner: PurePosixPath, stems: list[str], endings: tuple
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is a file, or a link to one whose content is not on this machine."""
+    """Return whether there is a file, or a link to one whose content is not on this machine."""
     return leads_to_file(path) or is_link(path)
 
 
@@ -212,7 +212,7 @@ def _stem(name: str) -> str:
 
 
 def _states_automatic(sidecar: Mapping[str, Any]) -> bool:
-    """Tell whether a sidecar says that no person had a hand in the file."""
+    """Return whether a sidecar says that no person had a hand in the file."""
     return sidecar.get("Manual") is False and not _author(sidecar)
 
 

@@ -41,7 +41,7 @@ class FileIndex:
 
 
 def has_index(database_dir: Path) -> bool:
-    """Tell whether a folder holds an index."""
+    """Return whether a folder holds an index."""
     return leads_to_file(database_dir / _DATABASE)
 
 
@@ -95,6 +95,6 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
 
 
 def _is_image(steps: tuple[str, ...]) -> bool:
-    """Tell whether a path is ``sub-*/[ses-*/]{anat,dwi}/*.nii[.gz]``."""
+    """Return whether a path is ``sub-*/[ses-*/]{anat,dwi}/*.nii[.gz]``."""
     depth_is_right = len(steps) == 3 or (len(steps) == 4 and steps[1].startswith("ses-"))
     return depth_is_right and steps[-2] in DATATYPES and steps[-1].endswith((".nii", ".nii.gz"))

@@ -119,7 +119,7 @@ def read_participants(path: Path) -> ParticipantTable | None:
 
 
 def _is_date(name: str, values: list[str]) -> bool:
-    """Tell whether a column holds dates, by its name or by a value."""
+    """Return whether a column holds dates, by its name or by a value."""
     return bool(_DATE_NAME.search(name)) or any(_DATE_VALUE.fullmatch(value.strip()) for value in values)
 
 

@@ -2,7 +2,7 @@
 
 A *rule* is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume is an image of its own
 whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and ``echo`` or ``chunk`` would
-say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
+claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def volume_rule(image: BidsImage, asked: str = "auto") -> str:
 
 
 def is_series(image: BidsImage) -> bool:
-    """Tell whether an anatomical file holds several volumes, by its header; one that cannot be read holds none."""
+    """Return whether an anatomical file holds several volumes, by its header; one that cannot be read holds none."""
     return _count_volumes(image) > 1
 
 

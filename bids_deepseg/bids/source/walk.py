@@ -163,7 +163,7 @@ def name_parser() -> NameParser:
 
     @cache
     def long_names(keys: tuple[str, ...], ending: str, datatype: str) -> tuple[str, ...]:
-        # The values are numbers that tell the keys apart; what pybids does not know is taken as it stands in the name.
+        # The values are numbers that tell the keys apart; what pybids does not know is taken as it is in the name.
         form = "_".join(f"{key}-{number}" for number, key in enumerate(keys, 1))
         found = parse_file_entities(f"/sub-1/{datatype}/{form}_{ending}", config=[config])
         by_number = {str(value): name for name, value in found.items() if name not in _NO_ENTITIES}
@@ -214,14 +214,14 @@ def _list_root(bids_dir: Path) -> list[str]:
 
 
 def _is_participant(path: Path) -> bool:
-    """Tell whether a name in the root is that of a participant: any folder, and what stands in place of one."""
+    """Return whether a name in the root is that of a participant: any folder, and what is in place of one."""
     if why_no_folder(path) is None:
         return True
     return _LABEL.fullmatch(path.name[4:]) is not None or (is_link(path) and not set("._") & set(path.name))
 
 
 def _is_misspelt(name: str, start: str) -> bool:
-    """Tell whether a name begins as another one, but for upper case or ``_`` for ``-``."""
+    """Return whether a name begins as another one, but for upper case or ``_`` for ``-``."""
     return not name.startswith(start) and name.lower().startswith((start, f"{start[:-1]}_")) and "." not in name
 
 
@@ -257,7 +257,7 @@ def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParse
 
 
 def is_image_name(name: str) -> bool:
-    """Tell whether a name is that of an image, in whichever spelling or format; hidden files are none."""
+    """Return whether a name is that of an image, in whichever spelling or format; hidden files are none."""
     return not name.startswith(".") and _IMAGE_NAME.search(name) is not None
 
 

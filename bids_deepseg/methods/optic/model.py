@@ -203,5 +203,5 @@ def _entries_of(path: Path) -> tuple[bytes, dict[str, tuple[float, ...]]]:
 
 
 def _shown(values: tuple[float, ...] | None) -> str:
-    """Return numbers as they stand in a message."""
+    """Return numbers as they are in a message."""
     return "nothing" if values is None else " x ".join(f"{value:g}" for value in values[:4])

@@ -45,7 +45,7 @@ class Guide:
         return unit
 
     def passed(self, place: Array) -> bool:
-        """Tell whether ``place`` lies past the end of the line by more than is allowed."""
+        """Return whether ``place`` lies past the end of the line by more than is allowed."""
         last = self._at(np.array([self._lengths()[-1], self._lengths()[-1] + 1.0]))
         return bool((place - last[0]) @ (last[1] - last[0]) > self.beyond_mm)
 

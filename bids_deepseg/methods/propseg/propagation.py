@@ -203,7 +203,7 @@ def _objection(
 
 
 def _has_lost_ring(seen: RingContrast, recent: RingContrast) -> bool:
-    """Tell whether one of the rings sees hardly any of the contrast that the tube had so far."""
+    """Return whether one of the rings sees hardly any of the contrast that the tube had so far."""
     if not np.isfinite(recent.contrast).any():
         return False
     contrast, rise = np.nanmean(recent.contrast), np.nanmean(recent.rise)
@@ -212,7 +212,7 @@ def _has_lost_ring(seen: RingContrast, recent: RingContrast) -> bool:
 
 
 def _overlaps(points: Array) -> bool:
-    """Tell whether a ring crosses the plane of the one before it, or the wall is turned inside out."""
+    """Return whether a ring crosses the plane of the one before it, or the wall is turned inside out."""
     centres, directions = ring_centres(points), ring_directions(points)
     steps = points[1:] - centres[:-1, None]
     if (np.einsum("rmj,rj->rm", steps, directions[:-1]) <= 0).mean() > _TURNED_PART:

@@ -28,7 +28,7 @@ _MAX_ARRAYS = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LegacyNetwork:
-    """A network as it stands in a file.
+    """A network as it is in a file.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Read JSON from a file that nobody vouches for: types are exact, and nothing that was not asked for is left over."""
+"""Read JSON from an untrusted file: types are exact, and nothing that was not asked for is left over."""
 
 import json
 from dataclasses import dataclass
