@@ -1,4 +1,4 @@
-"""Write the course of a run to the terminal, for people, and to files, for programs.
+"""Write the progress of a run to the terminal, for the user, and to files, for programs.
 
 Handlers are set up by :func:`configure` only, called by the command line and by each worker process. The terminal gets
 plain lines on the standard error stream; ``run.log`` gets one JSON object a line with time, level, image and stage.
@@ -36,7 +36,7 @@ class LogSettings:
     folder : Path or None
         Folder of the log files of this run; None for no file.
     verbosity : int
-        -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside of stages as well.
+        -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside stages as well.
     json : bool
         Write JSON objects to the terminal, those of the file.
     """
@@ -62,7 +62,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         Whether this is one of several processes, with a file of its own.
     """
     logger = logging.getLogger("bids_deepseg")
-    # What was told before the folder of the logs was known is not told again.
+    # What was shown before the folder of the logs was known is not shown again.
     told = {message for handler in logger.handlers for each in handler.filters for message in _told_by(each)}
     close()
     once = _Once(settings.folder, told)
@@ -76,9 +76,9 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
         name = f"run-{os.getpid()}.log" if worker else "run.log"
-        # A process that begins late finds the folder gone if somebody cleans the output; the run tells it at its end.
+        # A process that begins late finds the folder gone if the output was cleaned; the run reports it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
-            # A name that is no text stays JSON: its surrogates are escaped.
+            # A name that is not text stays JSON: its surrogates are escaped.
             file = _FileHandler(settings.folder / name, encoding="utf-8", errors="backslashreplace")
             file.setFormatter(_JsonFormatter())
             handlers.append(file)
@@ -121,7 +121,7 @@ def _add_image(record: logging.LogRecord) -> bool:
 
 
 def _is_no_stage(record: logging.LogRecord) -> bool:
-    """Tell whether a record is more than the time of a stage."""
+    """Return whether a record is more than the time of a stage."""
     return record.levelno >= logging.WARNING or not hasattr(record, "stage")
 
 
@@ -144,7 +144,7 @@ class _Once(logging.Filter):
             self._mark(message)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is shown; all handlers get the same answer."""
+        """Return whether a record is shown; all handlers get the same answer."""
         if not getattr(record, "once", False):
             return True
         facts = vars(record)
@@ -166,7 +166,7 @@ class _Once(logging.Filter):
         except FileExistsError:
             return False
         except OSError:
-            # To tell it twice is better than not at all.
+            # Showing it twice is better than not at all.
             return True
         return True
 
@@ -177,7 +177,7 @@ def _told_by(each: object) -> set[str]:
 
 
 class _TerminalHandler(logging.StreamHandler[TextIO]):
-    """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not told."""
+    """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not written."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return what the terminal can show of a record."""
@@ -192,7 +192,7 @@ class _TerminalHandler(logging.StreamHandler[TextIO]):
 
 
 class _FileHandler(logging.FileHandler):
-    """A file whose disk may become full while the run goes on: that is told once, and the rest is dropped."""
+    """A file whose disk may become full while the run goes on: that is reported once, and the rest is dropped."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Give the file up."""
@@ -200,18 +200,18 @@ class _FileHandler(logging.FileHandler):
         if not isinstance(error, OSError):
             super().handleError(record)
         elif self.stream is not None:
-            complain(f"WARNING: {self.baseFilename} cannot be written any more: {error.strerror}. The run goes on.")
+            complain(f"WARNING: {self.baseFilename} can no longer be written: {error.strerror}. The run continues.")
             drop_unread(self.stream)
 
 
 def error_line(message: str) -> str:
-    """Return the line of an error outside of all handlers as a JSON object, in the form of the others."""
+    """Return the line of an error outside all handlers as a JSON object, in the form of the others."""
     record = logging.LogRecord("bids_deepseg.cli.main", logging.ERROR, "", 0, message, None, None)
     return _JsonFormatter().format(record)
 
 
 class _TerminalFormatter(logging.Formatter):
-    """Lines for people: the message, its image if it comes from inside of a stage, its level if it is serious."""
+    """Plain lines: the message, its image if it comes from inside a stage, its level if it is serious."""
 
     def format(self, record: logging.LogRecord) -> str:
         image = getattr(record, "image", "")

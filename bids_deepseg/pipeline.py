@@ -136,7 +136,7 @@ def add_structure(
     *,
     observer: Observer | None = None,
 ) -> Segmentation:
-    """Find what a task asks for inside of the cord that was segmented, by whatever method.
+    """Find what a task asks for inside the cord that was segmented, by any method.
 
     Parameters
     ----------

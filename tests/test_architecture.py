@@ -1,6 +1,7 @@
 """The house rules, read off the source code."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,40 @@ def test_imports_run_one_way(path):
         assert not used & TOP[room]
     elif room not in OPEN_TO_ALL:
         assert used <= MAY_IMPORT[room], f"{room} imports {used - MAY_IMPORT[room]}"
+
+
+def documented_rooms():
+    """Yield each room of the table in the document, and the cell that says what it may import."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = text.partition("\n## Rooms\n")[2].partition("\n## ")[0].splitlines()
+    for row in rows:
+        if row.startswith("| `"):
+            name, _, imports = row.strip("|").split(" | ")
+            yield name.strip(" `").removesuffix("/").removesuffix(".py"), imports.strip()
+
+
+def test_the_document_shows_the_same_table_of_rooms():
+    shown = {room: set() if cell == "-" else set(cell.split(", ")) for room, cell in documented_rooms()}
+    expected = MAY_IMPORT | {
+        room: {f"all but {names[0]}", *names[1:]} for room, forbidden in TOP.items() for names in [sorted(forbidden)]
+    }
+    # ``__main__`` only calls the command line.
+    assert shown == {room: allowed for room, allowed in expected.items() if room != "__main__"}
+
+
+def test_the_document_names_only_what_the_code_has():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_/]+(?:\.(?:py|md)|/))`", text))
+    there = {name for name in named if any((base / name).exists() for base in (PACKAGE, ROOT)) or _is_in_room(name)}
+    assert named
+    assert named == there
+    words = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in MODULES)))
+    assert set(re.findall(r"`(?:[A-Za-z]+\.)*([A-Za-z]\w*[A-Z_]\w*)`", text)) <= words
+
+
+def _is_in_room(name):
+    """Return whether a name without a folder is that of a module or folder somewhere in the package."""
+    return "/" not in name.rstrip("/") and next(PACKAGE.rglob(name.rstrip("/")), None) is not None
 
 
 FORBIDDEN_CALLS = {"print", "exit", "chdir", "filterwarnings", "basicConfig"}

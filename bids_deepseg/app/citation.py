@@ -1,4 +1,4 @@
-"""Write the methods text ``logs/CITATION.{md,html,bib}`` from the results that stand in the output folder.
+"""Write the methods text ``logs/CITATION.{md,html,bib}`` from the results that are in the output folder.
 
 Like the tables, the text is of everything in the folder and not of one run: the same command again, or the same images
 in several runs, give the same files.
@@ -137,7 +137,7 @@ def _networks(results: Sequence[SavedResult]) -> tuple[NetworkFact, ...]:
 
 
 def _structure_models(result: SavedResult) -> Iterator[Model]:
-    """Yield the networks of what was segmented inside of the cord."""
+    """Yield the networks of what was segmented inside the cord."""
     # The group level and the pages tell of a sidecar that is damaged.
     with suppress(DamagedResultError):
         structure = result.structure()

@@ -68,7 +68,7 @@ class RunRecord:
     images : list of ImageEntry
         Images that ended, in the order of their ends.
     pages : list of ImageEntry
-        Pages that could not be written; they are no images, and their images count as they ended.
+        Pages that could not be written; they are not images, and their images count as they ended.
     without_input : dict of str to str
         Participants without usable image, and what was found instead.
     n_not_run : int

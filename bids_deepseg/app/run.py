@@ -113,7 +113,7 @@ def segment_participants(run: Run) -> None:
 
 
 def describe(options: RunOptions) -> None:
-    """Describe the data set, from what stands in it."""
+    """Describe the data set, from what is in it."""
     write_dataset_files(options.output_dir, options.bids_dir, version=__version__, links=options.links)
     write_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
 
@@ -142,7 +142,7 @@ def rebuild_reports(run: Run) -> None:
 
 
 def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
-    """Run the BIDS validator on the selected participants, and tell or raise what it finds.
+    """Run the BIDS validator on the selected participants, and log or raise what it finds.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def segment_images(run: Run, plan: Plan) -> None:
             if not waiting[outcome.job.group]:
                 write_report(run, outcome.job.group)
     if record.n_not_run:
-        logger.warning("Not begun after the first failure: %d images.", record.n_not_run)
+        logger.warning("Not started after the first failure: %d images.", record.n_not_run)
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:

@@ -72,7 +72,7 @@ def check_is_image(path: Path) -> None:
         If there is no file ``.nii`` or ``.nii.gz``.
     """
     if not (leads_to_file(path) or is_link(path)) or not path.name.endswith((".nii", ".nii.gz")):
-        raise DatasetError(f"{path} is no image. A file .nii or .nii.gz is expected. Check the path.")
+        raise DatasetError(f"{path} is not an image. A file .nii or .nii.gz is expected. Check the path.")
 
 
 def check_place(asked: SegmentOptions) -> None:
@@ -136,7 +136,7 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
     work_folder : Path
         Folder for temporary files.
     log_settings : LogSettings
-        How the course is told.
+        How progress is reported.
 
     Returns
     -------

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-#: Names for people, and the distributions that may provide each.
+#: Names shown to users, and the distributions that may provide each.
 _LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("TensorFlow", ("tensorflow-cpu", "tensorflow")),
     ("Keras", ("keras",)),

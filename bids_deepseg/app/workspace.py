@@ -19,7 +19,7 @@ from bids_deepseg.files.regular import open_regular
 logger = logging.getLogger(__name__)
 
 #: File that marks a folder for temporary files as one of this app's. It is locked while the run lives, and states the
-#: start of the machine, since a lock tells nothing about processes of another machine.
+#: start of the machine, since a lock says nothing about processes on another machine.
 SENTINEL = WORK_MARK
 
 #: Word in the mark of a folder that was to be kept.
@@ -154,11 +154,11 @@ def _places(demanded: Path | None, output_dir: Path, environ: Mapping[str, str] 
 def _remove(folder: Path) -> None:
     """Remove a folder that an ended run left."""
     shutil.rmtree(folder, ignore_errors=True)
-    logger.info("Removed what an ended run left: %s", folder)
+    logger.info("Removed what an earlier run left: %s", folder)
 
 
 def _has_ended(sentinel: Path) -> bool:
-    """Tell whether the run of a folder is over."""
+    """Return whether the run of a folder is over."""
     try:
         words, age_s = _read(sentinel), time.time() - sentinel.stat().st_mtime
     except OSError:

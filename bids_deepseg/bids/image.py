@@ -12,7 +12,7 @@ class BidsImage:
     Attributes
     ----------
     path : Path
-        The file, as it stands in the data set (links are not resolved).
+        The file, as it is in the data set (links are not resolved).
     root : Path
         The data set.
     entities : mapping of str to str
@@ -36,7 +36,7 @@ class BidsImage:
         if not self.entities.get("subject"):
             raise ValueError(f"{self.path} has no subject.")
         if self.datatype not in ("anat", "dwi"):
-            raise ValueError(f"{self.path} stands in {self.datatype!r}, expected anat or dwi.")
+            raise ValueError(f"{self.path} is in {self.datatype!r}, expected anat or dwi.")
         object.__setattr__(self, "entities", dict(self.entities))
 
     @property

@@ -118,12 +118,12 @@ def _structure_products(task: Task) -> dict[str, Product]:
     return {key: Product(task.label, suffix, extension) for key, (suffix, extension) in named}
 
 
-#: Products about structures inside of the cord, by the keys in their tasks.
+#: Products about structures inside the cord, by the keys in their tasks.
 STRUCTURE_PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {key: product for task in TASKS.values() for key, product in _structure_products(task).items()}
 )
 
-#: Everything that may stand in the output folder for one image.
+#: Everything that may be in the output folder for one image.
 ALL_PRODUCTS: Mapping[str, Product] = MappingProxyType({**PRODUCTS, **STRUCTURE_PRODUCTS})
 
 
@@ -133,7 +133,7 @@ def choose_products(task: Task | None, *, probseg: bool, centerline: bool) -> tu
     Parameters
     ----------
     task : Task or None
-        What is segmented inside of the cord.
+        What is segmented inside the cord.
     probseg, centerline : bool
         Whether probabilities and the centerline are written.
     """

@@ -148,7 +148,7 @@ def build_dataset(config: Facts, folder: Path) -> None:
 
 
 def _is_made_by_brainlife(folder: Path) -> bool:
-    """Tell whether the data set was made by the hook of brainlife and not by :func:`build_dataset`."""
+    """Return whether the data set was made by the hook of brainlife and not by :func:`build_dataset`."""
     try:
         description = read_json_object(folder / "dataset_description.json")
     except (OSError, TextError):

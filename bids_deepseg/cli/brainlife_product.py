@@ -83,7 +83,7 @@ def make_product(
     results : sequence of (BidsImage, SavedResult)
         Images with a result; the first is shown.
     messages : sequence of (str, str)
-        Type (``info``, ``warning``, ``error``) and text of what is to be told beside the results.
+        Type (``info``, ``warning``, ``error``) and text of what is shown beside the results.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Run the command line: read it, prepare the process, run the app, and tell how it ended by text and exit code.
+"""Run the command line: read it, prepare the process, run the app, and report how it ended by text and exit code.
 
 Everything slow is imported inside of functions: ``--help`` needs none of it.
 """
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
     """
     words = list(sys.argv[1:] if argv is None else argv)
     record = RunRecord()
-    kept = "Finished images are kept; the same command goes on with the others."
+    kept = "Finished images are kept; run the same command again for the others."
     ending = Ending(interrupted=kept, record=record)
     options = None
     with ended_by(ending):

@@ -1,6 +1,6 @@
-"""Segment one image outside of any data set: ``bids_deepseg segment IMAGE [-o DIR] [options]``.
+"""Segment one image outside any data set: ``bids_deepseg segment IMAGE [-o DIR] [options]``.
 
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _USAGE = "bids_deepseg segment IMAGE [-o DIR] [options]"
 _DESCRIPTION = """\
 Segment the spinal cord in one image, without a BIDS data set. The results lie beside each other, named after the
 image: <image>_label-SC_mask.nii.gz, _label-SC_probseg.nii.gz, _label-SCcenterline_mask.nii.gz,
-_label-SC_centerline.tsv, _label-SC_morph.tsv, each with its .json, and <image>_report.html. The verdict stands in the
+_label-SC_centerline.tsv, _label-SC_morph.tsv, each with its .json, and <image>_report.html. The verdict is in the
 .json of the mask."""
 
 

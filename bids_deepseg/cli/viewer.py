@@ -1,6 +1,6 @@
 """Write the page on which a person clicks the cord: ``bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]``.
 
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _USAGE = "bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]"
 
 _DESCRIPTION = """\
-Write a page that shows the sagittal slices of an image. Open it in any browser, without network: click the spinal
+Write a page that shows the sagittal slices of an image. Open it in any browser, without internet: click the spinal
 cord at several heights and save the points. Then segment around them with --centerline file --centerline-file, or
 put the file into the folder of --corrections."""
 
@@ -73,7 +73,7 @@ def run_viewer(words: Sequence[str], _engine: "Engine | None" = None) -> int:
     ImageError
         If the image or the points cannot be read.
     OutputError
-        If the page cannot be written, or something that is no page of this app stands in its place.
+        If the page cannot be written, or something that is not a page of this app is in its place.
     SystemExit
         With code 0 after ``--help``.
     """

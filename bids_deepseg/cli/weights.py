@@ -28,7 +28,7 @@ Manage networks that other groups published. The package neither contains nor ne
 
   list [DIR]             show all that are known, and which are in DIR
   check DIR [NAME ...]   compare the files in DIR with the published ones (git blob ids)
-  install DIR [NAME ...] fetch those of the release r20180610 into DIR; needs a connection
+  install DIR [NAME ...] fetch those of the release r20180610 into DIR; needs an internet connection
 
 The authors state no licence for these files. Ask them before you pass the files on."""
 

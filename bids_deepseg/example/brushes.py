@@ -1,6 +1,6 @@
 """Draw soft shapes at scattered points: signed distances, alphas and noise.
 
-Terms: a *signed distance* is in mm and negative inside of a shape; an *alpha* is the fraction of a point's small
+Terms: a *signed distance* is in mm and negative inside a shape; an *alpha* is the fraction of a point's small
 surroundings that a layer covers. All arrays are (N,) float32, one value per point.
 """
 

@@ -1,4 +1,4 @@
-"""Write the example data set: two invented people, three contrasts, valid BIDS.
+"""Write the example data set: two invented participants, three contrasts, valid BIDS.
 
 The same version writes the same bytes: the anatomy and the noise come from fixed seeds, and the compressed files hold
 no time.
@@ -45,7 +45,7 @@ def _scans() -> tuple[_Scan, ...]:
 
 
 def write_example(folder: Path) -> None:
-    """Write a small synthetic BIDS data set of two people.
+    """Write a small synthetic BIDS data set of two invented participants.
 
     Parameters
     ----------
@@ -114,16 +114,16 @@ def _write_dataset_files(folder: Path) -> None:
     _write_json(
         folder / "participants.json",
         {
-            "participant_id": {"Description": "Label of the invented person"},
-            "age": {"Description": "Age; not applicable to invented people", "Units": "year"},
-            "sex": {"Description": "Sex; not applicable to invented people"},
+            "participant_id": {"Description": "Label of the invented participant"},
+            "age": {"Description": "Age; not applicable to invented participants", "Units": "year"},
+            "sex": {"Description": "Sex; not applicable to invented participants"},
             "species": {"Description": "Species whose anatomy is imitated"},
         },
     )
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file for people to read."""
+    """Write a JSON file that is easy to read."""
     _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -135,16 +135,16 @@ def _write_text(path: Path, text: str) -> None:
 _README = """\
 # Invented spinal cords
 
-Two people who do not exist, to try bids_deepseg on. The images are computed from ellipses, lines and noise; no scan
-and no template of a real person is in them, so they may be used for anything (CC0).
+Two invented participants, to try bids_deepseg on. The images are computed from ellipses, lines and noise; they contain
+no scan and no template of a real person, so they may be used for anything (CC0).
 
-| Person | Image | What it imitates |
+| Participant | Image | What it imitates |
 |---|---|---|
 | sub-01 | T2w | 3D fast spin echo, 1 mm, sagittal |
 | sub-01 | T2starw | multi-echo gradient echo, axial slices of 5 mm |
 | sub-02 | T1w | 3D gradient echo, 1 mm |
 | sub-02 | T2w | 3D fast spin echo, 1 mm, sagittal |
 
-They show how the app runs and what it writes. They are easier than scans of real people and prove nothing about the
+They show how the app runs and what it writes. They are easier than real scans and prove nothing about the
 quality of a segmentation.
 """

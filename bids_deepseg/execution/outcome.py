@@ -13,7 +13,7 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 #: What libraries say, in errors of other classes, when the system gives them no memory or no further thread.
 _MEMORY_WORDS = ("cannot allocate memory", "out of memory", "failed to map segment", "can't start new thread")
 
-#: Exit code of an error that nobody foresaw.
+#: Exit code of an unexpected error.
 UNEXPECTED_CODE = 70
 
 
@@ -65,7 +65,7 @@ class Failure:
 
     @property
     def is_expected(self) -> bool:
-        """Tell whether the failure has a known cause, so that its traceback says nothing more."""
+        """Return whether the failure has a known cause, so that its traceback says nothing more."""
         return self.exit_code != UNEXPECTED_CODE
 
 
@@ -106,7 +106,7 @@ def describe_failure(error: Exception, *, record: str = "the crash file") -> Fai
     error : Exception
         As caught around the work; its class decides the exit code.
     record : str, optional
-        What is to be reported of an error that nobody foresaw.
+        What is to be reported of an unexpected error.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def describe_failure(error: Exception, *, record: str = "the crash file") -> Fai
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Tell whether an error means that there is not enough memory."""
+    """Return whether an error means that there is not enough memory."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     # TensorFlow has an exception of its own for memory, which cannot be imported here.

@@ -1,4 +1,4 @@
-"""Decide which jobs are to be run.
+"""Decide which jobs to run.
 
 Terms: the *states* of a job are words that its caller finds, for example ``missing``; a job without any is up to date.
 """
@@ -45,7 +45,7 @@ class Plan:
 def plan_jobs(
     jobs: Iterable[Job], *, states_of: Callable[[Job], frozenset[str]], rerun: Collection[str] = (ALL,)
 ) -> Plan:
-    """Separate the jobs that are to be run from those that need not be.
+    """Separate the jobs to run from those that need not run.
 
     Parameters
     ----------

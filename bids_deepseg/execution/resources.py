@@ -70,10 +70,12 @@ def allocate(
     """
     allowed = min(n_cpus or cpus, cpus)
     if n_cpus and n_cpus > allowed:
-        logger.warning("%d processors were asked for, this process may use %d.", n_cpus, allowed)
+        logger.warning("%d processors were requested, but this process may use only %d.", n_cpus, allowed)
     threads = min(omp_nthreads or _DEFAULT_THREADS, allowed)
     if omp_nthreads and omp_nthreads > allowed:
-        logger.warning("%d threads an image were asked for, lowered to %d, all processors.", omp_nthreads, allowed)
+        logger.warning(
+            "%d threads per image were requested; lowered to %d, the number of processors.", omp_nthreads, allowed
+        )
     workers = min(allowed // threads, most_workers or allowed)
     if memory is not None and workers > max(1, memory // WORKER_BYTES):
         fitting = max(1, memory // WORKER_BYTES)
@@ -93,12 +95,12 @@ def usable_memory(demanded: int | None, free: int | None) -> int | None:
     Parameters
     ----------
     demanded, free : int or None
-        None for no limit, and if the system does not tell.
+        None for no limit, and if the system does not say.
     """
     if demanded is not None:
         logger.info("Memory of the run: %.2f GB.", demanded / 1e9)
     if demanded is not None and free is not None and demanded > free:
-        logger.warning("--mem allows %.1f GB, only %.1f GB are free.", demanded / 1e9, free / 1e9)
+        logger.warning("--mem allows %.1f GB, but only %.1f GB are free.", demanded / 1e9, free / 1e9)
     return min((limit for limit in (demanded, free) if limit is not None), default=None)
 
 
@@ -128,7 +130,7 @@ def available_cpus(
 
 
 def available_memory(*, root: Path = _ROOT) -> int | None:
-    """Return the memory that this process may use in bytes, None if the system does not tell."""
+    """Return the memory that this process may use in bytes, None if the system does not say."""
     limits = [*_meminfo(root), *_cgroup_memory(root)]
     return min(limits) if limits else None
 

@@ -104,7 +104,7 @@ def make_own_folder(root: Path, path: Path) -> None:
     Raises
     ------
     OutputError
-        If it cannot be created, or a folder on the way is a link: what lies behind it may be anybody's.
+        If it cannot be created, or a folder on the way is a link: what lies behind it may belong to others.
     """
     check_no_link(root, path)
     make_folder(path)
@@ -121,7 +121,7 @@ def check_no_link(root: Path, path: Path) -> None:
 
 
 def leads_through_link(root: Path, path: Path) -> bool:
-    """Tell whether a folder on the way from one folder to a file below it is a link."""
+    """Return whether a folder on the way from one folder to a file below it is a link."""
     return any(folder.is_symlink() for folder in _way(root, path.parent))
 
 

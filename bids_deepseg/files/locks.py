@@ -43,7 +43,7 @@ def holding(path: Path, *, patience_s: float = 0.0) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process holds the lock of a file, or may hold it: where locks do not work, nobody knows."""
+    """Return whether a process holds the lock of a file, or may hold it: where locks do not work, this is unknown."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

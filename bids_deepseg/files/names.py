@@ -1,7 +1,7 @@
 """Names of files: whether one leads anywhere, whether it fits, and how it is shown.
 
-A name may be anything but NUL and slash: too long for the file system, bytes that are no text, control characters that
-would move the cursor of a terminal. Python keeps bytes that are no text as *surrogates*, which no encoding accepts.
+A name may be anything but NUL and slash: too long for the file system, bytes that are not text, control characters that
+would move the cursor of a terminal. Python keeps bytes that are not text as *surrogates*, which no encoding accepts.
 """
 
 import hashlib
@@ -24,17 +24,17 @@ _DIGEST = 16
 
 
 def leads_to_file(path: Path) -> bool:
-    """Tell whether a path leads to an ordinary file; one that cannot be one, or be looked at, does not."""
+    """Return whether a path leads to an ordinary file; one that cannot be one, or be looked at, does not."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for names that are too long or hold NUL
 
 
 def leads_to_folder(path: Path) -> bool:
-    """Tell whether a path leads to a folder; one that cannot be one, or be looked at, does not."""
+    """Return whether a path leads to a folder; one that cannot be one, or be looked at, does not."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for names that are too long or hold NUL
 
 
 def is_link(path: Path) -> bool:
-    """Tell whether a name is that of a link, wherever that leads; one that cannot be looked at is none."""
+    """Return whether a name is that of a link, wherever that leads; one that cannot be looked at is none."""
     return os.path.islink(path)  # noqa: PTH114 - Path.is_symlink raises where the folder may not be entered
 
 
@@ -54,7 +54,7 @@ def why_no_folder(path: Path) -> str | None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return "It is a link to a folder that is not here (mounted?). Mount or copy it."
+        return "It is a link to a folder that does not exist (not mounted?). Mount or copy it."
     except OSError as error:
         if is_link(path) and not isinstance(error, PermissionError):
             return f"It is a link that leads nowhere: {error.strerror}. Point it to the folder."
@@ -114,7 +114,7 @@ def printable(text: object, encoding: str = "utf-8") -> str:
 def printable_text(text: str, encoding: str = "utf-8") -> str:
     """Return a text of one or more lines as :func:`printable` would, its line breaks and tabs kept.
 
-    JSON stays JSON: the escapes are those of its texts, and outside of texts it holds none of these characters.
+    JSON stays JSON: the escapes are those of its texts, and outside texts it holds none of these characters.
     """
     return _in_encoding(_UNPRINTABLE_IN_TEXT.sub(lambda found: _escape(found[0]), text), encoding)
 
@@ -137,7 +137,7 @@ def _in_encoding(text: str, encoding: str) -> str:
 
 
 def _can_be_encoded(char: str, encoding: str) -> bool:
-    """Tell whether an encoding has a character."""
+    """Return whether an encoding has a character."""
     try:
         char.encode(encoding)
     except UnicodeEncodeError:

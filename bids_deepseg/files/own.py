@@ -22,7 +22,7 @@ def read_head(path: Path, size: int = _HEAD_BYTES) -> bytes:
 
 
 def is_own(path: Path, marks: Iterable[bytes], content: bytes = b"") -> bool:
-    """Tell whether what stands at a place may be replaced: nothing, a file of ours, or what is left of one.
+    """Return whether what stands at a place may be replaced: nothing, a file of ours, or what is left of one.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def is_own(path: Path, marks: Iterable[bytes], content: bytes = b"") -> bool:
         The place. A link is ours if it leads to a file of ours, as data management programs make of every file; it is
         the link that is replaced.
     marks : iterable of bytes
-        One of them stands in the first 4096 bytes of each file of ours.
+        One of them is in the first 4096 bytes of each file of ours.
     content : bytes, optional
-        What is to be written there: a file that was cut off is a part of it.
+        What will be written there: a file that was cut off is a part of it.
     """
     if not os.path.lexists(path):
         return True
@@ -55,7 +55,7 @@ def write_own(path: Path, content: bytes, marks: Iterable[bytes]) -> bool:
     """
     if not is_own(path, marks, content):
         raise OutputError(
-            f"{path} is there and was not made by bids_deepseg. It was left as it is. Move it away, or give another "
+            f"{path} exists and was not made by bids_deepseg. It was left as it is. Move it away, or give another "
             "output folder."
         )
     return write_if_different(path, content)

@@ -30,7 +30,7 @@ def open_regular(path: Path) -> BufferedReader:
     OSError
         If it cannot be opened; ``IsADirectoryError`` for a folder.
     """
-    # Without O_NONBLOCK, opening a pipe waits until somebody writes into it. For ordinary files it means nothing.
+    # Without O_NONBLOCK, opening a pipe waits until another process writes to it. For ordinary files it means nothing.
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -48,5 +48,5 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def _not_regular(path: Path) -> NotRegularError:
-    """Return the error for what is no ordinary file."""
-    return NotRegularError(f"{path.name} is no ordinary file but a pipe, a socket or a device.")
+    """Return the error for what is not an ordinary file."""
+    return NotRegularError(f"{path.name} is not an ordinary file but a pipe, a socket or a device.")

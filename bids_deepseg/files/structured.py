@@ -1,6 +1,6 @@
-"""Read JSON, TSV, TOML and YAML that nobody vouches for: bounded in size and depth, with what is odd said.
+"""Read JSON, TSV, TOML and YAML from any source: bounded in size and depth, with a note about everything odd.
 
-Values are those that can be written again as JSON. What is read but odd is listed as a *problem*; whoever reads decides
+Values are those that can be written again as JSON. What is read but odd is listed as a *problem*; the caller decides
 whether that is an error or a warning. Every function raises ``FileNotFoundError`` if there is no file, and
 :class:`~bids_deepseg.files.text.TextError` if there is one that cannot be read.
 """
@@ -25,7 +25,7 @@ from bids_deepseg.files.text import TextError, read_text, split_lines
 MAX_TABLE_BYTES = 2**26
 MAX_SMALL_BYTES = 2**20
 
-#: Objects and lists inside of each other; metadata of images has three levels.
+#: Objects and lists inside each other; metadata of images has three levels.
 MAX_DEPTH = 50
 
 #: A larger number has no counterpart in double precision, and reading it takes long.
@@ -36,7 +36,7 @@ _MAX_DOTS = 100
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-#: Columns whose names are told of a table.
+#: Columns of a table that are named in a message.
 _MOST_NAMED = 5
 
 
@@ -129,12 +129,12 @@ def parse_json_object(text: str) -> JsonObject:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise TextError(f"it is no JSON: {error}") from error
+        raise TextError(f"it is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise TextError(f"it holds {_kind(content)}, not a JSON object")
     unwritable.update(_clean(content))
-    problems = [f"the name {_short(name)!r} comes twice, the last one counts" for name in twice]
-    problems += [f"{value} is no value of JSON and counts as missing" for value in unwritable]
+    problems = [f"the name {_short(name)!r} occurs twice; the last one counts" for name in twice]
+    problems += [f"{value} is not a JSON value and is treated as missing" for value in unwritable]
     return JsonObject(MappingProxyType(content), tuple(problems[:_MOST_NAMED]))
 
 
@@ -151,12 +151,12 @@ def parse_table(text: str) -> Table:
     TextError
         If there is no header line, or a cell is too long.
     """
-    # A carriage return inside of a line would end it for the reader.
+    # A carriage return inside a line would end it for the reader.
     lines = [line.replace("\r", " ") for line in split_lines(text)]
     try:
         rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     except csv.Error as error:
-        raise TextError(f"it is no table: {error}") from error
+        raise TextError(f"it is not a table: {error}") from error
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(map(str.strip, row))]
     if not numbered:
         raise TextError("it is empty")
@@ -175,7 +175,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise TextError(f"it is no TOML: {error}") from error
+        raise TextError(f"it is not TOML: {error}") from error
 
 
 def read_yaml(path: Path) -> Any:
@@ -193,10 +193,10 @@ def read_yaml(path: Path) -> Any:
     except RecursionError as error:
         raise _too_deep() from error
     except yaml.YAMLError as error:
-        raise TextError(f"it is no YAML: {' '.join(str(error).split())}") from error
+        raise TextError(f"it is not YAML: {' '.join(str(error).split())}") from error
     except (ValueError, TypeError) as error:
         # A mapping as the name of a value, and characters out of range in an escape.
-        raise TextError(f"it is no YAML of texts and lists: {error}") from error
+        raise TextError(f"it is not YAML made of strings and lists: {error}") from error
 
 
 def format_yaml(content: Mapping[str, Iterable[str]]) -> bytes:
@@ -228,7 +228,7 @@ def _problems_of_table(header: list[str], body: list[tuple[int, list[str]]]) -> 
     """Yield what is odd about a table."""
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
-        yield f"the columns {', '.join(map(_short, twice[:_MOST_NAMED]))} come twice, the first ones count"
+        yield f"the columns {', '.join(map(_short, twice[:_MOST_NAMED]))} occur twice; the first ones count"
     odd = [number for number, row in body if len(row) != len(header)]
     if odd:
         yield (

@@ -87,7 +87,7 @@ def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
     FileNotFoundError
         If it is not there.
     TextError
-        If anything in it is not as this app writes it: a cell that is no number, lines of another length.
+        If anything in it is not as this app writes it: a cell that is not a number, lines of another length.
     """
     table = read_table(path)
     if table.problems:

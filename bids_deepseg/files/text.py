@@ -15,10 +15,10 @@ from types import MappingProxyType
 
 from bids_deepseg.files.regular import NotRegularError, open_regular
 
-#: Most bytes of a text file that is no table.
+#: Most bytes of a text file that is not a table.
 MAX_BYTES = 2**24
 
-#: ``extra`` of a log record that is told once in a run, however many images and processes meet its cause.
+#: ``extra`` of a log record that is shown once in a run, however many images and processes meet its cause.
 TELL_ONCE: Mapping[str, object] = MappingProxyType({"once": True})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -50,17 +50,17 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     FileNotFoundError
         If there is nothing of this name.
     TextError
-        If it is no ordinary file, cannot be read, is too large, or is no text.
+        If it is not an ordinary file, cannot be read, is too large, or is not text.
     """
     try:
         with open_regular(path) as stream:
             content = stream.read(max_bytes + 1)
     except FileNotFoundError as error:
         if path.is_symlink():
-            raise TextError("it is a link to a file that is not here") from error
+            raise TextError("it is a link to a file that does not exist") from error
         raise
     except NotRegularError as error:
-        raise TextError("it is no ordinary file but a pipe, a socket or a device") from error
+        raise TextError("it is not an ordinary file but a pipe, a socket or a device") from error
     except IsADirectoryError as error:
         raise TextError("it is a folder") from error
     except OSError as error:
@@ -69,7 +69,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
         raise TextError(f"it has more than {max_bytes / 2**20:g} MiB")
     text, is_utf8 = decode(content)
     if not is_utf8:
-        tell_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters come out wrong.")
+        tell_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters look wrong.")
     return text
 
 
@@ -86,7 +86,7 @@ def decode(content: bytes) -> tuple[str, bool]:
     Raises
     ------
     TextError
-        If the bytes are no text.
+        If the bytes are not text.
     """
     encoding = json.detect_encoding(content)
     is_unicode = True
@@ -94,10 +94,10 @@ def decode(content: bytes) -> tuple[str, bool]:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         if not encoding.startswith("utf-8"):
-            raise TextError(f"it begins like {encoding.upper()} and does not go on so") from error
+            raise TextError(f"it begins like {encoding.upper()} but does not continue like that") from error
         text, is_unicode = content.decode("latin-1"), False
     if "\0" in text:
-        raise TextError("it holds zero bytes, which no text does")
+        raise TextError("it holds zero bytes, which text never does")
     return text.removeprefix("\ufeff"), is_unicode
 
 
@@ -127,7 +127,7 @@ def parse_number(word: str) -> float:
     word = word.strip()
     number = float(word) if _NUMBER.fullmatch(word) else math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{word[:40]!r} is no number")
+        raise ValueError(f"{word[:40]!r} is not a number")
     return number
 
 

@@ -102,7 +102,7 @@ class Grid:
         return shifted @ np.linalg.inv(self.affine[:3, :3]).T
 
     def same_as(self, other: "Grid") -> bool:
-        """Tell whether both grids have equal shape and affine."""
+        """Return whether both grids have equal shape and affine."""
         return self.shape == other.shape and np.allclose(self.affine, other.affine)
 
 

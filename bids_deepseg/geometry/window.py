@@ -1,7 +1,7 @@
 """Cut rectangles out of slices and put them back, at any border.
 
 A window may reach past the border of its slice. What lies outside is *invalid*: it is filled when cutting and ignored
-when putting back, so that cutting and putting back are exact inverses inside of the slice.
+when putting back, so that cutting and putting back are exact inverses inside the slice.
 """
 
 from dataclasses import dataclass
@@ -57,9 +57,9 @@ def crop(data: NDArray[np.float32], window: Window) -> tuple[NDArray[np.float32]
     Returns
     -------
     values : window-shaped float32 array
-        Values, 0 outside of the volume.
+        Values, 0 outside the volume.
     valid : window-shaped bool array
-        Pixels inside of the volume.
+        Pixels inside the volume.
     """
     inner, outer = window.overlap(data.shape)
     values = np.zeros(window.shape, np.float32)
@@ -70,7 +70,7 @@ def crop(data: NDArray[np.float32], window: Window) -> tuple[NDArray[np.float32]
 
 
 def paste(target: NDArray[np.float32], values: NDArray[np.float32], window: Window) -> None:
-    """Write the part of ``values`` that lies inside of the volume ``target`` (I, J, K), in place."""
+    """Write the part of ``values`` that lies inside the volume ``target`` (I, J, K), in place."""
     inner, outer = window.overlap(target.shape)
     target[(*outer, window.k)] = values[inner]
 

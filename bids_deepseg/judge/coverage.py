@@ -1,4 +1,4 @@
-"""Say what is not known of the ends of the cord where the centerline was traced through all slices of the image."""
+"""Say what is not known about the ends of the cord if the centerline was traced through all slices of the image."""
 
 from dataclasses import replace
 

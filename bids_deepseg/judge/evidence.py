@@ -1,7 +1,7 @@
 """Gather what a result is judged by, on the part of the image around the mask.
 
-A mask may come from the networks, from another method or from a person: it is judged by the image, by the networks'
-probability and by its own shape, whoever drew it.
+A mask may come from the networks, from another method or from a person: it is always judged by the image, by the
+networks' probability and by its own shape.
 """
 
 import math

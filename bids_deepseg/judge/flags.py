@@ -1,4 +1,4 @@
-"""Say which slices deserve a look and why, by the limits that also decide the verdict."""
+"""Say which slices to look at and why, by the limits that also decide the verdict."""
 
 from collections.abc import Mapping
 

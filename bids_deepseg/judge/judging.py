@@ -59,11 +59,13 @@ def judge_evidence(evidence: Evidence) -> Judgement:
 
 
 def _many_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return a finding that fails a result if too many others say that it is to be looked at."""
+    """Return a finding that fails a result if too many others ask for a look at it."""
     doubts = sum(finding.severity == "warn" for finding in findings)
     if doubts < MANY_DOUBTS:
         return ()
-    message = f"{doubts} of the checks speak against this mask. Is there a cord in the image? Correct it before use."
+    message = (
+        f"{doubts} of the checks found a problem with this mask. Is there a cord in the image? Correct it before use."
+    )
     return (Finding("many-doubts", "fail", message, doubts, MANY_DOUBTS - 1),)
 
 

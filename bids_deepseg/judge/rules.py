@@ -1,8 +1,8 @@
 """List what is measured of a result, and from which value on it speaks against it.
 
-One row is one measure with its limits. The limits were set on phantoms and on the people ``train01``, ``train02`` and
-``train06`` (``benchmarks/judge.py``; what they reach on others stands in ``docs/judge.md``). They are ratios, shares
-and millimetres, so that they do not depend on the units of an image or on one set of networks.
+One row is one measure with its limits. The limits were set on phantoms and on the participants ``train01``, ``train02``
+and ``train06`` (``benchmarks/judge.py``; what they reach on others is in ``docs/judge.md``). They are ratios,
+shares and millimetres, so that they do not depend on the units of an image or on one set of networks.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Rule:
     is_upper: bool = True
 
     def passed(self, value: float, limit: float | None) -> bool:
-        """Tell whether a value lies beyond a limit; NaN does not."""
+        """Return whether a value lies beyond a limit; NaN does not."""
         if limit is None:
             return False
         return value > limit if self.is_upper else value < limit
@@ -66,7 +66,7 @@ def _agreement() -> tuple[Rule, ...]:
             "Dice of the mask with the network's own",
             lambda evidence, around: certainty.agreement(around, evidence.threshold),
             *(0.85, 0.70),
-            "The mask and that of the network agree by a Dice of {value:.2f} only (expected: {limit:.2f} or more). "
+            "The mask and that of the network agree only by a Dice of {value:.2f} (expected: {limit:.2f} or more). "
             "Compare the mask with the map of the probability.",
             is_upper=False,
         ),
@@ -83,22 +83,22 @@ def _agreement() -> tuple[Rule, ...]:
             "share of the mask with a probability below 0.2",
             lambda _, around: certainty.denied_share(around),
             *(0.08, 0.25),
-            "{value:.0%} of the mask is something else to the network (probability below 0.2). Look for a leak or a "
-            "shifted mask.",
+            "{value:.0%} of the mask is not cord according to the network (probability below 0.2). Look for a leak or "
+            "a shifted mask.",
         ),
         Rule(
             "missed",
-            "voxels outside of the mask with a probability above 0.8, relative to the mask",
+            "voxels outside the mask with a probability above 0.8, relative to the mask",
             lambda _, around: certainty.missed_share(around),
             *(0.08, 0.25),
-            "The network is sure of cord next to the mask, {value:.0%} of its size. Look for missing parts and slices.",
+            "The network is sure of cord beyond the mask, {value:.0%} of its size. Look for missing parts and slices.",
         ),
         Rule(
             "kernels-disagree",
             "Dice of the mask with that of another network (slices and stacks)",
             lambda evidence, _: certainty.other_dice(evidence),
             *(0.85, 0.70),
-            "The networks that see slices and stacks of slices agree by a Dice of {value:.2f} only. Look at the mask.",
+            "The networks that see slices and stacks of slices agree only by a Dice of {value:.2f}. Look at the mask.",
             is_upper=False,
         ),
     )
@@ -112,7 +112,7 @@ def _certainty() -> tuple[Rule, ...]:
             "expected Dice of the network's own mask",
             lambda evidence, around: certainty.certainty(around, evidence.threshold),
             *(0.80, 0.60),
-            "The network is unsure of its own mask: its probabilities lead to expect a Dice of {value:.2f} "
+            "The network is unsure of its own mask: its probabilities predict a Dice of {value:.2f} "
             "(usual: {limit:.2f} or more). Look at all slices.",
             is_upper=False,
         ),
@@ -129,7 +129,7 @@ def _certainty() -> tuple[Rule, ...]:
             "half of the difference of mirrored answers, relative to the probability",
             lambda evidence, _: certainty.disagreement(evidence),
             *(0.08, 0.25),
-            "The network's answers to the image and to its mirror image differ by {value:.0%}. Look at both sides of "
+            "The network's outputs for the image and for its mirror image differ by {value:.0%}. Look at both sides of "
             "the mask.",
         ),
         Rule(
@@ -137,7 +137,7 @@ def _certainty() -> tuple[Rule, ...]:
             "difference of the answers to patches with bright and dark exchanged, relative to their sum",
             lambda evidence, _: evidence.inverted,
             *(0.065, 0.3),
-            "The network's answers change by {value:.0%} when bright and dark are exchanged. Look whether the border "
+            "The network's output changes by {value:.0%} when bright and dark are exchanged. Check whether the border "
             "of the cord can be seen.",
         ),
         Rule(
@@ -156,8 +156,8 @@ def _certainty() -> tuple[Rule, ...]:
                 certainty.rival_heat(evidence.heatmap, evidence.centerline) if evidence.heatmap else float("nan")
             ),
             *(0.9, None),
-            "The detection network sees something else like a cord, {value:.0%} as hot. Check that the right structure "
-            "was outlined.",
+            "The detection network sees something else that looks like a cord, with {value:.0%} of the heat. "
+            "Check that the right structure was outlined.",
         ),
     )
 
@@ -170,8 +170,8 @@ def _place() -> tuple[Rule, ...]:
             "distance of the mask's centre from the centerline in mm; median",
             lambda evidence, _: _median(shape.apart_mm(evidence)),
             *(2.5, 6.0),
-            "The mask's centre lies {value:.1f} mm from the centerline (at most {limit:g}). Look whether the mask lies "
-            "on the cord.",
+            "The mask's centre lies {value:.1f} mm from the centerline (at most {limit:g}). Check that it lies on the "
+            "cord.",
         ),
         Rule(
             "centre-jump",
@@ -185,7 +185,7 @@ def _place() -> tuple[Rule, ...]:
             "share of the slices in which the mask touches the border of the field of view",
             lambda evidence, _: shape.border_share(evidence),
             *(0.0, None),
-            "In {value:.0%} of the slices the mask touches the border of the field of view. Look whether the cord is "
+            "In {value:.0%} of the slices the mask touches the border of the field of view. Check whether the cord is "
             "cut off.",
         ),
         Rule(
@@ -201,8 +201,8 @@ def _place() -> tuple[Rule, ...]:
             "area of the uppermost 10 mm relative to the 30 mm below",
             lambda evidence, _: shape.growth_upward(*(evidence.metrics.columns()[c] for c in ("area_mm2", "z_mm"))),
             *(1.6, None),
-            "The uppermost 10 mm are {value:.1f} times as large as the cord below. Look whether the mask goes on into "
-            "the brain stem.",
+            "The uppermost 10 mm are {value:.1f} times as large as the cord below. Check whether it goes into the "
+            "brain stem.",
         ),
     )
 
@@ -229,7 +229,7 @@ def _form() -> tuple[Rule, ...]:
             "share of the mask without counterpart on the other side; median",
             lambda _, around: _median(shape.asymmetry(around)),
             *(0.32, None),
-            "Left and right halves of the mask differ by {value:.0%}. Look whether one side is missing.",
+            "Left and right halves of the mask differ by {value:.0%}. Check whether one side is missing.",
         ),
         Rule(
             "rough",
@@ -249,8 +249,8 @@ def _image() -> tuple[Rule, ...]:
             "change of brightness at the border, relative to the strongest within 3 mm",
             lambda _, around: contrast.edge_strength(contrast.edge_profile(around)),
             *(0.75, None),
-            "The image changes less at the mask's border than elsewhere near to it ({value:.2f} of the strongest). "
-            "Look whether the mask is too large, too small or shifted.",
+            "The image changes less at the mask's border than elsewhere near it ({value:.2f} of the strongest). "
+            "Check whether the mask is too large, too small or shifted.",
             is_upper=False,
         ),
         Rule(
@@ -258,7 +258,7 @@ def _image() -> tuple[Rule, ...]:
             "difference of brightness between mask and ring, in standard deviations; median",
             lambda _, around: contrast.ring_contrast(around),
             *(0.4, None),
-            "The mask is hardly brighter or darker than its surroundings ({value:.2f} standard deviations). Look "
+            "The mask is hardly brighter or darker than its surroundings ({value:.2f} standard deviations). Check "
             "whether a cord can be seen.",
             is_upper=False,
         ),

@@ -1,4 +1,4 @@
-"""Judge a result by the measures of its slices, so that nothing passes silently."""
+"""Judge a result by the measures of its slices, so that nothing bad passes silently."""
 
 from collections.abc import Iterator
 
@@ -78,7 +78,7 @@ def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]
 
 
 def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
-    """Report areas outside of the human range, jumps of the area, and low probability."""
+    """Report areas outside the human range, jumps of the area, and low probability."""
     columns = metrics.columns()
     present = np.isfinite(columns["area_mm2"])
     area, probability = columns["area_mm2"][present], columns["probability_mean"][present]
@@ -88,7 +88,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         yield Finding(
             "area-range",
             "fail" if odd.mean() > FAIL_SHARE else "warn",
-            f"{int(odd.sum())} of {len(area)} slices have an area outside of {AREA_RANGE_MM2[0]:g} to "
+            f"{int(odd.sum())} of {len(area)} slices have an area outside {AREA_RANGE_MM2[0]:g} to "
             f"{AREA_RANGE_MM2[1]:g} mm² (smallest {Measured(area.min(), AREA_RANGE_MM2[0]):.0f}, "
             f"largest {Measured(area.max(), AREA_RANGE_MM2[1]):.0f}).",
             value=float(area.max() if too_large else area.min()),
@@ -110,7 +110,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         yield Finding(
             "probability-low",
             "warn",
-            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its answers inside of the mask "
+            f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its output inside the mask "
             f"below {LOW_PROBABILITY:g}). Look at the mask.",
             value=float(low.mean()),
             limit=FAIL_SHARE,

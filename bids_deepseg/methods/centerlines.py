@@ -37,7 +37,7 @@ class CenterlineMethod:
     ----------
     find : callable
         Finds the centerline in an image on canonical axes, with the models, settings and guide of
-        :func:`bids_deepseg.pipeline.segment`; each stage is told to the observer.
+        :func:`bids_deepseg.pipeline.segment`; each stage is passed to the observer.
     identify : callable
         Describes its models for images of a contrast, after comparison with their checksums.
     load : callable

@@ -24,7 +24,7 @@ def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:
 
     The centerline runs through the centres of mass of the slices. There is no probability: the column
     ``probability_mean`` is empty, and the probability of the result is that of the mask, 0 or 1. What the judge finds
-    is told, but the verdict is ``warn`` at worst, since a person has corrected the mask already.
+    is reported, but the verdict is ``warn`` at worst, since a person has corrected the mask already.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _who(facts: Mapping[str, str]) -> str:
 def _take_drawn(_volume: Volume, guide: Guide, _observer: Observer) -> Segmentation:
     """Return the result of the mask that the guide holds."""
     if guide.drawn is None:
-        raise ValueError("There is no mask that a person drew.")
+        raise ValueError("There is no mask that was drawn by hand.")
     return result_of_mask(guide.drawn.mask, guide.drawn.facts)
 
 

@@ -69,7 +69,7 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
 
 
 def _has_published_segmenter(settings: MethodSettings, contrast: str | None) -> bool:
-    """Tell whether the folder of published networks holds a 2D segmentation network of the contrast."""
+    """Return whether the folder of published networks holds a 2D segmentation network of the contrast."""
     if settings.weights == "own":
         return False
     return find_file(*need_published(settings, contrast, "sc")).state != "missing"
@@ -89,6 +89,6 @@ def _segmenter_name(settings: MethodSettings) -> str:
             read_spec(name)
         except NetworkError as error:
             raise NetworkError(
-                f"--kernel 3d needs the network {name!r}, which this installation does not hold. Use --kernel 2d."
+                f"--kernel 3d needs the network {name!r}, which this installation does not have. Use --kernel 2d."
             ) from error
     return name

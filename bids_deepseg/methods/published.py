@@ -35,5 +35,5 @@ def load_scaled(settings: MethodSettings, contrast: str | None, kind: str) -> tu
 
     folder, spec = need_published(settings, contrast, kind)
     if spec.mean is None or spec.std is None:
-        raise ValueError(f"{spec.name} is no cord network.")
+        raise ValueError(f"{spec.name} is not a cord network.")
     return load_published(folder, spec.name), (spec.mean, spec.std)

@@ -8,7 +8,7 @@ from bids_deepseg.networks.specs import read_spec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StructureModel:
-    """A network that finds a structure inside of the cord.
+    """A network that finds a structure inside the cord.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ class ModelIdentity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """The identity of a model that is no network of this package; see :class:`ModelIdentity`."""
+    """The identity of a model that is not a network of this package; see :class:`ModelIdentity`."""
 
     name: str
     contrast: str
@@ -112,7 +112,7 @@ class ModelSpec:
         if not self.odds_exponent > 0:
             raise NetworkError(f"Network {self.name}: the power is {self.odds_exponent}, expected is more than 0.")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise NetworkError(f"Network {self.name}: {self.sha256!r} is no sha256 of 64 hex digits.")
+            raise NetworkError(f"Network {self.name}: {self.sha256!r} is not a sha256 of 64 hex digits.")
 
 
 def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:

@@ -23,7 +23,7 @@ def check_combinations(settings: "MethodSettings") -> None:
         raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
     given = settings.centerline in ("file", "viewer")
     if given and settings.centerline_file is None:
-        clicks = " 'bids_deepseg viewer IMAGE' writes a page on which a person clicks it."
+        clicks = " 'bids_deepseg viewer IMAGE' writes a page on which you click it."
         raise UsageError(
             f"--centerline {settings.centerline} needs --centerline-file with the centerline."
             f"{clicks if settings.centerline == 'viewer' else ''}"
@@ -43,9 +43,7 @@ def _check_propseg(settings: "MethodSettings") -> None:
     """Refuse what PropSeg does not look at, and what only PropSeg looks at."""
     if settings.method != "propseg":
         if settings.propseg_init != "optic":
-            raise UsageError(
-                f"--propseg-init {settings.propseg_init} is about --method propseg. Give both, or neither."
-            )
+            raise UsageError(f"--propseg-init {settings.propseg_init} needs --method propseg. Give both, or neither.")
         return
     unused = {
         f"--brain {settings.brain}": settings.brain != "auto",
@@ -68,27 +66,27 @@ def _check_weights(settings: "MethodSettings") -> None:
     if (settings.weights_dir is not None) != (settings.weights == "sct"):
         raise UsageError(
             "--weights sct and --weights-dir belong together: the published networks are not part of this package. "
-            "Give both, or neither; 'bids_deepseg weights' tells where they are found."
+            "Give both, or neither; 'bids_deepseg weights' says where to find them."
         )
     if settings.task in TASKS and TASKS[settings.task].own_network is None and settings.weights != "sct":
         raise UsageError(
             f"--task {settings.task} has no network in this package: it needs published ones. Give --weights sct and "
-            "--weights-dir; 'bids_deepseg weights' tells which there are."
+            "--weights-dir; 'bids_deepseg weights' lists them."
         )
     if settings.profile == "sct":
         _check_sct(settings)
     elif settings.sct_quirks != "fixed":
-        raise UsageError("--sct-quirks is about --profile sct. Give both, or neither.")
+        raise UsageError("--sct-quirks needs --profile sct. Give both, or neither.")
     elif settings.weights == "sct" and settings.kernel == "3d":
-        raise UsageError("--weights sct has a --kernel 3d with --profile sct only. Choose one of them.")
+        raise UsageError("With --weights sct, --kernel 3d needs --profile sct. Add that, or leave out --kernel 3d.")
 
 
 def _check_sct(settings: "MethodSettings") -> None:
-    """Refuse what the reference method has not."""
+    """Refuse what the reference method does not have."""
     if settings.weights != "sct":
         raise UsageError(
             "--profile sct runs the published networks, which are not part of this package. Give their folder with "
-            "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            "--weights-dir; 'bids_deepseg weights' says where to find them."
         )
     if settings.border != "image":
         raise UsageError(

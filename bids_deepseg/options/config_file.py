@@ -43,7 +43,9 @@ def _as_text(text: str) -> str:
     try:
         return text.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
-        note = "# A name below is no text in UTF-8: \\udcXX stands for one of its bytes. Give it on the command line.\n"
+        note = (
+            "# A name below is not text in UTF-8: \\udcXX stands for one of its bytes. Give it on the command line.\n"
+        )
         # A backslash is escaped in TOML.
         return note + re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
@@ -59,7 +61,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If the file cannot be read or a key is no option.
+        If the file cannot be read or a key is not an option.
     """
     try:
         content = read_toml(path)
@@ -72,7 +74,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if destination is None or destination == "config_file":
             near = difflib.get_close_matches(key, known, 1)
             raise UsageError(
-                f"The configuration file {path} has the key {key!r}, which is no option"
+                f"The configuration file {path} has the key {key!r}, which is not an option"
                 + (f"; did you mean {near[0]!r}?" if near else ". --help lists the options.")
             )
         if destination in config:
@@ -106,7 +108,7 @@ def words_of(config: Mapping[str, Any], given: Set[str]) -> list[str]:
 
 
 def _options() -> tuple[Option, ...]:
-    """Return everything that may stand in the file."""
+    """Return everything that may be in the file."""
     return (*positionals_of(RunOptions), *options_of(RunOptions))
 
 

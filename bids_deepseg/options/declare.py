@@ -88,7 +88,7 @@ class Option:
 
     @property
     def is_positional(self) -> bool:
-        """Tell whether it is a word without a name."""
+        """Return whether it is a word without a name."""
         return not self.names[0].startswith("-")
 
     @property

@@ -1,4 +1,4 @@
-"""Refuse folders that must not be the same, or lie inside of each other."""
+"""Refuse folders that must not be the same, or lie inside each other."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ def check_folders(bids_dir: Path, output_dir: Path, work_dir: Path | None) -> No
     Raises
     ------
     UsageError
-        If the output is the input or lies inside of a subject of it, or if the work folder lies inside of it.
+        If the output is the input or lies inside a subject of it, or if the work folder lies inside it.
     """
     source, target = _real(bids_dir), _real(output_dir)
     if source == target:
@@ -23,12 +23,12 @@ def check_folders(bids_dir: Path, output_dir: Path, work_dir: Path | None) -> No
         )
     if target.is_relative_to(source) and target.relative_to(source).parts[0].startswith("sub-"):
         raise UsageError(
-            f"The output folder {output_dir} lies inside of a subject of the input. "
+            f"The output folder {output_dir} lies inside a participant's folder of the input. "
             f"Choose another, for example {bids_dir / 'derivatives' / 'bids_deepseg'}."
         )
     if work_dir is not None and _real(work_dir).is_relative_to(source):
         raise UsageError(
-            f"The work folder {work_dir} lies inside of the input folder, which is never written to. "
+            f"The work folder {work_dir} lies inside the input folder, which is never written to. "
             "Choose one elsewhere with --work-dir."
         )
 
@@ -43,8 +43,8 @@ def check_corrections(corrections: Path | None, output_dir: Path) -> None:
     """
     if corrections is not None and _real(corrections) == _real(output_dir):
         raise UsageError(
-            f"The folder of --corrections is the output folder {output_dir}: every automatic mask would pass for one "
-            "of a person. Copy the masks that were corrected into a folder of their own."
+            f"The folder of --corrections is the output folder {output_dir}: every automatic mask would count as "
+            "corrected by hand. Copy the corrected masks into a folder of their own."
         )
 
 
@@ -54,11 +54,11 @@ def check_index(database_dir: Path, bids_dir: Path) -> None:
     Raises
     ------
     UsageError
-        If it lies inside of it, links followed.
+        If it lies inside it, links followed.
     """
     if _real(database_dir).is_relative_to(_real(bids_dir)):
         raise UsageError(
-            f"The index {database_dir} lies inside of the input folder, which is never written to. "
+            f"The index {database_dir} lies inside the input folder, which is never written to. "
             "Choose a folder elsewhere with --bids-database-dir."
         )
 

@@ -44,7 +44,7 @@ class ImageOptions:
             choices=CONTRASTS,
             help="contrast that is recorded with the results",
             default="`auto`, from the suffix",
-            more="The networks of this package are the same for all.",
+            more="The networks of this package are the same for all contrasts.",
         ),
     )
     volume: str = field(
@@ -53,9 +53,9 @@ class ImageOptions:
             "--volume",
             group="reading",
             metavar="VOLUME",
-            help="what to segment of an anatomical file with several volumes: `mean`, `first`, number of one from 0, "
-            "or `each`",
-            default="mean of T2starw, T2star and MEGRE, first of others",
+            help="what to segment in an anatomical file with several volumes: `mean`, `first`, the number of a volume "
+            "(from 0), or `each`",
+            default="the mean for T2starw, T2star and MEGRE, the first for others",
             more="See [inputs](inputs.md#anatomical-series).",
         ),
     )
@@ -67,8 +67,8 @@ class ImageOptions:
             group="resources",
             kind=int,
             metavar="N",
-            help="processors of the whole run",
-            default="all that it may use",
+            help="processors for the whole run",
+            default="all that are available to it",
         ),
     )
     omp_nthreads: int | None = field(
@@ -95,14 +95,14 @@ class ImageOptions:
     )
     keep_work: bool = field(
         default=False,
-        metadata=switch("--keep-work", group="resources", help="leave the temporary files at the end"),
+        metadata=switch("--keep-work", group="resources", help="keep the temporary files at the end"),
     )
     low_memory: bool = field(
         default=False,
         metadata=switch(
             "--low-mem",
             group="resources",
-            help="less memory, slower: one image and one patch at a time",
+            help="use less memory but more time: one image and one patch at a time",
             more="See [below](#processors-and-memory).",
         ),
     )
@@ -112,17 +112,17 @@ class ImageOptions:
             "--device",
             group="resources",
             choices=DEVICES,
-            help="where the networks run: `cpu` gives the same bytes everywhere, `auto` takes a GPU if there is one",
-            more="`gpu` without a GPU is an error.",
+            help="where the networks run: `cpu` gives the same bytes everywhere, `auto` uses a GPU if there is one",
+            more="`gpu` is an error if there is no GPU.",
         ),
     )
     probseg: bool = field(
         default=True,
-        metadata=switch("--no-probseg", value=False, group="outputs", help="write no map of the probability"),
+        metadata=switch("--no-probseg", value=False, group="outputs", help="do not write the probability map"),
     )
     centerline: bool = field(
         default=True,
-        metadata=switch("--no-centerline", value=False, group="outputs", help="write no centerline"),
+        metadata=switch("--no-centerline", value=False, group="outputs", help="do not write the centerline"),
     )
     verbosity: int = field(
         default=0,
@@ -132,17 +132,17 @@ class ImageOptions:
             count="none",
             repeatable=True,
             write=lambda verbosity: max(0, verbosity),
-            help="say more; twice for everything",
+            help="print more; give it twice to print everything",
         )
-        | switch("--quiet", "-q", value=-1, group="other", help="print warnings and the summary only"),
+        | switch("--quiet", "-q", value=-1, group="other", help="print only warnings and the summary"),
     )
     debug: bool = field(
         default=False,
         metadata=switch(
             "--debug",
             group="other",
-            help="show where errors happen in the code, keep temporary files",
-            more="Crash files then hold the traceback of every error.",
+            help="show where in the code errors happen, and keep temporary files",
+            more="Crash files then contain the traceback of every error.",
         ),
     )
 
@@ -153,12 +153,12 @@ class ImageOptions:
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}. A number of at least 1 is expected.")
         if self.settings.is_soft and not self.probseg:
-            raise UsageError("--threshold soft makes the probability the result. Leave out --no-probseg.")
+            raise UsageError("With --threshold soft, the probability is the result. Leave out --no-probseg.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentOptions(ImageOptions):
-    """Options of ``bids_deepseg segment``, for one image outside of any data set."""
+    """Options of ``bids_deepseg segment``, for one image outside any data set."""
 
     path: Path = field(metadata=option("image", kind=Path, metavar="IMAGE", help="NIfTI image, .nii or .nii.gz"))
     output_dir: Path = field(
@@ -168,17 +168,19 @@ class SegmentOptions(ImageOptions):
             group="image",
             kind=Path,
             metavar="DIR",
-            help="folder of the results",
-            default="the current one",
+            help="folder for the results",
+            default="the current folder",
         ),
     )
     force: bool = field(
         default=False,
         metadata=switch(
-            "--force", group="image", help="replace an earlier result; if the image fails now, that is gone"
+            "--force", group="image", help="replace an earlier result; if the image fails now, the earlier one is lost"
         ),
     )
-    report: bool = field(default=True, metadata=switch("--no-report", value=False, group="image", help="write no page"))
+    report: bool = field(
+        default=True, metadata=switch("--no-report", value=False, group="image", help="do not write the HTML page")
+    )
 
     @property
     def stem(self) -> str:

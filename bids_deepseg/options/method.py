@@ -58,7 +58,7 @@ class MethodSettings:
         metadata=_option(
             "--task",
             choices=TASK_NAMES,
-            help=f"what to segment beside the cord and inside of it: nothing (`cord`, the default), {_STRUCTURES}",
+            help=f"what to segment inside the cord, in addition to it: nothing (`cord`, the default), {_STRUCTURES}",
             more="Lesions need published networks. See [tasks](tasks.md).",
         ),
     )
@@ -67,10 +67,10 @@ class MethodSettings:
         metadata=_option(
             "--centerline",
             choices=("cnn", "svm", "file", "viewer"),
-            help="centerline by the detection network (`cnn`, the default), by gradients and OptiC (`svm`, the default "
-            "of `--profile sct` and `--method propseg`), or given by a person: a mask or points (`file`), clicked "
-            "points (`viewer`; see 'bids_deepseg viewer --help')",
-            more="This and the next six: [reference-options.md](reference-options.md).",
+            help="how the centerline is found: by the detection network (`cnn`, the default), by gradients and OptiC "
+            "(`svm`, the default of `--profile sct` and `--method propseg`), or given by you as a mask or points "
+            "(`file`) or as clicked points (`viewer`; see 'bids_deepseg viewer --help')",
+            more="For this option and the next six, see [reference-options.md](reference-options.md).",
         ),
     )
     centerline_file: Path | None = field(
@@ -80,8 +80,8 @@ class MethodSettings:
             kind=Path,
             metavar="PATH",
             replaces="--centerline",
-            help="centerline that a person gave: a mask, one voxel per slice, or points (CSV, TSV), on any grid; for a "
-            "data set a folder, in which that of each image is looked up by its name",
+            help="your centerline: a mask with one voxel per slice, or points (CSV, TSV), on any grid; for a data set, "
+            "a folder with the centerline of each image under its name",
         ),
     )
     kernel: str = field(
@@ -89,7 +89,7 @@ class MethodSettings:
         metadata=_option(
             "--kernel",
             choices=("2d", "3d"),
-            help="segmentation network that sees slice by slice (`2d`, the default) or stacks of slices (`3d`)",
+            help="segmentation network that sees single slices (`2d`, the default) or stacks of slices (`3d`)",
         ),
     )
     threshold: float | str | None = field(
@@ -99,8 +99,8 @@ class MethodSettings:
             metavar="P",
             read=parse_threshold,
             write=lambda threshold: None if threshold is None else str(threshold),
-            help=f"probability from 0 to 1 from which a voxel is cord, or `{SOFT}`: the probability is the result, and "
-            "the mask is left without clean-up",
+            help=f"probability (0 to 1) from which a voxel counts as cord, or `{SOFT}`: the probability is the result, "
+            "and the mask is not cleaned up",
             default="that of the network",
         ),
     )
@@ -109,8 +109,8 @@ class MethodSettings:
         metadata=_option(
             "--brain",
             choices=("auto", "yes", "no"),
-            help="whether something other than cord may follow it in the image, such as brain (`auto` and `yes`), or "
-            "not (`no`: everything between the first and the last slice with cord is kept)",
+            help="whether the image may show something beyond the cord, such as brain (`auto` and `yes`), or not "
+            "(`no`: everything between the first and the last slice with cord is kept)",
         ),
     )
     weights: str = field(
@@ -146,8 +146,8 @@ class MethodSettings:
         metadata=_option(
             "--rescue",
             choices=("auto", "off"),
-            help="what to do where something speaks against a result: try other methods and keep the best by the same "
-            "judge (`auto`, the default), or leave it (`off`); what was tried is written down",
+            help="what to do about a doubtful result: try other methods and keep the result that the judge scores best "
+            "(`auto`, the default), or keep it as it is (`off`); what was tried is recorded",
             more="See [rescue](rescue.md).",
         ),
     )
@@ -175,8 +175,8 @@ class MethodSettings:
         metadata=_option(
             "--profile",
             choices=("default", "sct"),
-            help="the method of this package (`default`), or the reference method as it runs, with its published "
-            "networks from `--weights-dir` (`sct`)",
+            help="the method of this package (`default`), or the reference method with its published networks from "
+            "`--weights-dir` (`sct`)",
             more="See [sct-profile.md](sct-profile.md).",
         ),
     )
@@ -185,8 +185,8 @@ class MethodSettings:
         metadata=_option(
             "--sct-quirks",
             choices=("fixed", "all"),
-            help="with `--profile sct`: mend those faults of the reference that only do harm (`fixed`, the default), "
-            "or repeat all",
+            help="with `--profile sct`: fix the faults of the reference that only do harm (`fixed`, the default), or "
+            "repeat all of them (`all`)",
         ),
     )
     smoothness: float | None = None
@@ -199,8 +199,8 @@ class MethodSettings:
             kind=Path,
             metavar="DIR",
             read=existing_corrections,
-            help="folder with masks and centerlines that were corrected by hand; each replaces the automatic one of "
-            "its image ([docs/corrections.md](corrections.md))",
+            help="folder with masks and centerlines corrected by hand; each replaces the automatic one for its image "
+            "([docs/corrections.md](corrections.md))",
         ),
     )
 
@@ -212,7 +212,7 @@ class MethodSettings:
 
     @property
     def is_soft(self) -> bool:
-        """Tell whether the result is left as it comes out of the network."""
+        """Return whether the result is left as it comes out of the network."""
         return self.threshold == SOFT
 
     def along(self, centerline: Path) -> "MethodSettings":

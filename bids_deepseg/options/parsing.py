@@ -30,7 +30,7 @@ Segment the spinal cord in the images of a BIDS data set, offline.
   group        collect the measures of all images in output_dir in one table"""
 
 _EPILOG = """\
-Every "-" inside of an option may also be written "_". Exit codes: 0 all done, 1 some images failed, 16 invalid data
+Every "-" inside an option may also be written "_". Exit codes: 0 all done, 1 some images failed, 16 invalid data
 set, 17 unknown level, 18 nothing selected, 64 wrong usage, 65 bad images, 66 no input, 73 output cannot be created,
 74 disk full, 75 not enough memory, 78 networks damaged, 129, 130 and 143 interrupted."""
 
@@ -189,10 +189,10 @@ def check_words(words: Sequence[str]) -> None:
     """
     odd = next((word for word in words if "\0" in word), None)
     if odd is not None:
-        raise UsageError(f"{odd!r} holds the character NUL, which no name or value can have. Remove it.")
+        raise UsageError(f"{odd!r} contains the character NUL, which no name or value may contain. Remove it.")
     empty = next((word for word in words if word.startswith("-") and word.endswith("=--")), None)
     if empty is not None:
-        raise UsageError(f"{empty!r} has no value: '--' is none. Give one.")
+        raise UsageError(f"{empty!r} has no value ('--' is not one). Give one.")
 
 
 def _with_config(words: list[str]) -> list[str]:

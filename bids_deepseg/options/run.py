@@ -53,10 +53,10 @@ class RunOptions(SelectionOptions):
         metadata=switch(
             "--clean-workdir",
             group="resources",
-            help="remove first what ended runs of this app left in the folder for temporary files, nothing else",
-            more="Only folders with the file `.bids_deepseg-work` that no run holds locked are touched, and those of "
-            "other machines after a week. Every run removes what killed runs of the same user left, but for what "
-            "`--keep-work` kept.",
+            help="first remove what earlier runs of this app left in the folder for temporary files, and nothing else",
+            more="Only folders that contain the file `.bids_deepseg-work` and are not locked by a run are removed, "
+            "those of other machines only after a week. Every run removes what killed runs of the same user left, "
+            "except what `--keep-work` kept.",
         ),
     )
     memory: int | None = field(
@@ -68,8 +68,8 @@ class RunOptions(SelectionOptions):
             read=parse_memory,
             write=lambda memory: memory and f"{memory / 1e6!r}M",
             contradicts="--mem-gb",
-            help="most memory of the run: `1.5G`, `500MiB`, `'4 GB'`; a bare number counts MB",
-            default="what is free",
+            help="most memory that the run may use: `1.5G`, `500MiB`, `'4 GB'`; a number without unit is in MB",
+            default="all that is free",
         )
         | option(
             "--mem-gb",
@@ -77,7 +77,7 @@ class RunOptions(SelectionOptions):
             metavar="SIZE",
             read=partial(parse_memory, unit="G"),
             written=False,
-            help="the same; a bare number counts GB",
+            help="the same; a number without unit is in GB",
         ),
     )
     seed: int | None = field(
@@ -87,7 +87,7 @@ class RunOptions(SelectionOptions):
             group="resources",
             kind=int,
             metavar="N",
-            help="recorded in `config.toml`; the method draws no random numbers",
+            help="recorded in `config.toml`; the method uses no random numbers",
         ),
     )
     rerun: tuple[str, ...] = field(
@@ -98,22 +98,21 @@ class RunOptions(SelectionOptions):
             count="many",
             choices=("missing", "failed", "changed", "all"),
             read=lambda words: tuple(dict.fromkeys(words)),
-            help="images to segment: `missing` (no result), `failed` (no result, or a bad one), `changed` (result of "
-            "another source, network, version or option), `all`",
+            help="images to segment: `missing` (no result), `failed` (an earlier run failed, or the verdict is "
+            "`fail`), `changed` (the result is of another source, network, version or option), `all`",
             default="`missing changed`",
-            more="A bad result is one with the verdict `fail`.",
         ),
     )
     stop_on_first_crash: bool = field(
         default=False,
-        metadata=switch("--stop-on-first-crash", group="running", help="begin no further image after a failure"),
+        metadata=switch("--stop-on-first-crash", group="running", help="start no more images after the first failure"),
     )
     dry_run: bool = field(
         default=False,
         metadata=switch(
             "--dry-run",
             group="running",
-            help="print what would be done with which image, and write nothing; with `--log-format json` as JSON",
+            help="print what would be done with each image, and write nothing; with `--log-format json` as JSON",
             more="See [below](#dry-run).",
         ),
     )
@@ -126,7 +125,7 @@ class RunOptions(SelectionOptions):
             kind=Path,
             metavar="FILE",
             written=False,
-            help="TOML file with options, such as `logs/*/config.toml`; the command line wins",
+            help="TOML file with options, such as `logs/*/config.toml`; the command line takes precedence",
             more="See [below](#configuration-file).",
         ),
     )
@@ -138,7 +137,7 @@ class RunOptions(SelectionOptions):
             choices=("embedded", "linked"),
             read=lambda word: word == "linked",
             write=lambda linked: "linked" if linked else "embedded",
-            help="figures inside of the pages, or as files in `sub-*/figures` that the pages show",
+            help="figures inside the pages, or as files in `sub-*/figures`",
             default="`embedded`",
         ),
     )
@@ -148,10 +147,10 @@ class RunOptions(SelectionOptions):
             "--output-layout",
             group="outputs",
             choices=("bids", "strict"),
-            help="`bids`: tables and pages beside the images, listed in `.bidsignore`; `strict`: in `docs/`, and no "
+            help="`bids`: tables and pages beside the images, listed in `.bidsignore`; `strict`: in `docs/`, without "
             "`.bidsignore`",
-            default="as it is in output_dir, else `bids`",
-            more="The option changes the layout of a folder by moving files, nothing is segmented again.",
+            default="that of output_dir, or `bids` if it is new",
+            more="To change the layout of an existing folder, files are moved; nothing is segmented again.",
         ),
     )
     links: Mapping[str, str] = field(
@@ -163,9 +162,9 @@ class RunOptions(SelectionOptions):
             metavar="NAME=URI",
             read=parse_links,
             write=lambda links: [f"{name}={uri}" for name, uri in links.items()],
-            help="where a data set is found, for `DatasetLinks`: `raw=doi:10.18112/openneuro.ds000001`",
-            more="`raw` is the source data set, to which `Sources` then refer; results that are up to date keep "
-            "theirs, `--rerun all` writes them anew. See [outputs](outputs.md#dataset_descriptionjson).",
+            help="where a data set can be found, for `DatasetLinks`: `raw=doi:10.18112/openneuro.ds000001`",
+            more="`raw` is the source data set, to which the `Sources` of new results then refer; `--rerun all` "
+            "updates results that are up to date. See [outputs](outputs.md#dataset_descriptionjson).",
         ),
     )
     reports_only: bool = field(
@@ -173,8 +172,8 @@ class RunOptions(SelectionOptions):
         metadata=switch(
             "--reports-only",
             group="outputs",
-            help="write pages and tables from the results that are there",
-            more="Pages are those of the selected participants; no network is loaded.",
+            help="write pages and tables from existing results",
+            more="Only the pages of the selected participants are written; no network is loaded.",
         ),
     )
     boilerplate_only: bool = field(
@@ -182,13 +181,13 @@ class RunOptions(SelectionOptions):
         metadata=switch(
             "--boilerplate-only",
             group="outputs",
-            help="write the methods text of the results in output_dir, no more",
+            help="only write the methods text for the results in output_dir",
             more="`BIDS_DIR` is not read.",
         ),
     )
     md_only_boilerplate: bool = field(
         default=False,
-        metadata=switch("--md-only-boilerplate", group="outputs", help="write the methods text as Markdown only"),
+        metadata=switch("--md-only-boilerplate", group="outputs", help="write the methods text only as Markdown"),
     )
     log_format: str = field(
         default="text",
@@ -196,15 +195,18 @@ class RunOptions(SelectionOptions):
             "--log-format",
             group="other",
             choices=("text", "json"),
-            help="lines for people or JSON objects",
+            help="print plain lines or JSON objects",
             default="`text`",
-            more="The objects are those of `run.log`.",
+            more="The objects are the same as in `run.log`.",
         ),
     )
     progress: bool = field(
         default=True,
         metadata=switch(
-            "--no-progress", value=False, group="other", help="neither count the images nor estimate the time left"
+            "--no-progress",
+            value=False,
+            group="other",
+            help="do not show how many images are done and how much time is left",
         ),
     )
     notrack: bool = field(
@@ -214,7 +216,7 @@ class RunOptions(SelectionOptions):
             "--notrack",
             written=False,
             group="other",
-            help="accepted for compatibility: nothing is ever sent anywhere",
+            help="accepted for compatibility; nothing is ever sent anywhere",
         ),
     )
 
@@ -231,11 +233,11 @@ class RunOptions(SelectionOptions):
         place = self.settings.centerline_file
         if place is not None and not leads_to_folder(place):
             raise UsageError(
-                f"--centerline-file {place} is no folder. For a data set, a folder is expected in which the centerline "
-                "of each image lies under its name. For one image use 'bids_deepseg segment'."
+                f"--centerline-file {place} is not a folder. For a data set, a folder is expected that holds the "
+                "centerline of each image under its name. For a single image, use 'bids_deepseg segment'."
             )
         if self.reset_database and self.database_dir is None:
-            raise UsageError("--reset-database makes the index of --bids-database-dir anew. Give that option with it.")
+            raise UsageError("--reset-database needs --bids-database-dir, whose index it makes again. Give both.")
         check_folders(self.bids_dir, self.output_dir, self.work_dir)
         check_corrections(self.settings.corrections, self.output_dir)
         if self.database_dir is not None:
@@ -244,10 +246,10 @@ class RunOptions(SelectionOptions):
     def _check_modes(self) -> None:
         """Refuse ways to run that contradict each other."""
         if self.reports_only and "participant" not in self.levels:
-            raise UsageError("--reports-only rebuilds the pages of participants. Give the level participant with it.")
+            raise UsageError("--reports-only rebuilds the pages of participants. Use it with the level participant.")
         if self.dry_run and (self.reports_only or "participant" not in self.levels):
             raise UsageError(
-                "--dry-run tells which images would be segmented. Give the level participant with it, and leave out "
+                "--dry-run shows which images would be segmented. Use it with the level participant and without "
                 "--reports-only."
             )
         if self.boilerplate_only and (self.dry_run or self.reports_only):

@@ -40,14 +40,14 @@ class SelectionOptions(ImageOptions):
         metadata=_labels(
             *("--participant-label", "--participant-labels", "--subject-label"),
             prefix="sub-",
-            help="participants to process, with or without `sub-`; a file stands for one label a line",
+            help="participants to process, with or without `sub-`, or a text file with one label per line",
             default="all",
         ),
     )
     exclude_participants: tuple[str, ...] = field(
         default=(),
         metadata=_labels(
-            "--exclude-participant-label", prefix="sub-", help="participants to leave out, in the same forms"
+            "--exclude-participant-label", prefix="sub-", help="participants to leave out, given in the same way"
         ),
     )
     sessions: tuple[str, ...] = field(
@@ -55,7 +55,7 @@ class SelectionOptions(ImageOptions):
         metadata=_labels(
             *("--session-label", "--session-id"),
             prefix="ses-",
-            help="sessions to process, with or without `ses-`; images without session stay",
+            help="sessions to process, with or without `ses-`; images without a session are always included",
             default="all",
         ),
     )
@@ -75,9 +75,10 @@ class SelectionOptions(ImageOptions):
             "--on-missing",
             group="selection",
             choices=("warn", "error"),
-            help="what to do about labels, suffixes and values of filters that exist nowhere",
+            help="what to do if a label, suffix or filter value does not exist in the data set",
             default="`warn`",
-            more="Each is named with the nearest one. `error` ends the run, a dry run too, with code 18.",
+            more="Each is reported with the most similar one that exists. `error` ends the run with code 18, also a "
+            "dry run.",
         ),
     )
     filter_file: Path | None = field(
@@ -87,7 +88,7 @@ class SelectionOptions(ImageOptions):
             group="selection",
             kind=Path,
             metavar="FILE",
-            help='JSON file that chooses images by entities: `{"t2w": {"acquisition": "ax", "run": null}}`',
+            help='JSON file that selects images by entities: `{"t2w": {"acquisition": "ax", "run": null}}`',
             more="See [below](#filter-file).",
         ),
     )
@@ -100,7 +101,7 @@ class SelectionOptions(ImageOptions):
             metavar="[NAME=]DIR",
             read=parse_places,
             write=lambda places: [f"{name}={path.absolute()}" for name, path in places],
-            help="derivative data sets with labels of the vertebral levels, which are joined to the tables",
+            help="derivative data sets with labels of vertebral levels, which are added to the tables",
             more="See [outputs](outputs.md#vertebral-levels).",
         ),
     )
@@ -111,14 +112,14 @@ class SelectionOptions(ImageOptions):
             group="selection",
             kind=Path,
             metavar="DIR",
-            help="folder of pybids' index of the data set, made if it is not there; quicker where listing folders is "
-            "slow",
-            more="It pays only where pybids has an index already. A dry run makes none. What was added to the data set "
-            "later is not in it.",
+            help="folder of pybids' index of the data set, created if it does not exist; faster on drives where "
+            "listing folders is slow",
+            more="It only pays off if pybids has an index already. A dry run does not create one. Files added to the "
+            "data set after the index was made are not found.",
         ),
     )
     reset_database: bool = field(
-        default=False, metadata=switch("--reset-database", group="selection", help="make that index anew")
+        default=False, metadata=switch("--reset-database", group="selection", help="make that index again")
     )
     validation: str = field(
         default="warn",
@@ -128,8 +129,8 @@ class SelectionOptions(ImageOptions):
             choices=("warn", "error", "off"),
             help="what to do about an invalid data set: warn, end with code 16, or do not validate",
             default="`warn`",
-            more="The BIDS validator looks at the selected participants only. With `error`, a data set that cannot be "
-            "validated ends the run as well.",
+            more="The BIDS validator checks only the selected participants. With `error`, the run also ends if the "
+            "data set cannot be validated.",
         )
         | switch(
             *("--skip-bids-validation", "--skip-bids-validator"),

@@ -32,7 +32,7 @@ def whole_number(text: str) -> int:
         If it is none.
     """
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number. Digits from 0 to 9 are expected, for example 4")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number. Digits from 0 to 9 are expected, for example 4")
     return int(text)
 
 
@@ -45,7 +45,7 @@ def decimal_number(text: str) -> float:
         If it is none.
     """
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", text.strip(), re.ASCII | re.IGNORECASE):
-        raise ValueError(f"{text!r} is no number.")
+        raise ValueError(f"{text!r} is not a number.")
     return float(text)
 
 
@@ -91,7 +91,7 @@ def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
     Parameters
     ----------
     values : iterable of str
-        Labels with or without prefix; the path of an existing file stands for the labels in it, one a line.
+        Labels with or without prefix; the path of an existing file stands for the labels in it, one per line.
     prefix : str
         ``sub-``, ``ses-`` or an empty string.
 
@@ -110,20 +110,20 @@ def read_labels(values: Iterable[str], prefix: str) -> tuple[str, ...]:
         for text in _expand(value):
             label = text.removeprefix(prefix)
             if not re.fullmatch(r"[a-zA-Z0-9+]+", label):
-                raise UsageError(_no_label(text, prefix))
+                raise UsageError(_bad_label(text, prefix))
             labels[label] = None
     return tuple(labels)
 
 
-def _no_label(text: str, prefix: str) -> str:
-    """Say why a text is no label; several in one word are the most frequent reason."""
+def _bad_label(text: str, prefix: str) -> str:
+    """Say why a text is not a label; several in one word are the most frequent reason."""
     shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
     several = len(re.split(r"[\s,;]+", text.strip())) > 1
     hint = " Several labels? Separate them by spaces, without quotes." if several else ""
     form = f"with or without {prefix!r} in front, " if prefix else ""
     return (
-        f"{shown!r} is no label. Letters a to z and digits are expected, {form}or the path of an existing file with "
-        f"one label a line.{hint}"
+        f"{shown!r} is not a label. Letters a to z and digits are expected, {form}or the path of an existing file with "
+        f"one label per line.{hint}"
     )
 
 
@@ -138,7 +138,7 @@ def _expand(value: str) -> list[str]:
         raise UsageError(f"The list of labels {value} cannot be read: {error}. Text is expected, UTF-8.") from error
     labels = [line for line in lines if line and not line.startswith("#")]
     if not labels:
-        raise UsageError(f"The list of labels {value} is empty. One label a line is expected.")
+        raise UsageError(f"The list of labels {value} is empty. One label per line is expected.")
     return labels
 
 
@@ -165,7 +165,7 @@ def parse_memory(text: str, unit: str = "M") -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([KMGT]I?)?B?", text.strip().upper())
     amount = float(match[1]) * _UNITS[match[2] or unit] if match else 0.0
     if not 1 <= amount < _MOST_BYTES:
-        raise UsageError(f"{text!r} is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
+        raise UsageError(f"{text!r} is not an amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB).")
     return round(amount)
 
 
@@ -182,7 +182,7 @@ def parse_links(values: Iterable[str]) -> dict[str, str]:
         name, equals, uri = value.partition("=")
         if not equals or not uri or not all(char.isascii() and char.isalnum() for char in name) or not name:
             raise UsageError(
-                f"{value!r} is no link. NAME=URI is expected, letters and digits before '=', for example "
+                f"{value!r} is not a link. NAME=URI is expected, with letters and digits before '=', for example "
                 "raw=doi:10.18112/openneuro.ds000001.v1.0.0"
             )
         links[name] = uri
@@ -207,8 +207,8 @@ def parse_places(values: Iterable[str]) -> tuple[tuple[str, Path], ...]:
             raise UsageError(f"The folder of derivatives {path} does not exist. A folder, or NAME=FOLDER, is expected.")
         if not name.isascii() or not name.isalnum() or name in places:
             raise UsageError(
-                f"{value!r} has the name {name!r}, which is used already or is none. Give it one of letters and "
-                f"digits: NAME={path}"
+                f"{value!r} has the name {name!r}, which is already used or not a valid name. Give it a name of "
+                f"letters and digits: NAME={path}"
             )
         places[name] = place(path)
     return tuple(places.items())

@@ -1,1 +1,1 @@
-"""Draw results for people to judge: self-contained HTML pages that need no network and no scripts."""
+"""Draw results for a human eye to judge: self-contained HTML pages that need no network and no scripts."""

@@ -1,6 +1,6 @@
 """Render the methods text of a data set of results: Markdown, HTML and the references as BibTeX.
 
-The text follows from the facts alone: the same facts give the same bytes, and no date stands in it. Markdown and HTML
+The text follows from the facts alone: the same facts give the same bytes, and no date is in it. Markdown and HTML
 come from one template of paragraphs, in which everything that is not prose passes through :class:`_Style`.
 """
 
@@ -62,7 +62,7 @@ class MethodsFacts:
     n_drawn : int
         Images whose mask a person drew; thresholds and options do not count them.
     structures : mapping of str to int
-        What was segmented inside of the cord.
+        What was segmented inside the cord.
     """
 
     versions: Mapping[str, int]

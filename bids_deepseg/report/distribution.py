@@ -30,7 +30,7 @@ class Strip:
     Attributes
     ----------
     name : str
-        What stands beside it.
+        What is beside it.
     description : str
         The strip in words.
     middle : float

@@ -1,4 +1,4 @@
-"""Turn arrays into pictures that stand inside of a page: windowed grey pixels as data URIs, lines as SVG path data.
+"""Turn arrays into pictures that stand inside a page: windowed grey pixels as data URIs, lines as SVG path data.
 
 Rows run from top to bottom and columns from left to right, as on the screen.
 """

@@ -32,7 +32,7 @@ class GroupImage:
     n_slices : int or None
         Slices with mask; None without result.
     note : str
-        What speaks against the result, or why there is none.
+        Doubts about the result, or why there is none.
     """
 
     subject: str
@@ -62,7 +62,7 @@ class KindSummary:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Participant, session and kind of an image that is not there, and why it is told; an empty kind is all."""
+    """Participant, session and kind of an image that is not there, and why it is listed; an empty kind is all."""
 
     subject: str
     session: str | None
@@ -110,9 +110,9 @@ class GroupPage:
         Repeated images.
     pages : frozenset of str
         Participants who have a page ``sub-<label>.html`` beside this one.
-    people_columns : tuple of str
+    participant_columns : tuple of str
         Columns of the source's ``participants.tsv``; empty if it is not joined.
-    people_places : tuple of str
+    participant_places : tuple of str
         Where it is looked for.
     tables : tuple of str
         Files with these numbers.
@@ -128,14 +128,14 @@ class GroupPage:
     pairs: tuple[Pair, ...]
     pair_summaries: tuple[PairSummary, ...]
     pages: frozenset[str]
-    people_columns: tuple[str, ...]
-    people_places: tuple[str, ...]
+    participant_columns: tuple[str, ...]
+    participant_places: tuple[str, ...]
     tables: tuple[str, ...]
     outlier_score: float
     least_images: int
 
     def is_outlier(self, image: GroupImage) -> bool:
-        """Tell whether the mean area of an image is an outlier."""
+        """Return whether the mean area of an image is an outlier."""
         return abs(image.score) >= self.outlier_score
 
     @property

@@ -7,11 +7,11 @@ def what_to_do(status: str) -> str:
         "bad-image": "Open the image in a viewer. Repair its header or convert it again from DICOM, then run again.",
         "not-fetched": "The file is a link to content that is not on this machine. Fetch it (datalad get), "
         "then run again.",
-        "damaged-result": "Run the participant level again: it makes this result anew. If somebody changed the file on "
+        "damaged-result": "Run the participant level again: it replaces this result. If you changed the file on "
         "purpose, see docs/corrections.md.",
         "changed": "The image, or a file given for it, changed while it was segmented. Run again when it is complete.",
         "network-error": "Install the app again, or check the folder given with --weights-dir.",
-        "cord-not-found": "Look whether the image shows the cord at all. If it does, crop it to the neck or the "
+        "cord-not-found": "Check whether the image shows the cord at all. If it does, crop it to the neck or the "
         "chest, check the orientation in its header, and run again; else leave it out.",
         "empty-mask": "A cord seemed to be there, but no voxel was sure enough. Look at the probability map; a lower "
         "--threshold may help.",

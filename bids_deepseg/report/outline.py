@@ -37,7 +37,7 @@ def outline_path(mask: NDArray[np.bool_]) -> str:
 def _border_steps(padded: NDArray[np.bool_]) -> dict[_Point, list[_Point]]:
     """Return the unit steps of the border, start to ends, with the mask on the right of each step."""
     inside = padded[1:-1, 1:-1]
-    # Neighbour outside of the mask, start and end of the pixel's edge on that side.
+    # Neighbour outside the mask, start and end of the pixel's edge on that side.
     sides = (
         (padded[:-2, 1:-1], (0, 0), (1, 0)),
         (padded[1:-1, 2:], (1, 0), (1, 1)),

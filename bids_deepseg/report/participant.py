@@ -49,7 +49,7 @@ class ReportImage:
         ``Reasons`` and ``Kept``.
 
     structure : Volume or None
-        uint8 mask of a structure inside of the cord.
+        uint8 mask of a structure inside the cord.
     structure_noun : str
         What the structure is called.
 

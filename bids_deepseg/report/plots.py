@@ -52,7 +52,7 @@ class Plot:
     Attributes
     ----------
     title, description : str
-        For people who cannot see it.
+        For readers who cannot see it.
     axis : str
         Name and unit of the measure.
     width, height : float

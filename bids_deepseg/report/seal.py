@@ -1,4 +1,4 @@
-"""Put into a page what it was made from and how long it is, so that it can be told whether it still holds.
+"""Put into a page what it was made from and how long it is, so that one can see whether it is up to date.
 
 A page belongs to the results that it shows, by their checksum. Times of change say nothing about that: clocks are set
 back, and copies, archives and drives of other machines have times of their own.

@@ -48,7 +48,7 @@ class View:
     edges : (str, str, str, str)
         Letters of the directions at the top, right, bottom and left.
     inner : str
-        Border of the structure inside of the cord, empty without one.
+        Border of the structure inside the cord, empty without one.
     """
 
     uri: str
@@ -84,7 +84,7 @@ class CordImage:
     zooms : (float, float, float)
         Voxel size in mm.
     structure : (I, J, K) bool array or None
-        Structure inside of the cord.
+        Structure inside the cord.
     """
 
     data: NDArray[np.float32]
@@ -114,7 +114,7 @@ def cord_image(
     Parameters
     ----------
     image, mask, probability, structure : Volume
-        On one native grid; the last one is the mask of a structure inside of the cord.
+        On one native grid; the last one is the mask of a structure inside the cord.
     centerline_xyz : (N, 3) float array or None
         Course of the cord in RAS+ mm; without one the centres of the mask's slices are taken.
     """

@@ -39,7 +39,7 @@ class Attempt:
     Attributes
     ----------
     name : str
-        What is told to people.
+        What is reported to the user.
     settings : Changes
         Settings of the method that differ from those of the run; never changed.
     prepare : callable or None

@@ -65,7 +65,7 @@ def _others(
     def run(attempt: Attempt) -> Segmentation:
         logger.info("trying: %s", attempt.name, extra={"stage": "rescue"})
         changed = _changed(settings, attempt)
-        # Models that are absent or changed are told before any time is spent.
+        # Missing or changed models are reported before any time is spent.
         specs = models.specs(changed, guide.contrast) if attempt.settings else ()
         image = volume if attempt.prepare is None else attempt.prepare(volume)
         return replace(models.segment(changed, image, guide=guide, observer=observer), models=specs)

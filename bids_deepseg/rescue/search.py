@@ -116,12 +116,12 @@ def _search(
 
 
 def needs_rescue(result: Segmentation) -> bool:
-    """Tell whether something speaks against a result that another method may do better."""
+    """Return whether something speaks against a result that another method may do better."""
     return any(found.severity != "info" and found.code not in NOT_CURABLE for found in result.findings)
 
 
 def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
-    """Tell whether the result of another method takes the place of the best one so far, or of none.
+    """Return whether the result of another method takes the place of the best one so far, or of none.
 
     Where no method saw a cord before, one whose mask fails is not believed.
     """

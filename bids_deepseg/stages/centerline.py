@@ -1,8 +1,8 @@
 """Trace the cord through the heatmap and decide in which slices there is a cord.
 
 The path is the global optimum over all slices (:mod:`bids_deepseg.stages.optic`). Slices at its ends, where the
-evidence speaks against a cord (brain, below the conus, outside of the body), are cut: the range of slices is the one
-with the largest sum of evidence, so that a few weak slices inside of the cord do not end it, and a few strong ones
+evidence speaks against a cord (brain, below the conus, outside the body), are cut: the range of slices is the one
+with the largest sum of evidence, so that a few weak slices inside the cord do not end it, and a few strong ones
 beyond its end do not prolong it.
 """
 

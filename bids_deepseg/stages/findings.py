@@ -1,7 +1,7 @@
 """Hold what is observed of a result.
 
-Terms: a *finding* has a code for programs and a message for people; its severity is ``info`` (nothing to do), ``warn``
-(look at it) or ``fail`` (do not use it without correction). The *verdict* is the worst severity.
+Terms: a *finding* has a code for programs and a message for the user; its severity is ``info`` (nothing to do),
+``warn`` (look at it) or ``fail`` (do not use it without correction). The *verdict* is the worst severity.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Finding:
     message : str
         What was observed, and what to do.
     value, limit : float or None
-        What was measured, and the limit that it passed; None where that is no number.
+        What was measured, and the limit that it passed; None where that is not a number.
     """
 
     code: str

@@ -23,7 +23,7 @@ def centerline_from_points(points_mm: NDArray[np.float64], canonical: Grid) -> C
 
     Points of the same slice are averaged. Slices between points are filled; beyond the outermost points there is no
     centerline, since nobody said that there is a cord: one point gives one slice, two a straight line. Points above
-    and below the image guide the course inside of it.
+    and below the image guide the course inside it.
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def centerline_from_points(points_mm: NDArray[np.float64], canonical: Grid) -> C
             f"The given centerline lies in the slices {first} to {last} of the image, which has "
             f"{canonical.shape[2]}. Does it belong to another image?"
         )
-    # The outermost points lie up to half a slice inside of the outermost slices.
+    # The outermost points lie up to half a slice inside the outermost slices.
     ij = _interpolate(ijk, np.clip(k, ijk[0, 2], ijk[-1, 2]))
     if (ij < -0.5 - 1e-3).any() or (ij > np.array(canonical.shape[:2]) - 0.5 + 1e-3).any():
-        raise ImageError("The given centerline leaves the field of view. Give points inside of the image.")
+        raise ImageError("The given centerline leaves the field of view. Give points inside the image.")
     return Centerline(ij, k, canonical, np.ones(len(k)), 0.0)
 
 

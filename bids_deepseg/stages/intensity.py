@@ -29,7 +29,7 @@ def standardise_patches(values: NDArray[np.floating], valid: NDArray[np.bool_]) 
     values : (N, ...) float array
         Patches in the units of the image; the value at an invalid pixel does not matter.
     valid : (N, ...) bool array
-        Pixels inside of the image's field of view.
+        Pixels inside the image's field of view.
 
     Returns
     -------
@@ -73,7 +73,7 @@ class PublishedScale:
         return cls(float(low), float(high), *scale)
 
     def __call__(self, values: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Standardise patches (N, ...); pixels outside of the field of view are as dark as the darkest of the image."""
+        """Standardise patches (N, ...); pixels outside the field of view are as dark as the darkest of the image."""
         clipped = np.clip(np.where(valid, values, self.low), self.low, self.high)
         spread = self.high - self.low
         scaled = (clipped - self.low) * (_PUBLISHED_RANGE / spread) if spread > 0 else np.zeros(values.shape)

@@ -23,9 +23,9 @@ class PatchStack:
     Attributes
     ----------
     values : (N, H, W) float32 array
-        Patches in the units of the image, 0 outside of the field of view.
+        Patches in the units of the image, 0 outside the field of view.
     valid : (N, H, W) bool array
-        Pixels inside of the field of view.
+        Pixels inside the field of view.
     windows : tuple of Window
         Place of each patch on ``grid``.
     grid : Grid

@@ -40,7 +40,7 @@ def predict_probability(
     Returns
     -------
     Volume
-        float32 probability in [0, 1] on the grid of the patches, 0 outside of them.
+        float32 probability in [0, 1] on the grid of the patches, 0 outside them.
     """
     return predict_with_spread(patches, segmenter, standardise=standardise)[0]
 
@@ -55,7 +55,7 @@ def predict_with_spread(
     Returns
     -------
     probability : Volume
-        float32 mean of the two answers in [0, 1] on the grid of the patches, 0 outside of them.
+        float32 mean of the two answers in [0, 1] on the grid of the patches, 0 outside them.
     spread : Volume
         float32 half of their absolute difference, in [0, 0.5], on the same grid.
     """

@@ -59,7 +59,7 @@ class Segmentation:
     findings : tuple of Finding
         What speaks against the result, that of the structure included.
     structure : Structure or None
-        What the task found inside of the cord.
+        What the task found inside the cord.
     score : float
         How much speaks for the result by the judge, in [0, 1]: the order among results of the same verdict.
     tries : tuple of Try

@@ -1,4 +1,4 @@
-"""Turn the probability of a structure inside of the cord into its mask, and measure it in each slice.
+"""Turn the probability of a structure inside the cord into its mask, and measure it in each slice.
 
 Terms: a *structure* is grey matter or lesions. Its mask never leaves the mask of the cord.
 """
@@ -36,7 +36,7 @@ class Structure:
     task : str
         Key of :data:`bids_deepseg.structures.tasks.TASKS`.
     probability : Volume
-        float32 probability in [0, 1], 0 outside of the cord.
+        float32 probability in [0, 1], 0 outside the cord.
     mask : Volume
         uint8, 1 in the structure.
     measures : mapping of str to (K,) array
@@ -64,7 +64,7 @@ class Structure:
 
 
 def confine(probability: Volume, cord: Volume, *, threshold: float) -> tuple[Volume, Volume]:
-    """Keep the probability inside of the cord and threshold it.
+    """Keep the probability inside the cord and threshold it.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def confine(probability: Volume, cord: Volume, *, threshold: float) -> tuple[Vol
     Returns
     -------
     probability, mask : Volume
-        float32, 0 outside of the cord, and uint8.
+        float32, 0 outside the cord, and uint8.
     """
     inside = cord.data > 0
     confined = np.where(inside, probability.data, np.float32(0))

@@ -1,4 +1,4 @@
-"""Look whether the image holds numbers where the cord was found."""
+"""Check whether the image holds numbers where the cord was found."""
 
 import numpy as np
 from numpy.typing import NDArray

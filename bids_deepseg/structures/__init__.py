@@ -1,1 +1,1 @@
-"""What is found inside of the cord."""
+"""What is found inside the cord."""

@@ -1,4 +1,4 @@
-"""Find a structure inside of a segmented cord: its network around the middle of the cord, and its mask within it.
+"""Find a structure inside a segmented cord: its network around the middle of the cord, and its mask within it.
 
 A new task is an entry in :data:`bids_deepseg.structures.tasks.TASKS`, a finder in :data:`FINDERS` and a judge in
 :data:`JUDGES`.
@@ -26,7 +26,7 @@ Finder = Callable[[Volume, Volume, StructureModel], Volume]
 
 
 def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics, model: StructureModel) -> Structure:
-    """Find a structure inside of the cord.
+    """Find a structure inside the cord.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def find_structure(task: str, volume: Volume, cord: Volume, metrics: CordMetrics
     Returns
     -------
     Structure
-        Probability and mask on the grid of ``volume``; both are 0 outside of the cord.
+        Probability and mask on the grid of ``volume``; both are 0 outside the cord.
     """
     canonical, inside = reorient(volume, CANONICAL_AXCODES), reorient(cord, CANONICAL_AXCODES)
     if inside.data.any():

@@ -1,4 +1,4 @@
-"""Find grey matter inside of the cord, and judge how much of the cord it takes."""
+"""Find grey matter inside the cord, and judge how much of the cord it takes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -46,7 +46,7 @@ def find_grey(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
 def standardise_by_volume(values: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Subtract the mean of all valid pixels of the patches (N, H, W) and divide by their standard deviation.
 
-    Pixels outside of the field of view are 0, the mean.
+    Pixels outside the field of view are 0, the mean.
     """
     inside = values[valid].astype(np.float64)
     if not inside.size:

@@ -1,4 +1,4 @@
-"""Find multiple sclerosis lesions inside of the cord with the published networks [1]_.
+"""Find multiple sclerosis lesions inside the cord with the published networks [1]_.
 
 The reference (``sct_deepseg_lesion``, spec of the reference method, 2.4) cuts windows of 48 x 48 pixels of 0.5 mm
 around the centerline, brings their values to a standard scale (:mod:`bids_deepseg.structures.nyul`), resamples them to
@@ -66,7 +66,7 @@ def lesion_landmarks(network: str) -> tuple[float, ...]:
     contrast = network.removesuffix("_lesion")
     if contrast not in LANDMARKS:
         known = ", ".join(f"{name}_lesion" for name in LANDMARKS)
-        raise NetworkError(f"No landmarks are known for the lesion network {network!r}. Known are: {known}.")
+        raise NetworkError(f"No landmarks are known for the lesion network {network!r}. Known: {known}.")
     return LANDMARKS[contrast]
 
 
@@ -83,7 +83,7 @@ def find_published_lesions(canonical: Volume, cord: Volume, model: StructureMode
         zooms = " x ".join(f"{zoom:.2f}" for zoom in canonical.grid.zooms)
         raise ImageError(
             f"The lesion network {model.name} is made for axial slices more than twice as thick as their pixels; this "
-            f"image has voxels of {zooms} mm. The one that fits, {fitting}_lesion, cannot be had. Leave the image out."
+            f"image has voxels of {zooms} mm. The one that fits, {fitting}_lesion, is not available. Leave it out."
         )
     return find_lesions(canonical, cord, cast("ScaledPredictor", model.predictor), lesion_landmarks(model.name))
 
@@ -105,7 +105,7 @@ def find_lesions(canonical: Volume, cord: Volume, network: ScaledPredictor, land
     Returns
     -------
     Volume
-        float32 probability on the voxels of the image, 0 outside of the windows. It is not confined to the cord;
+        float32 probability on the voxels of the image, 0 outside the windows. It is not confined to the cord;
         voxels with :data:`LESION_THRESHOLD` or more are lesion.
     """
     working = resample(canonical, working_grid(canonical.grid))

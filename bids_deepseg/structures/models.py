@@ -57,7 +57,7 @@ def _own_name(task: Task) -> str:
     if task.own_network is None:
         raise NetworkError(
             f"--task {task.name} has no network in this package. Give the published ones with --weights sct and "
-            "--weights-dir; 'bids_deepseg weights' tells where they are found."
+            "--weights-dir; 'bids_deepseg weights' says where to find them."
         )
     return task.own_network
 

@@ -1,6 +1,6 @@
 """List what the app can segment beside the cord: one entry per task.
 
-Terms: a *structure* is what a task finds inside of the cord (grey matter, lesions); the cord itself is always segmented
+Terms: a *structure* is what a task finds inside the cord (grey matter, lesions); the cord itself is always segmented
 first. An entry says how the structure is named and which networks find it; the function that does so stands under the
 same name in :data:`bids_deepseg.structures.find.FINDERS`.
 """
@@ -17,7 +17,7 @@ CORD = "cord"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A structure inside of the cord.
+    """A structure inside the cord.
 
     Attributes
     ----------

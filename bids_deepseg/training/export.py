@@ -123,7 +123,7 @@ def _everyone_from(run_dir: Path) -> int | None:
 
 
 def _git_commit() -> str:
-    """Return the commit of the source tree, or "unknown" outside of one or without git."""
+    """Return the commit of the source tree, or "unknown" outside one or without git."""
     command = ["git", "rev-parse", "HEAD"]
     folder = Path(__file__).parent
     try:

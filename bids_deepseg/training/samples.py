@@ -206,7 +206,7 @@ def _weight(image: RealImage, task: str) -> float:
 
 
 def _blank_border(rng: np.random.Generator, image: Array) -> Array:
-    """Blank the image outside of a random rectangle in some samples, as cropped or saturated images are."""
+    """Blank the image outside a random rectangle in some samples, as cropped or saturated images are."""
     if rng.uniform() > 0.06:
         return image
     image = image.copy()

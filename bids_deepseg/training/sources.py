@@ -1,7 +1,7 @@
 """Read the training data: label maps for painting and real images with what is known about them.
 
 Everything is brought to the canonical axes ("L", "A", "S") and kept in memory. What cannot be told from the files (who
-is held out, which slices of an image without mask show no cord) stands in ``configs/sources.toml``.
+is held out, which slices of an image without mask show no cord) is in ``configs/sources.toml``.
 """
 
 import tomllib
@@ -31,7 +31,7 @@ class RealImage:
     Attributes
     ----------
     name : str
-        Path inside of the data folder.
+        Path inside the data folder.
     data : (I, J, K) float32 array
         Canonical axes; brightness divided by the 99.5th percentile.
     mask : (I, J, K) float32 array or None

@@ -41,7 +41,7 @@ def validate(request):
             f"bids-validator-deno {request.param} is not there"
             + (" (set BIDS_VALIDATOR_2_4 to its program)" if request.param == "2.4.1" else "")
         )
-    # Inside of a git repository, the program states the repository's commit as its version: its package is asked.
+    # Inside a git repository, the program states the repository's commit as its version: its package is asked.
     asked = "from importlib.metadata import version; print(version('bids-validator-deno'))"
     told = subprocess.run([Path(program).with_name("python"), "-c", asked], capture_output=True, text=True, check=True)
     assert told.stdout.startswith(request.param)

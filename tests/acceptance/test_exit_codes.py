@@ -148,7 +148,7 @@ def test_a06_exit_64_a_missing_argument_is_named(app, start, told):
 
 def test_a06_exit_64_the_output_may_not_be_the_input_or_inside_of_a_participant(app, data):
     assert "is the input folder" in app(64, start=(data, data))[0]
-    assert "inside of a subject" in app(64, start=(data, data / "sub-01" / "out"))[0]
+    assert "inside a participant's folder" in app(64, start=(data, data / "sub-01" / "out"))[0]
 
 
 def test_a06_exit_65_corrupt_images_are_the_only_cause(app, data):

@@ -86,7 +86,7 @@ def test_a08_every_picture_has_a_text(page):
 
 
 def test_a08_all_is_there_without_scripts(folder):
-    """What the page says stands in its text, pictures stand in the page, and nothing waits for a script."""
+    """What the page says is in its text, pictures are in the page, and nothing waits for a script."""
     page = Page((folder / "sub-01.html").read_text())
     text = re.sub(r"\s+", " ", "".join(page.text))
     for name in ("T1w", "T2w", "acq-ax_T2w", "T2starw", "PDw", "UNIT1"):

@@ -143,7 +143,7 @@ def _contents(path):
     content = path.read_bytes()
     yield path.name.encode() + content
     if path.name.endswith(".gz"):
-        # Neither the time of writing nor a file name stands in the header of gzip.
+        # Neither the time of writing nor a file name is in the header of gzip.
         assert content[3] == 0
         assert content[4:8] == bytes(4)
         yield gzip.decompress(content)

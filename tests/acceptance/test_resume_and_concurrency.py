@@ -19,7 +19,7 @@ N_KILLED, N_CONCURRENT = 50, 20
 
 
 def contents(folder):
-    """Return the bytes of all files outside of the logs; hidden ones count."""
+    """Return the bytes of all files outside the logs; hidden ones count."""
     return {name: content for name, (content, _) in files_of(folder).items()}
 
 

@@ -155,7 +155,7 @@ def test_a_pipe_under_the_name_of_a_text_file_is_not_waited_for(run, data, tmp_p
         assert code == 0
     else:
         assert code in (0, 66)
-        assert code == 66 or err.count("it is no ordinary file") == 1
+        assert code == 66 or err.count("it is not an ordinary file") == 1
 
 
 def test_one_warning_for_an_inherited_file_of_many_images_in_many_processes(run, tmp_path):

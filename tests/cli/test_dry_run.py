@@ -149,7 +149,7 @@ def test_images_that_would_share_a_name_are_refused(plan, data):
 
 def test_the_group_level_alone_has_no_plan(tmp_path, capsys):
     assert cli.main([str(tmp_path / "in"), str(tmp_path / "out"), "group", "--dry-run"]) == 64
-    assert "Give the level participant" in capsys.readouterr().err
+    assert "Use it with the level participant" in capsys.readouterr().err
 
 
 def test_a_thousand_participants_are_planned_in_two_seconds_and_150_megabytes(tmp_path):

@@ -190,7 +190,7 @@ def test_help_says_that_no_licence_is_stated(capsys):
 
 def test_check_of_no_folder_ends_with_78(tmp_path, capsys):
     assert cli.main(["weights", "check", str(tmp_path / "none")]) == 78
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_a_data_set_may_be_called_weights():

@@ -124,7 +124,7 @@ def test_stop_on_first_crash_leaves_the_others(run, two, tmp_path, monkeypatch):
     (two / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_bytes(b"")
     code, err, summary = run(two, tmp_path / "out", "--stop-on-first-crash")
     assert (code, summary["failed"], summary["done"]) == (65, 1, 0)
-    assert "Not begun after the first failure: 1" in err
+    assert "Not started after the first failure: 1" in err
 
 
 # ---- reports --------------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a06_exit_143_and_130_a_signal_ends_the_run_within_seconds_and_leaves_no
     assert summary["exit"] == code
     assert summary["done"] >= 1
     assert "Traceback" not in err
-    assert "the same command goes on" in err
+    assert "run the same command again" in err
     assert json.loads((Path(summary["log"]) / "summary.json").read_text())["exit"] == code
     assert not list((tmp_path / "out").rglob(".tmp-*"))
     assert run(four, tmp_path / "out")[0] == 0

@@ -235,7 +235,7 @@ def test_a_page_of_somebody_else_stays_and_is_named(run, data, tmp_path, page):
     put(out, page)
     code, err, summary = run(data, out, "participant", "group")
     assert (code, (out / page).read_text(), summary["done"]) == (73, "theirs", 1)
-    assert f"{out / page} is there and was not made by bids_deepseg" in err
+    assert f"{out / page} exists and was not made by bids_deepseg" in err
 
 
 @pytest.mark.parametrize("place", ["sub-01", "sub-01/anat", "sub-01/figures", "logs", "docs"])

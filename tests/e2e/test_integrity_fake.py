@@ -303,6 +303,6 @@ def test_results_whose_image_has_gone_are_named_and_stay(run, tmp_path):
     shutil.rmtree(data / "sub-01")
     code, err, _ = run(data, out, "participant")
     assert code == 0
-    assert f"not in the data set any more: 1 ({T2W})" in err
+    assert f"no longer in the data set: 1 ({T2W})" in err
     assert sorted(path for path in out.glob("sub-01/anat/*")) == before
-    assert "any more" not in run(data, out, "participant", "--participant-label", "02")[1]
+    assert "no longer in" not in run(data, out, "participant", "--participant-label", "02")[1]

@@ -115,7 +115,7 @@ def test_a_given_centerline_is_looked_up_by_name_and_decides_on_the_state(run, d
 def test_a_folder_of_centerlines_must_be_there(run, tmp_path):
     code, err, _ = run("--centerline-file", tmp_path / "none")
     assert code == 64
-    assert "is no folder" in err
+    assert "is not a folder" in err
 
 
 @pytest.mark.parametrize(

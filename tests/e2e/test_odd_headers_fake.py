@@ -192,7 +192,7 @@ def test_pipes_and_devices_are_no_images_and_are_not_waited_for(run, data):
     (data / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to("/dev/zero")
     code, told, summary = run()
     assert (code, summary["done"], summary["failed"]) == (65, 1, 2)
-    assert told.count("no ordinary file") >= 2
+    assert told.count("not an ordinary file") >= 2
 
 
 def _colour():
@@ -254,4 +254,4 @@ def test_voxels_without_numbers_matter_around_the_cord_only(run, data, tmp_path)
     write_nifti(path, np.where(ring, np.float32(np.nan), GOOD))
     code, told, _ = run(out="ring")
     assert code == 65
-    assert "around the cord that was found are NaN" in told
+    assert "around the detected cord are NaN" in told

@@ -95,10 +95,10 @@ def test_links_to_folders_that_are_not_here_are_told_and_counted(run, tmp_path):
     (data / "sub-01" / "ses-a").symlink_to("/not/mounted/ses-a")
     code, err, summary = run(data, tmp_path / "out", "participant")
     assert (code, summary["done"], summary["no_input"]) == (0, 1, 1)
-    assert err.count("a link to a folder that is not here (mounted?)") >= 2
+    assert err.count("a link to a folder that does not exist (not mounted?)") >= 2
     code, err, summary = run(data, tmp_path / "out2", "participant", "--participant-label", "02")
     assert (code, summary["no_input"]) == (66, 1)
-    assert "sub-02: It is a link to a folder that is not here" in err
+    assert "sub-02: It is a link to a folder that does not exist" in err
 
 
 def test_closed_folders_of_corrections_centerlines_and_levels_are_told(run, tmp_path):
@@ -109,7 +109,7 @@ def test_closed_folders_of_corrections_centerlines_and_levels_are_told(run, tmp_
     words = ["--corrections", tmp_path / "corrections", "-d", f"levels={tmp_path / 'levels'}"]
     code, err, _ = run(data, tmp_path / "out", "participant", *words)
     assert code == 0
-    assert "Of --corrections, nothing in sub-01 is used: It is a link to a folder that is not here" in err
+    assert "Of --corrections, nothing in sub-01 is used: It is a link to a folder that does not exist" in err
     assert "Of the derivatives levels, nothing in sub-01 is used" in err
     code, err, _ = run(data, tmp_path / "out2", "participant", "--centerline-file", tmp_path / "corrections")
     assert (code, "Of --centerline-file, nothing in sub-01 is used" in err) == (65, True)

@@ -184,7 +184,7 @@ def test_the_work_folder_is_kept_on_demand_and_cleaned_safely(run, tmp_path):
     assert kept.exists()
     _, err, _ = run("--clean-workdir", "-w", work)
     assert [path.name for path in work.iterdir()] == ["mine"]
-    assert f"Removed what an ended run left: {kept}" in err
+    assert f"Removed what an earlier run left: {kept}" in err
 
 
 # ---- reports --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the rescue tried stands in sidecar, report and exit code; without it, nothing is tried."""
+"""What the rescue tried is in sidecar, report and exit code; without it, nothing is tried."""
 
 import json
 

@@ -40,7 +40,7 @@ def test_published_architectures_run_through_the_profile(name, net, kernel, rng)
     grid = grid_of((60, 64, 5), (1.0, 1.0, 2.0))
     settings = SctSettings(contrast=spec.contrast, kernel=kernel, centerline="file", soft=True, quirks="all")
     found = segment_sct(image(grid), SctNetworks(network), settings, given=line_of(grid))
-    # The windows are 32 or 48 mm wide; nothing lies outside of them, and the network answers inside of them.
+    # The windows are 32 or 48 mm wide; nothing lies outside them, and the network answers inside them.
     side = round(spec.patch_shape[0] * 0.5)
     columns = found.probability.data.any((1, 2)).sum(), found.probability.data.any((0, 2)).sum()
     assert all(side <= n <= side + 12 for n in columns)

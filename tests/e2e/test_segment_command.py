@@ -106,7 +106,7 @@ def test_an_image_that_fails_now_keeps_no_earlier_result(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["none.nii.gz"], 66, "is no image"),
+        (["none.nii.gz"], 66, "is not an image"),
         (["broken.nii.gz"], 65, "broken.nii.gz"),
         (["a.nii.gz", "--centerlin", "svm"], 64, "--centerlin"),
         (["a.nii.gz", "--threshold", "1.5"], 64, "A number from 0 to 1"),

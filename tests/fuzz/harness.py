@@ -60,7 +60,7 @@ class Report:
         return self.outcomes.total() + len(self.violations)
 
     def lines(self) -> Iterator[str]:
-        """Yield the report for people."""
+        """Yield the report as text."""
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
         yield f"{self.target}: {self.n_cases} cases: {counts}; {len(self.violations)} violations"
         for case, text in sorted(self.violations.items()):

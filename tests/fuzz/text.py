@@ -16,7 +16,7 @@ from bids_deepseg.bids.derivatives.review_lists import read_review
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.filters import read_filters
 from bids_deepseg.bids.source.given_centerline import read_centerline
-from bids_deepseg.bids.source.participants import read_people
+from bids_deepseg.bids.source.participants import read_source_participants
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.cli import brainlife
 from bids_deepseg.errors import ImageError, NetworkError, UsageError
@@ -70,17 +70,17 @@ def sidecar(rng: np.random.Generator) -> str:
     return "with time" if "EchoTime" in written else "without"
 
 
-def people(rng: np.random.Generator) -> str:
+def participants(rng: np.random.Generator) -> str:
     """Join damaged tables of participants."""
     with tempfile.TemporaryDirectory() as name:
         _write(Path(name, "participants.tsv"), mutated_text(rng, _PEOPLE))
         _write(Path(name, "participants.json"), _damaged(rng, _COLUMNS))
-        found = read_people(Path(name))
+        found = read_source_participants(Path(name))
         _check_json(dict(found.columns))
         rows = [[found.value(one, column) for column in found.columns] for one in found.rows]
         lines = format_table(list(found.columns), rows).decode().split("\n")
         assert not found.columns or {line.count("\t") for line in lines[:-1]} == {len(found.columns) - 1}
-    return f"{len(found.rows)} people"
+    return f"{len(found.rows)} participants"
 
 
 def bval(rng: np.random.Generator) -> str:
@@ -199,5 +199,5 @@ def _check_json(content: dict[str, object]) -> None:
 
 TARGETS = {
     each.__name__: each
-    for each in (description, sidecar, people, bval, filters, toml, review, labels, centerline, config)
+    for each in (description, sidecar, participants, bval, filters, toml, review, labels, centerline, config)
 } | {"network_json": network_json, "network_bytes": network_bytes}

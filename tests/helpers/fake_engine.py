@@ -99,7 +99,7 @@ def write_dataset(folder, *names, description=None):
 
 
 def files_of(folder):
-    """Return content and time of change of all files outside of the logs."""
+    """Return content and time of change of all files outside the logs."""
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))

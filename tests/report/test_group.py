@@ -28,8 +28,8 @@ def group_page(**more):
         "pairs": (Pair("01", "T2w", "run", "a/sub-01_run-1_T2w", "a/sub-01_run-2_T2w", 70.0, 77.0, 9.52),),
         "pair_summaries": (PairSummary("run", "T2w", 1, 6.73),),
         "pages": frozenset({"01", "02"}),
-        "people_columns": (),
-        "people_places": ("sourcedata/participants.tsv",),
+        "participant_columns": (),
+        "participant_places": ("sourcedata/participants.tsv",),
         "tables": ("group_label-SC_morph.tsv",),
         "outlier_score": 3.5,
         "least_images": 5,
@@ -65,7 +65,7 @@ def test_only_pages_that_exist_are_linked():
 
 def test_the_page_says_whether_the_people_were_joined():
     assert "No participants.tsv of the source was joined" in render()
-    assert "age, sex" in render(people_columns=("age", "sex"))
+    assert "age, sex" in render(participant_columns=("age", "sex"))
 
 
 def test_sections_without_content_are_left_out():

@@ -104,7 +104,7 @@ def test_says_what_there_is(page):
     assert "6 images of Phantoms: 2 without result 1 to look at 3 passed" in text
     assert "Slices with mask38 of 40" in text.replace("Slices with mask 38", "Slices with mask38")
     assert "Look at slices 10 and 11." in text
-    assert "What to do: Look whether the image shows the cord at all." in text
+    assert "What to do: Check whether the image shows the cord at all." in text
     assert "It has 4 dimensions. 3 are expected." in text
     assert "bids_deepseg 1.2.3" in text
     assert "radiological convention" in text

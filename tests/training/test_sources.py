@@ -39,7 +39,7 @@ def test_label_maps_become_shapes_except_those_of_people_held_out(data_dir):
     shapes = load_shapes(data_dir, ("train03",)).shapes
     assert len(shapes) == 3
     assert all(shape.canal_mm is not None for shape in shapes)
-    # The fluid ends 4 mm outside of the cord.
+    # The fluid ends 4 mm outside the cord.
     assert shapes[0].cord_mm[48, 48] - shapes[0].canal_mm[48, 48] == pytest.approx(4, abs=0.3)
 
 

@@ -92,7 +92,7 @@ def test_what_is_told_once_is_told_once_in_a_run_by_whichever_process(tmp_path, 
             for message in ("early", "first", "first", "second"):
                 warn(message)
         if worker:
-            # Another process remembers nothing but what stands in the folder.
+            # Another process remembers nothing but what is in the folder.
             logs.close()
     logs.close()
     assert capsys.readouterr().err.splitlines() == ["WARNING: early", "WARNING: first", "WARNING: second"]

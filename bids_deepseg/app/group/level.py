@@ -55,7 +55,7 @@ class GroupOutcome:
 
 
 def write_group(output_dir: Path, without_images: Mapping[str, str] | None = None) -> GroupOutcome:
-    """Write ``group_label-SC_morph.tsv``, the other tables of which there is something to tell, and ``group.html``.
+    """Write ``group_label-SC_morph.tsv``, the other tables that have rows, and ``group.html``.
 
     Files that are there already with the same content stay as they are.
 
@@ -64,7 +64,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
     output_dir : Path
         Root of the derivative data set, the only folder that is read.
     without_images : mapping of str to str, optional
-        Participants in whom this very run found no usable image, and what it found; the logs do not tell it yet.
+        Participants without a usable image in this run, and what was found; the logs do not have it yet.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
             f"{output_dir} holds no result of the participant level. Run it first: run.py bids_dir output_dir "
             "participant"
         )
-    if not sources.people_columns:
+    if not sources.participant_columns:
         logger.info(
             "No participants.tsv of the source is joined: there is none with columns in %s.",
             " or ".join(PARTICIPANTS_PLACES),
@@ -132,7 +132,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
     output_dir : Path
         Root of the derivative data set; only the pages of participants are looked for.
     sources : GroupSources
-        What stands in it.
+        What is in it.
     """
     references = find_references(sources.results)
     pairs = find_repetitions(sources.results)
@@ -164,8 +164,8 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         pages=frozenset(
             path.stem.removeprefix("sub-") for path in place(output_dir, PAGE_NAME).parent.glob("sub-*.html")
         ),
-        people_columns=sources.people_columns,
-        people_places=PARTICIPANTS_PLACES,
+        participant_columns=sources.participant_columns,
+        participant_places=PARTICIPANTS_PLACES,
         tables=tuple(name for name in _ALL_TABLES if place(output_dir, name).is_file()),
         outlier_score=OUTLIER_SCORE,
         least_images=LEAST_IMAGES,

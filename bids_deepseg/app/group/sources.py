@@ -1,4 +1,4 @@
-"""Find what the group level tells, in the output folder alone: results, failures, what is missing, and the people."""
+"""Gather what the group level shows, from the output folder alone: results, failures, missing images, participants."""
 
 import logging
 from collections import defaultdict
@@ -51,7 +51,7 @@ class MissingImage:
 
 @dataclass(frozen=True, slots=True)
 class GroupSources:
-    """All that stands in the output folder.
+    """All that is in the output folder.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class GroupSources:
         Records of failures that cannot be read.
     missing : tuple of MissingImage
         Images that are not in the data set.
-    people : mapping of str to mapping of str to str
+    participants : mapping of str to mapping of str to str
         Rows of the source's ``participants.tsv`` by ``participant_id``, without that column; empty if it is not there.
-    people_columns : tuple of str
+    participant_columns : tuple of str
         Names of its columns; empty if it is not there.
     review : mapping of str to str
         How a person marked images, ``fail`` or ``artifact``, by their names without folder and extension.
@@ -78,8 +78,8 @@ class GroupSources:
     damaged: tuple[DamagedResult, ...]
     damaged_records: tuple[DamagedRecord, ...]
     missing: tuple[MissingImage, ...]
-    people: Mapping[str, Mapping[str, str]]
-    people_columns: tuple[str, ...]
+    participants: Mapping[str, Mapping[str, str]]
+    participant_columns: tuple[str, ...]
     review: Mapping[str, str] = field(default_factory=dict)
 
     def mark_of(self, source: str) -> str:
@@ -95,7 +95,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     output_dir : Path
         Root of the derivative data set, the only folder that is read.
     without_images : mapping of str to str
-        Participants without usable image that no log tells of yet, and what was found in them.
+        Participants without a usable image that are in no log yet, and what was found.
 
     Raises
     ------
@@ -107,30 +107,30 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     done = {result.source for result in results}
     records = list(find_records(output_dir))
     failures = tuple(each for each in records if isinstance(each, FailureRecord) and each.source not in done)
-    # What a failure left behind is no result that anybody misses.
+    # What a failure left behind is not a missing result.
     known_failed = {path for path in map(_mask_of, failures) if path}
     damaged = tuple(each for each in read if isinstance(each, DamagedResult) and each.place not in known_failed)
     found = [(result.subject, result.session, result.description) for result in results]
     found += [(each.subject, each.session, each.description) for each in damaged]
     found += [_place_of(failure) for failure in failures]
     known = {subject for subject, _, _ in found}
-    told = _told_in_logs(output_dir) | dict(without_images)
+    told = _without_images_in_logs(output_dir) | dict(without_images)
     missing = [
         MissingImage(subject, None, "", f"no usable image in the data set: {reason}")
         for subject, reason in told.items()
         if subject not in known
     ]
     missing += _rarely_missing(found)
-    people, columns = _read_people(output_dir)
+    participants, columns = _read_joined_participants(output_dir)
     review = read_review(output_dir / REVIEW_PLACE)
     sources = [result.source for result in results]
     sources += [failure.source for failure in failures] + [each.source for each in damaged]
     unknown = sorted(set(review) - {image_name(source) for source in sources})
     if unknown:
-        logger.warning("Listed in the review and not among the results: %s.", ", ".join(unknown))
+        logger.warning("Listed in the review, but not among the results: %s.", ", ".join(unknown))
     damaged_records = tuple(each for each in records if isinstance(each, DamagedRecord))
     missing.sort(key=_order)
-    return GroupSources(results, failures, damaged, damaged_records, tuple(missing), people, columns, review)
+    return GroupSources(results, failures, damaged, damaged_records, tuple(missing), participants, columns, review)
 
 
 def session_of(failure: FailureRecord) -> str | None:
@@ -168,7 +168,7 @@ def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:
     return failure.subject, session_of(failure), kind_of(failure)
 
 
-def _told_in_logs(output_dir: Path) -> dict[str, str]:
+def _without_images_in_logs(output_dir: Path) -> dict[str, str]:
     """Return the participants in whom a run found no usable image; the last run that looked counts."""
     told: dict[str, str] = {}
     for path in sorted((output_dir / "logs").glob("*/summary.json")):
@@ -184,16 +184,16 @@ def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[Mi
     found : sequence of (str, str or None, str)
         Participant, session and kind of all images, with or without result.
     """
-    people = {subject for subject, _, _ in found}
+    participants = {subject for subject, _, _ in found}
     by_session: dict[str | None, set[str]] = defaultdict(set)
     by_kind: dict[tuple[str | None, str], set[str]] = defaultdict(set)
     for subject, session, kind in found:
         by_session[session].add(subject)
         by_kind[session, kind].add(subject)
     for session, having in by_session.items():
-        if session is not None and 2 * len(having) >= len(people):
-            reason = f"{len(having)} of {len(people)} participants have an image of this session"
-            yield from (MissingImage(subject, session, "", reason) for subject in people - having)
+        if session is not None and 2 * len(having) >= len(participants):
+            reason = f"{len(having)} of {len(participants)} participants have an image of this session"
+            yield from (MissingImage(subject, session, "", reason) for subject in participants - having)
     for (session, kind), having in by_kind.items():
         others = by_session[session]
         if kind and 2 * len(having) >= len(others):
@@ -206,8 +206,8 @@ def _order(missing: MissingImage) -> tuple[str, str, str]:
     return missing.subject, missing.session or "", missing.kind
 
 
-def _read_people(output_dir: Path) -> tuple[Mapping[str, Mapping[str, str]], tuple[str, ...]]:
-    """Read the source's ``participants.tsv`` if a copy of it stands in the output folder."""
+def _read_joined_participants(output_dir: Path) -> tuple[Mapping[str, Mapping[str, str]], tuple[str, ...]]:
+    """Read the source's ``participants.tsv`` if a copy of it is in the output folder."""
     tables = (read_participants(output_dir / place) for place in (*PARTICIPANTS_PLACES, _OWN_TABLE))
     table = next((table for table in tables if table is not None and table.rows), None)
     if table is None:

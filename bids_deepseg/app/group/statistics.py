@@ -91,7 +91,7 @@ def find_references(results: Sequence[SavedResult]) -> dict[str, Reference]:
 
 
 def is_outlier(score: float) -> bool:
-    """Tell whether a robust z-score is that of an outlier; an unknown one is not."""
+    """Return whether a robust z-score is that of an outlier; an unknown one is not."""
     return abs(score) >= OUTLIER_SCORE
 
 
@@ -129,7 +129,7 @@ def _reference(areas: Sequence[float]) -> Reference:
 
 
 def _is_usable(result: SavedResult) -> bool:
-    """Tell whether a result says something about the cord."""
+    """Return whether a result says something about the cord."""
     return result.verdict != "fail" and math.isfinite(result.csa_mean) and result.csa_mean > 0
 
 

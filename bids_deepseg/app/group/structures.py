@@ -1,4 +1,4 @@
-"""Make the tables of the group level about structures inside of the cord: one table per task, one row per image."""
+"""Make the tables of the group level about structures inside the cord: one table per task, one row per image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ def structure_tables(results: Sequence[SavedResult]) -> dict[str, tuple[bytes, b
         rows = [_row(result, task) for result in results if result.task is task and result.structure_mask is not None]
         columns = _columns(task)
         table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
-        title = f"Size of the {task.noun} inside of the spinal cord, one row per image"
+        title = f"Size of the {task.noun} inside the spinal cord, one row per image"
         sidecar: dict[str, object] = {"Description": title, **columns}
         tables[table_name(task)] = (format_table(list(columns), table), format_json(sidecar)) if rows else None
     return tables
@@ -41,7 +41,7 @@ def _columns(task: Task) -> dict[str, Mapping[str, object]]:
         **{name: FIRST_COLUMNS[name] for name in PLACE_COLUMNS},
         "verdict": {**FIRST_COLUMNS["verdict"], "Description": f"Judgement of the {noun}, given the cord"},
         "verdict_image": {**FIRST_COLUMNS["verdict"], "Description": "Judgement of the whole result, cord included"},
-        "reasons": {"Description": f"What speaks against the {noun}"},
+        "reasons": {"Description": f"Doubts about the {noun}"},
         "n_slices": {"Description": f"Number of slices with {noun}"},
         "volume_mm3": {"Description": f"Volume of the mask of the {noun}", "Units": "mm^3"},
         **({"objects": {"Description": "Number of separate objects"}} if task.counted else {}),

@@ -41,17 +41,17 @@ FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "verdict": {
         "Description": "Judgement of the result",
         "Levels": {
-            "pass": "Nothing calls for a look",
+            "pass": "No check found a problem",
             "warn": "To be looked at",
             "fail": "Not to be used without correction",
             "n/a": "There is no result",
         },
     },
-    "reasons": {"Description": "What speaks against the result, or why there is none"},
+    "reasons": {"Description": "Doubts about the result, or why there is none"},
     "n_slices": {"Description": "Number of slices with a mask"},
-    "manual": {"Description": "Whether a person drew the mask", "Levels": {"yes": "A person", "no": "The app"}},
+    "manual": {"Description": "Whether the mask was drawn by hand", "Levels": {"yes": "A person", "no": "The app"}},
     "review": {
-        "Description": "How a person marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
+        "Description": "How a reviewer marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
         "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
     },
 }
@@ -96,18 +96,18 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     Parameters
     ----------
     sources : GroupSources
-        What stands in the output folder.
+        What is in the output folder.
     """
     references = find_references(sources.results)
     rows = [_row_of_result(result, references[result.description]) for result in sources.results]
     rows += [_row_of_failure(failure) for failure in sources.failures]
     rows += [_row_of_damaged(damaged) for damaged in sources.damaged]
     own = _columns()
-    joined = {name: name if name not in own else f"source_{name}" for name in sources.people_columns}
+    joined = {name: name if name not in own else f"source_{name}" for name in sources.participant_columns}
     for row in rows:
         row["review"] = sources.mark_of(row["image"]) or MISSING
-        person = sources.people.get(row["participant_id"], {})
-        row |= {joined[name]: person.get(name, MISSING) for name in sources.people_columns}
+        person = sources.participants.get(row["participant_id"], {})
+        row |= {joined[name]: person.get(name, MISSING) for name in sources.participant_columns}
     columns: dict[str, Mapping[str, object]] = own | {
         column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
     }
@@ -168,7 +168,7 @@ def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
 
 def reasons_of(result: SavedResult) -> str:
     """Return what speaks against a result, in one line."""
-    # That a result is another method's belongs into the table, whatever its severity.
+    # That a result is another method's belongs in the table, with any severity.
     told = (one for one in result.reasons if one.severity != "info" or one.code == "rescued")
     return " ".join(one.message for one in told)
 

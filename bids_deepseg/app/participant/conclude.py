@@ -97,15 +97,15 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
     saved = read_settled(image, options.output_dir)
     if saved is None:
         raise OutputWriteError(
-            f"{image.key} had a result that was up to date, and has none any more. Something removed it while the run "
-            "went on: look at the drive, and run again."
+            f"{image.key} had a result that was up to date, which is now gone. Something removed it during the run: "
+            "check the drive, and run again."
         )
     entry = _entry_of_result(image, ImageResult.of(saved), "skipped", 0.0)
     record.images.append(entry)
     if saved.is_edited:
         logger.warning(
             "%s: its mask was edited after it was written. It is kept, but verdict and measures are those of the "
-            "automatic one. Put it into a folder for --corrections to have it measured (--rerun all replaces it).",
+            "automatic mask. Put it into a folder for --corrections to have it measured (--rerun all replaces it).",
             image.key,
         )
     if entry.exit_code:
@@ -170,7 +170,7 @@ def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:
 
 
 def _conclude_damage(record: RunRecord, entry: ImageEntry) -> None:
-    """Tell and record a result that cannot be used, unless the page of its participant has told of it."""
+    """Report and record a result that cannot be used, unless the page of its participant did so already."""
     if any(known.image == entry.image and known.exit_code for known in record.images):
         return
     record.images.append(entry)

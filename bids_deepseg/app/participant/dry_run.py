@@ -186,7 +186,7 @@ def _describe_image(planned: PlannedImage) -> dict[str, object]:
 
 
 def tell_preview(preview: Preview) -> Iterator[str]:
-    """Yield the lines of a preview for people."""
+    """Yield the lines of a preview as text."""
     for planned in preview.images:
         facts = [str(planned.known.contrast), planned.reason]
         if planned.cost:

@@ -1,4 +1,4 @@
-"""Do everything for one image inside of one process, so that no array travels between processes."""
+"""Do everything for one image inside one process, so that no array travels between processes."""
 
 import logging
 import multiprocessing
@@ -38,7 +38,7 @@ _MOST_REPLACED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What the run tells about a result.
+    """What the run reports about a result.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class ImageWork:
 
     @staticmethod
     def _segment(known: KnownImage, loaded: LoadedImage, models: ModelStore, clock: "_StageClock") -> Segmentation:
-        """Return the result of an image, with what the task asks for inside of the cord."""
+        """Return the result of an image, with what the task asks for inside the cord."""
         with error_context(stage="read"):
             guide = known.read_guide(loaded.volume.grid)
         return segment_loaded(loaded, models, known.settings, guide=guide, observer=clock.observe)
@@ -192,7 +192,7 @@ def check_surroundings(loaded: LoadedImage, segmentation: Segmentation) -> None:
     share = Measured(share_without_numbers(points, loaded.replaced, loaded.volume.grid), _MOST_REPLACED)
     if share > _MOST_REPLACED:
         raise ImageError(
-            f"{share:.0%} of the voxels around the cord that was found are NaN or infinite. Numbers are expected in at "
+            f"{share:.0%} of the voxels around the detected cord are NaN or infinite. Numbers are expected in at "
             f"least {1 - _MOST_REPLACED:.0%} of them. Look at the file."
         )
 

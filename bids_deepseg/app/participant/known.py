@@ -1,4 +1,4 @@
-"""Find once what is known of an image before it is read: how it is segmented, and what people put beside it."""
+"""Find once what is known of an image before it is read: how it is segmented, and what users put beside it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ class KnownImage:
         corrected = {} if self.correction is None else self.correction.facts()
         inner = models.structure_specs(self.contrast)
         if self.is_drawn:
-            # No network has a part in it; the task works inside of what was drawn.
+            # No network has a part in it; the task works inside what was drawn.
             recorded |= {name: value for name, value in self.settings.facts().items() if name == "task"}
             return CacheKey(__version__, (), recorded, self.products, inputs, inner, corrected)
         recorded |= self.settings.facts()
@@ -84,7 +84,7 @@ class KnownImage:
         return CacheKey(__version__, specs, recorded, self.products, inputs, inner, corrected)
 
     def read_guide(self, grid: Grid) -> Guide:
-        """Read what people gave for the image.
+        """Read what the user gave for the image.
 
         Parameters
         ----------

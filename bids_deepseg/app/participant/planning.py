@@ -57,7 +57,7 @@ def plan_images(options: RunOptions, engine: Engine, images: Iterable[BidsImage]
     failed = {failure.source for failure in read_failures(options.output_dir)}
     request, models = request_of(options, engine), ModelStore(engine)
     jobs = [job_of(request.look_up(image)) for image in images]
-    # A missing network is told before the first image is begun.
+    # A missing network is reported before the first image is started.
     for contrast in dict.fromkeys(job.payload.contrast for job in jobs if not job.payload.is_drawn):
         models.specs(engine.settings, contrast)
         models.structure_specs(contrast)

@@ -15,7 +15,7 @@ _MOST_NAMED = 5
 def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, ...]) -> None:
     """Make sure that each image that counts as done or skipped has its result.
 
-    A drive may be unmounted and mounted again, or somebody may clean the output folder while the run goes on.
+    A drive may be unmounted and mounted again, or the output folder may be cleaned during the run.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, 
     """
     with_result = {entry.image for entry in record.images if entry.has_result}
     lost = {image.key for image in images if image.key in with_result and not is_there(image, output_dir)}
-    code, message = OutputWriteError.exit_code, "The result was written, and is not there any more."
+    code, message = OutputWriteError.exit_code, "The result was written, but is now gone."
     record.images[:] = [
         replace(entry, status="lost", verdict=None, message=message, exit_code=code) if entry.image in lost else entry
         for entry in record.images
@@ -41,8 +41,8 @@ def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, 
     if lost:
         named = ", ".join(sorted(lost)[:_MOST_NAMED]) + (", ..." if len(lost) > _MOST_NAMED else "")
         raise OutputWriteError(
-            f"{len(lost)} results that this run wrote or found are not in {output_dir} any more ({named}). Something "
-            "removed them while the run went on: look at the drive, and run again."
+            f"{len(lost)} results that this run wrote or found are no longer in {output_dir} ({named}). Something "
+            "removed them during the run: check the drive, and run again."
         )
 
 
@@ -56,6 +56,6 @@ def check_logs(record: RunRecord) -> None:
     """
     if record.log_folder is not None and not record.log_folder.is_dir():
         raise OutputWriteError(
-            f"The logs of this run, {record.log_folder}, are not there any more. Something removed them while the run "
-            "went on: look at the drive, and run again."
+            f"The logs of this run, {record.log_folder}, are gone. Something removed them during the run: "
+            "check the drive, and run again."
         )

@@ -1,4 +1,4 @@
-"""Count what is done, and tell durations in words."""
+"""Count what is done, and put durations into words."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Find the images that the options select, and tell what was asked for and is not there."""
+"""Find the images that the options select, and report what does not exist."""
 
 import logging
 import os
@@ -72,9 +72,9 @@ def find_selected(options: RunOptions, record: RunRecord) -> QueryResult:
         found = replace(found, images=expand_each(found.images))
     unknown = shorten(map(str, found.unknown), _MOST_UNKNOWN)
     if found.unknown and options.on_missing == "error":
-        raise SelectionError(f"Asked for, and nowhere in the data set: {unknown}. Correct the labels or the filters.")
+        raise SelectionError(f"Not found in the data set: {unknown}. Correct the labels or the filters.")
     if found.unknown:
-        logger.warning("Asked for, and nowhere in the data set: %s.", unknown)
+        logger.warning("Not found in the data set: %s.", unknown)
     record.without_input.update(found.without_images)
     if not found.images:
         named = list(found.without_images.items())[:_MOST_NAMED]
@@ -104,14 +104,14 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
     if options.filter_file:
         logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
     if options.sessions:
-        logger.info("Images that belong to no session are included.")
+        logger.info("Images without a session are included.")
     _tell_closed_folders(options, found.images)
     if options.settings.corrections is not None:
         _tell_corrections(options.settings.corrections, found.images)
 
 
 def tell_orphans(options: RunOptions) -> None:
-    """Name the results whose image is not in the data set any more; they stay."""
+    """Name the results whose image is no longer in the data set; they stay."""
     gone = [
         result.source
         for result in find_saved(options.output_dir)
@@ -121,7 +121,7 @@ def tell_orphans(options: RunOptions) -> None:
     if gone:
         more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
         logger.warning(
-            "Results whose image is not in the data set any more: %d (%s%s). They stay in the output folder, and count "
+            "Results whose image is no longer in the data set: %d (%s%s). They stay in the output folder, and count "
             "at the group level. Remove their files if they are not wanted.",
             *(len(gone), ", ".join(gone[:_MOST_NAMED]), more),
         )

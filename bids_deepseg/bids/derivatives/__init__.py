@@ -1,1 +1,1 @@
-"""What is written: results, their sidecars, and the data set that they make."""
+"""What is written: results, their sidecars, and the files that make them a data set."""

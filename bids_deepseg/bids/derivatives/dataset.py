@@ -1,4 +1,4 @@
-"""Write the files that describe the derivative data set, from what stands in it.
+"""Write the files that describe the derivative data set, from what is in it.
 
 Nothing is remembered from the run: every file is made again from the results and the recorded failures in the output
 directory, and replaced only when it differs. Runs that write to one directory at the same time therefore end in the
@@ -18,7 +18,7 @@ from bids_deepseg.bids.derivatives.ownership import DESCRIPTION, SCANS_MARKS, ow
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, find_results, find_saved
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, parse_name
-from bids_deepseg.bids.source.participants import OWN_COLUMNS, People, read_people
+from bids_deepseg.bids.source.participants import OWN_COLUMNS, SourceParticipants, read_source_participants
 from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
 from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.tables import format_json, format_number, format_table
@@ -34,7 +34,7 @@ _MAX_ROUNDS = 20
 _SEVERITY = {"pass": 0, "warn": 1, "fail": 2}
 
 _VERDICTS = {
-    "pass": "No check speaks against the result",
+    "pass": "No check found a problem",
     "warn": "Look at the report before using it",
     "fail": "Do not use it without correction",
 }
@@ -43,7 +43,7 @@ _SCANS = {
     "Description": "Spinal cord masks with the verdict of the quality checks",
     "filename": {"Description": "Mask, relative to the folder of this table"},
     "qc": {"Description": "Verdict of the quality checks", "Levels": _VERDICTS},
-    "qc_reasons": {"Description": "Codes of what speaks against the result, see the JSON file of the mask"},
+    "qc_reasons": {"Description": "Codes of the findings, see the JSON file of the mask"},
     "csa_mean": {"Description": "Mean cross-sectional area of the cord over all slices with a mask", "Units": "mm^2"},
     "n_slices": {"Description": "Number of slices with a mask"},
 }
@@ -116,9 +116,9 @@ def write_dataset_files(
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
     _tell_damage(output_dir)
-    people = read_people(bids_dir)
+    participants = read_source_participants(bids_dir)
     for _ in range(_MAX_ROUNDS):
-        if not _update_tables(output_dir, people):
+        if not _update_tables(output_dir, participants):
             return
 
 
@@ -129,11 +129,11 @@ def _tell_damage(output_dir: Path) -> None:
             tell_once(found.message)
 
 
-def _update_tables(output_dir: Path, people: People) -> bool:
+def _update_tables(output_dir: Path, participants: SourceParticipants) -> bool:
     """Make all tables from the results that stand there now; return whether one changed."""
     results = list(find_saved(output_dir))
     changed = [
-        _update(output_dir / name, content) for name, content in _root_tables(output_dir, results, people).items()
+        _update(output_dir / name, content) for name, content in _root_tables(output_dir, results, participants).items()
     ]
     tables = {folder / _scans_name(folder): list(group) for folder, group in groupby(results, _scans_folder)}
     changed += [_update(path, _scans_table(path.parent, group)) for path, group in tables.items()]
@@ -158,12 +158,12 @@ def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
 
 
 def _root_tables(
-    output_dir: Path, results: Sequence[SavedResult], people: People
+    output_dir: Path, results: Sequence[SavedResult], participants: SourceParticipants
 ) -> dict[str, bytes | Mapping[str, Any]]:
     """Return the tables of the root by name."""
     return {
-        "participants.tsv": _participants_table(output_dir, results, people),
-        "participants.json": _PARTICIPANTS | {_joined(name): told for name, told in people.columns.items()},
+        "participants.tsv": _participants_table(output_dir, results, participants),
+        "participants.json": _PARTICIPANTS | {_joined(name): told for name, told in participants.columns.items()},
         "descriptions.tsv": _descriptions_table(results),
         "descriptions.json": _DESCRIPTIONS,
         "scans.json": _SCANS,
@@ -175,7 +175,7 @@ def _joined(name: str) -> str:
     return f"source_{name}" if name in OWN_COLUMNS else name
 
 
-def _participants_table(output_dir: Path, results: Sequence[SavedResult], people: People) -> bytes:
+def _participants_table(output_dir: Path, results: Sequence[SavedResult], participants: SourceParticipants) -> bytes:
     """List every participant that has a folder, as BIDS demands, and those with failures only."""
     verdicts: dict[str, list[str]] = {path.name[4:]: [] for path in output_dir.glob("sub-*") if path.is_dir()}
     failed: dict[str, int] = {}
@@ -188,11 +188,11 @@ def _participants_table(output_dir: Path, results: Sequence[SavedResult], people
     rows = [
         (
             *(f"sub-{subject}", str(len(found)), str(failed.get(subject, 0)), max(found, key=_severity, default="")),
-            *(people.value(f"sub-{subject}", name) for name in people.columns),
+            *(participants.value(f"sub-{subject}", name) for name in participants.columns),
         )
         for subject, found in sorted(verdicts.items())
     ]
-    return format_table((*OWN_COLUMNS, *map(_joined, people.columns)), rows)
+    return format_table((*OWN_COLUMNS, *map(_joined, participants.columns)), rows)
 
 
 def _severity(verdict: str) -> int:

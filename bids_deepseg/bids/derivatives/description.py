@@ -32,9 +32,9 @@ For each image of the source data set, beside each other in `sub-<label>/[ses-<l
 | `*_space-orig_label-SC_desc-<kind>_morph.tsv` | area and shape of the cord in each slice |
 
 Images have exactly the grid of their source (`space-orig`). `desc-<kind>` names the kind of source image, see
-`descriptions.tsv`. Tables and pages stand in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
+`descriptions.tsv`. Tables and pages are in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
 states the source, the networks, the options and the verdict of the quality checks; `sub-*_scans.tsv` and
-`participants.tsv` collect the verdicts. A verdict other than `pass` asks for a look at the report `sub-<label>.html`.
+`participants.tsv` collect the verdicts. If a verdict is not `pass`, look at the report `sub-<label>.html`.
 Images without result are listed in `logs/failed`.
 """
 
@@ -105,7 +105,7 @@ def describe_dataset(
 
 
 def _other_makers(output_dir: Path) -> list[dict[str, Any]]:
-    """Return what else the description of the results says about their making: somebody may have added to them."""
+    """Return what else the description of the results says about their making: other tools may have added to it."""
     makers = read_json(output_dir / "dataset_description.json").get("GeneratedBy")
     makers = makers if isinstance(makers, list) else []
     return [maker for maker in makers if isinstance(maker, dict) and maker.get("Name") not in (None, APP_NAME)]
@@ -124,8 +124,8 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
     Returns
     -------
     dict of str to str
-        For ``raw`` a relative path when the results lie inside of the source, else its DOI, else what an earlier run
-        stated, else nothing: the path of a source elsewhere would be that inside of a container, of use to nobody.
+        For ``raw`` a relative path when the results lie inside the source, else its DOI, else what an earlier run
+        stated, else nothing: the path of a source elsewhere may exist only inside a container.
     """
     links = text_mapping_of(read_json(output_dir / "dataset_description.json"), "DatasetLinks")
     output, source = output_dir.resolve(), bids_dir.resolve()
@@ -146,7 +146,7 @@ def source_doi(source: Mapping[str, Any]) -> str | None:
 
 
 def _container(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the container this process runs in, as the image states it; nothing outside of one."""
+    """Return the container this process runs in, as the image states it; nothing outside one."""
     kind, tag, uri = (environ.get(f"BIDS_DEEPSEG_CONTAINER{end}") for end in ("", "_TAG", "_URI"))
     if kind and (environ.get("APPTAINER_CONTAINER") or environ.get("SINGULARITY_CONTAINER")):
         kind = "apptainer"

@@ -59,7 +59,7 @@ class DamagedRecord:
         """What happened and what to do."""
         return (
             f"The record of a failure logs/failed/{self.path.name} is damaged or was changed: {self.problem}. It was "
-            "left out. Run the participant level again, which makes it anew, or remove the file."
+            "left out. Run the participant level again to replace it, or remove the file."
         )
 
 

@@ -1,7 +1,7 @@
 """Place the files for which BIDS has no names: beside the images, or in ``docs``.
 
 In the layout ``bids`` they stand where one looks for them, and ``.bidsignore`` lists them. In the layout ``strict``
-they stand in ``docs``, which the validator does not look into, under the same names, and there is no ``.bidsignore``.
+they are in ``docs``, which the validator does not look into, under the same names, and there is no ``.bidsignore``.
 The layout of a folder is kept in the folder: it is strict while ``docs/README.md`` exists.
 """
 
@@ -40,7 +40,7 @@ def layout_of(output_dir: Path) -> str:
 
 
 def place(output_dir: Path, relative: PurePosixPath | str) -> Path:
-    """Return where a file stands in the layout of its folder.
+    """Return where a file is in the layout of its folder.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def adopt_layout(output_dir: Path, layout: str | None) -> None:
 
 
 def _has_no_bids_name(path: PurePosixPath) -> bool:
-    """Tell whether ``.bidsignore`` lists a path."""
+    """Return whether ``.bidsignore`` lists a path."""
     return path.name.endswith((".html", *_TABLES)) or "figures" in path.parts
 
 
@@ -111,7 +111,7 @@ def _unnamed_files(root: Path) -> Iterator[Path]:
 
 
 def _move(path: Path, target: Path, output_dir: Path) -> None:
-    """Move a file, unless one that is not ours stands in its new place; another run may have done so already."""
+    """Move a file, unless one that is not ours is in its new place; another run may have done so already."""
     make_own_folder(output_dir, target.parent)
     relative = target.relative_to(output_dir).as_posix().removeprefix(f"{DOCS}/")
     if os.path.lexists(target) and not is_own_unnamed(relative, target):
@@ -134,7 +134,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder unless something stands in it, or is put there right now."""
+    """Remove a folder unless something is in it, or is put there right now."""
     try:
         folder.rmdir()
     except OSError:

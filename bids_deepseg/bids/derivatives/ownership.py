@@ -1,4 +1,4 @@
-"""Tell an output folder of this app from a folder of somebody else, before anything is written.
+"""Tell an output folder of this app from somebody else's folder, before anything is written.
 
 A folder is *ours* if its ``dataset_description.json`` says that this app made it. A folder without that file is taken
 if it holds nothing but what a run of ours that was interrupted may have left, what operating systems and data
@@ -84,7 +84,7 @@ def check_ours(output_dir: Path) -> None:
 
 
 def find_foreign(output_dir: Path) -> str | None:
-    """Return what stands in an output folder that is not ours, in words; None if there is nothing.
+    """Return what is in an output folder that is not ours, in words; None if there is nothing.
 
     Parameters
     ----------
@@ -110,12 +110,12 @@ def find_foreign(output_dir: Path) -> str | None:
 
 
 def is_ours(description: dict[str, Any]) -> bool:
-    """Tell whether a ``dataset_description.json`` is that of results of this app, of whichever version."""
+    """Return whether a ``dataset_description.json`` is that of results of this app, of whichever version."""
     return is_made_by_us(description) and description.get("DatasetType", "derivative") == "derivative"
 
 
 def is_made_by_us(described: dict[str, Any]) -> bool:
-    """Tell whether a description of a data set or the sidecar of a mask names this app among its makers."""
+    """Return whether a description of a data set or the sidecar of a mask names this app among its makers."""
     makers = described.get("GeneratedBy")
     return isinstance(makers, list) and any(isinstance(each, dict) and each.get("Name") == APP_NAME for each in makers)
 
@@ -136,7 +136,7 @@ def own_marks(name: str) -> tuple[bytes, ...]:
 
 
 def is_result_name(name: str) -> bool:
-    """Tell whether a file name is one that we give to a product of an image, or to its sidecar."""
+    """Return whether a file name is one that we give to a product of an image, or to its sidecar."""
     parsed = parse_name(name)
     labels = {kind.label for kind in ALL_PRODUCTS.values()}
     kinds = {kind.suffix for kind in ALL_PRODUCTS.values()}
@@ -147,7 +147,7 @@ def is_result_name(name: str) -> bool:
 
 
 def is_own_unnamed(relative: str, path: Path) -> bool:
-    """Tell whether a page, a figure or a table for which BIDS has no name is ours.
+    """Return whether a page, a figure or a table for which BIDS has no name is ours.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def is_own_unnamed(relative: str, path: Path) -> bool:
 
 
 def is_named_after_content(path: Path) -> bool:
-    """Tell whether the name of a file begins with its checksum, as those of our figures do."""
+    """Return whether the name of a file begins with its checksum, as those of our figures do."""
     try:
         with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256")
@@ -208,7 +208,7 @@ def _foreign_files(folder: Path, is_own: Callable[[str, Path], bool]) -> Iterato
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what stands in a folder, sorted by name; nothing of one that cannot be read."""
+    """Return what is in a folder, sorted by name; nothing of one that cannot be read."""
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
@@ -217,19 +217,19 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_own_text(path: Path) -> bool:
-    """Tell whether a file of the root, of ``logs`` or of ``docs`` is ours, or what is left of one of ours."""
+    """Return whether a file of the root, of ``logs`` or of ``docs`` is ours, or what is left of one of ours."""
     marks = own_marks(path.name)
     head = read_head(path)
     return bool(marks) and (any(mark in head for mark in marks) or not head.strip(b"\0"))
 
 
 def _is_nothing(_relative: str, _path: Path) -> bool:
-    """Tell that nothing of ours stands in a folder of another name."""
+    """Tell that nothing of ours is in a folder of another name."""
     return False
 
 
 def _is_result(relative: str, path: Path) -> bool:
-    """Tell whether a file in the folder of a participant is ours."""
+    """Return whether a file in the folder of a participant is ours."""
     name = relative.rpartition("/")[2]
     if name.endswith("_scans.tsv"):
         return any(mark in read_head(path) for mark in SCANS_MARKS)
@@ -237,14 +237,14 @@ def _is_result(relative: str, path: Path) -> bool:
 
 
 def _is_log(relative: str, path: Path) -> bool:
-    """Tell whether a file in ``logs`` is ours, or of a name that we do not use."""
+    """Return whether a file in ``logs`` is ours, or of a name that we do not use."""
     if relative.startswith("CITATION."):
         return _is_own_text(path.with_suffix(".md"))
     return not relative.startswith("failed/") or b'"Source"' in read_head(path)
 
 
 def _is_in_docs(relative: str, path: Path) -> bool:
-    """Tell whether a file in ``docs`` is ours."""
+    """Return whether a file in ``docs`` is ours."""
     if relative == "README.md":
         return b"`--output-layout strict`" in read_head(path)
     return is_own_unnamed(relative, path)

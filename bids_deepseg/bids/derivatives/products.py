@@ -99,7 +99,7 @@ def names_of(sidecar: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_edited_mask(path: Path) -> bool:
-    """Tell whether a mask that is not as it was written is a mask all the same: complete, with two values."""
+    """Return whether a mask that is not as it was written is a mask all the same: complete, with two values."""
     try:
         with open_nifti(path) as nifti:
             values = nifti.read_raw()
@@ -109,7 +109,7 @@ def is_edited_mask(path: Path) -> bool:
 
 
 def is_as_written(path: Path, sidecar: Mapping[str, Any], *, thorough: bool = False) -> bool:
-    """Tell whether a file has the size, and if it is small the checksum, that is listed in the sidecar of the mask."""
+    """Return whether a file has the size, and if it is small the checksum, that the sidecar of the mask lists."""
     facts = sidecar[KEY].get(path.name)
     if not isinstance(facts, dict):
         return False

@@ -1,4 +1,4 @@
-"""State where a result comes from: the contents of the JSON sidecars, and the cache_key that decides on a second run.
+"""State where a result comes from: the contents of the JSON sidecars, and the cache key that decides on a second run.
 
 Nothing here names a person, a machine or a time, and no path is absolute.
 """
@@ -173,7 +173,7 @@ def mask_sidecar(
     cache_key: CacheKey,
     fingerprint: Mapping[str, int | str] | None = None,
 ) -> dict[str, Any]:
-    """Return the sidecar of the mask, the one place where everything about a result is told.
+    """Return the sidecar of the mask, the one place that describes a result completely.
 
     Parameters
     ----------
@@ -219,12 +219,12 @@ def _by_hand(cache_key: CacheKey) -> list[dict[str, str]]:
 
 
 def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
-    """Return what tells networks from all others."""
+    """Return what identifies networks."""
     return [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in models]
 
 
 def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
-    """Return findings as they stand in a sidecar."""
+    """Return findings as they are in a sidecar."""
     return [_describe_finding(found) for found in findings]
 
 
@@ -236,7 +236,7 @@ def _describe_finding(found: "Finding") -> dict[str, Any]:
 
 
 def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
-    """Return the methods that were tried on an image, in their order, as they stand in a sidecar."""
+    """Return the methods that were tried on an image, in their order, as they are in a sidecar."""
     return [
         {
             "Method": one.name,

@@ -17,9 +17,9 @@ CORD_KEY = "FILES_SEG"
 #: A list without entries, as YAML may write it.
 _NOTHING = ("", "~", "null")
 
-_FORM = f"A key such as {CORD_KEY} is expected, and below it one image a line after '- '."
+_FORM = f"A key such as {CORD_KEY} is expected, and below it one image per line after '- '."
 
-#: Marks and the files that give them; the first counts where an image stands in both.
+#: Marks and the files that give them; the first counts where an image is in both.
 LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
 
 

@@ -34,7 +34,7 @@ _PATIENCE_S, _BLIND_PATIENCE_S, _PAUSE_S = 60.0, 5.0, 0.1
 
 
 def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
-    """Tell whether the result of an image is complete and would come out the same again.
+    """Return whether the result of an image is complete and would come out the same again.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
 
 
 def is_there(image: BidsImage, output_dir: Path) -> bool:
-    """Tell whether an image has a result, after another run has written it that does so at this moment."""
+    """Return whether an image has a result, after another run has written it that does so at this moment."""
     sidecar = output_dir / sidecar_path(derivative_path(image, "mask"))
     if sidecar.exists() or not sidecar.parent.is_dir():
         return sidecar.exists()
@@ -143,6 +143,6 @@ def _read_result(mask: Path) -> SavedResult | DamagedResult | None:
 
 
 def _is_foreign(sidecar: Facts) -> bool:
-    """Tell whether a sidecar says that another program made the file."""
+    """Return whether a sidecar says that another program made the file."""
     names = [text_of(maker, "Name") for maker in mappings_of(sidecar, "GeneratedBy")]
     return any(names) and APP_NAME not in names

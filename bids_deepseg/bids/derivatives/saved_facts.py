@@ -39,7 +39,7 @@ _MOST_MM3 = 1e9
 #: Axes of a NIfTI-2 image may be longer; no scanner makes such.
 _MOST_SLICES = 2**20
 
-#: What is segmented of a series, as the option ``volume`` tells it in a sidecar.
+#: What is segmented of a series, as the option ``volume`` in a sidecar states it.
 _VOLUME_RULE = re.compile("auto|mean|first|each|[0-9]{1,9}")
 
 
@@ -122,7 +122,7 @@ class MaskFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructureFacts:
-    """What the sidecar of the mask of a structure inside of the cord states.
+    """What the sidecar of the mask of a structure inside the cord states.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ def mask_facts(sidecar: Facts) -> MaskFacts:
 
 
 def structure_facts(sidecar: Facts) -> StructureFacts:
-    """Read the sidecar of the mask of a structure inside of the cord.
+    """Read the sidecar of the mask of a structure inside the cord.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Hold the complete result of one image as it stands in the output directory, or say what is wrong with it."""
+"""Hold the complete result of one image as it is in the output directory, or say what is wrong with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,12 +30,12 @@ from bids_deepseg.structures.tasks import TASKS, Task
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedResult:
-    """The complete result of one image as it stands in the output directory.
+    """The complete result of one image as it is in the output directory.
 
     Attributes
     ----------
     mask : Path
-        The mask; its other files stand beside it.
+        The mask; its other files are beside it.
     entities : mapping of str to str
         Short entity keys and values of its name.
     sidecar : mapping
@@ -125,12 +125,12 @@ class SavedResult:
 
     @property
     def task(self) -> Task | None:
-        """What was segmented inside of the cord, None for the cord alone."""
+        """What was segmented inside the cord, None for the cord alone."""
         return TASKS.get(str(self.facts.options.get("task")))
 
     @property
     def structure_mask(self) -> Path | None:
-        """Mask of the structure inside of the cord, None without one."""
+        """Mask of the structure inside the cord, None without one."""
         return None if self.task is None else self._beside(self.task.label, "mask.nii.gz")
 
     def structure(self) -> StructureFacts | None:
@@ -197,7 +197,7 @@ class DamagedResult:
     entities : mapping of str to str
         Short entity keys and values of its name.
     known_source : str or None
-        Source image as in :attr:`BidsImage.key`, if its sidecar still tells.
+        Source image as in :attr:`BidsImage.key`, if its sidecar still states it.
     problem : str
         What is wrong.
     """
@@ -237,7 +237,7 @@ class DamagedResult:
         """What happened and what to do."""
         return (
             f"The result {self.place} is damaged or was changed: {self.problem}. It was left out. Run the participant "
-            "level again, which makes it anew."
+            "level again to replace it."
         )
 
 

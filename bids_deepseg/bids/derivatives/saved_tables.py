@@ -23,7 +23,7 @@ def read_morph(path: Path) -> Columns:
     Parameters
     ----------
     path : Path
-        Table of the cord or of a structure inside of it.
+        Table of the cord or of a structure inside it.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def read_morph(path: Path) -> Columns:
     if not len(slices):
         raise DamagedResultError(f"{path.name} has no row; one per slice is expected")
     if not (_whole(slices) & (slices >= 0) & (slices <= _MOST_SLICES)).all() or len(np.unique(slices)) < len(slices):
-        raise DamagedResultError(f"{path.name} has a slice that is no number from 0, or one twice")
+        raise DamagedResultError(f"{path.name} has a slice that is not a number from 0, or one twice")
     if (area < 0).any():
         raise DamagedResultError(f"{path.name} has an area below 0")
     levels = table.get(LEVEL_COLUMN, np.empty(0))

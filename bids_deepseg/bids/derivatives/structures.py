@@ -1,4 +1,4 @@
-"""Describe the files about a structure inside of the cord: the contents of their JSON sidecars."""
+"""Describe the files about a structure inside the cord: the contents of their JSON sidecars."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def structure_sidecar(
     """
     task = TASKS[structure.task]
     probability, table, _mask = task.products
-    # The structure is sought inside of the cord's mask, which stands in this data set.
+    # The structure is sought inside the cord's mask, which is in this data set.
     sources = [source, f"bids::{derivative_path(image, 'mask')}"]
     if product == table:
         described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
@@ -45,14 +45,14 @@ def structure_sidecar(
             **described,
         }
     if product == probability:
-        said = f"Probability of {task.noun} inside of the spinal cord in {image.name}"
+        said = f"Probability of {task.noun} inside the spinal cord in {image.name}"
         return {"Description": said, "Sources": sources, **space_of(image), "LabelMap": [task.label]}
     said = f"{task.noun[0].upper()}{task.noun[1:]} of the spinal cord in {image.name}"
     return {"Description": said, "Sources": sources, **space_of(image), **_told(task, structure, cache_key)}
 
 
 def _told(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
-    """Return everything that the sidecar of the mask tells about a structure."""
+    """Return everything that the sidecar of the mask says about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]
     # Networks that are thresholded on their own pixels, before these are averaged over voxels.

@@ -150,7 +150,7 @@ def _write_once(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
 
 
 def _belong_together(image: BidsImage, output_dir: Path) -> bool:
-    """Tell whether the files of an image that stand there now are those of one result.
+    """Return whether the files of an image that stand there now are those of one result.
 
     Where locks do not work, another run may have written some of them in the meantime. Whoever writes last sees it, and
     takes a mixed result back.
@@ -188,7 +188,7 @@ def withdraw_stale(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> b
 
 
 def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]) -> None:
-    """Remove files of an earlier result that is no more."""
+    """Remove files of an earlier result that no longer exists."""
     for product in products:
         path = derivative_path(image, product)
         for name in (path, sidecar_path(path)):
@@ -246,7 +246,7 @@ def _morph(products: ImageProducts, source: str) -> Part:
 
 
 def _structure(products: ImageProducts, source: str, product: str) -> Part:
-    """Return writer and sidecar of one product about a structure inside of the cord."""
+    """Return writer and sidecar of one product about a structure inside the cord."""
     structure = products.segmentation.structure
     if structure is None:
         raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")

@@ -62,7 +62,7 @@ def look_at_size(path: Path) -> ImageSize | str:
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether a file holds all that its header announces; a compressed one is decompressed for that."""
+    """Return whether a file holds all that its header announces; a compressed one is decompressed for that."""
     try:
         with open_nifti(path):
             return True

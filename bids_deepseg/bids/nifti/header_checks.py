@@ -116,7 +116,7 @@ def check_header(name: str, start: bytes, *, file_bytes: int, compressed: bool) 
     Raises
     ------
     ImageError
-        If it is no single NIfTI file, if a field makes no sense, or if the file cannot hold what its header announces.
+        If it is not a single NIfTI file, a field makes no sense, or the file cannot hold what its header announces.
     """
     nifti = _parse(name, start)
     shape, findings = _shape_of(name, nifti), []
@@ -179,11 +179,11 @@ def _parse(name: str, start: bytes) -> Any:
     kinds = [(order, _KINDS.get(struct.unpack(f"{order}i", start[:4])[0])) for order in "<>" if len(start) >= 4]
     order, kind = next(((order, kind) for order, kind in kinds if kind), ("", None))
     if kind is None:
-        raise ImageError(f"{name} is no NIfTI image, whatever its name says. Convert it to NIfTI.")
+        raise ImageError(f"{name} is not a NIfTI image, despite its name. Convert it to NIfTI.")
     header_class, place, single = kind
     size = header_class.sizeof_hdr
     if len(start) < size + _FLAG_BYTES:
-        raise ImageError(f"{name} is truncated: it ends inside of its NIfTI header. Copy it again.")
+        raise ImageError(f"{name} is truncated: it ends inside its NIfTI header. Copy it again.")
     magic = start[place : place + len(single)]
     if magic[:3] == single[:3].replace(b"+", b"i"):
         raise ImageError(
@@ -235,7 +235,7 @@ def _offset_of(name: str, nifti: Any, start: bytes) -> tuple[int, list[Finding]]
     if offset == 0:
         if start[nifti.sizeof_hdr]:
             raise ImageError(
-                f"{wrong}, though the header is followed by extensions, so that nobody knows where the voxels begin. "
+                f"{wrong}, though the header is followed by extensions, so it is unknown where the voxels begin. "
                 "Convert it again."
             )
         return least, [Finding("vox-offset", "info", f"vox_offset is 0; the voxels begin at byte {least}.")]
@@ -293,7 +293,7 @@ def truncated(name: str, header: CheckedHeader) -> str:
 def too_long(name: str, header: CheckedHeader) -> str:
     """Say that a file is much longer than announced."""
     return (
-        f"{name} goes on for more than {MAX_REST_BYTES / 1e6:g} MB behind the last voxel that its header announces "
+        f"{name} continues for more than {MAX_REST_BYTES / 1e6:g} MB after the last voxel that its header announces "
         f"({_announced(header)}). Its "
         "dim, datatype or vox_offset is wrong. Convert it again."
     )

@@ -98,8 +98,8 @@ def place_voxels(name: str, header: Any, shape: tuple[int, ...]) -> tuple[Matrix
     for field in ("sform_code", "qform_code"):
         if int(header[field]) not in _FORM_CODES:
             raise space.refuse(
-                f"{field} is {int(header[field])}. A code from 0 to 5 is expected. Nobody knows what the matrix means: "
-                "convert the image again."
+                f"{field} is {int(header[field])}. A code from 0 to 5 is expected. The meaning of the matrix is "
+                "unknown: convert the image again."
             )
     affine = _matrix_of(space)
     affine[:3] *= space.unit_mm
@@ -120,10 +120,12 @@ def _read_unit(space: Space) -> None:
         space.tell(
             "warn",
             "unit-unknown",
-            f"xyzt_units is {code}, which is no unit of length: millimetres were assumed. Correct the header.",
+            f"xyzt_units is {code}, which is not a unit of length: millimetres were assumed. Correct the header.",
         )
     elif code not in (unit, unit | time) or time not in _TIME_UNITS:
-        space.tell("info", "unit-code", f"xyzt_units is {code}; what it says beside the unit of length was ignored.")
+        space.tell(
+            "info", "unit-code", f"xyzt_units is {code}; everything in it except the unit of length was ignored."
+        )
     space.unit_mm = _UNIT_MM.get(unit, 1.0)
     space.header["xyzt_units"] = (unit if unit in _UNIT_MM else 0) | (time if time in _TIME_UNITS else 0)
 
@@ -139,7 +141,7 @@ def _matrix_of(space: Space) -> Matrix:
         _compare(space, sform, problem)
         return sform
     if header["sform_code"] > 0:
-        what = "srow_x, srow_y and srow_z (sform) give no volume to the voxels, or are no numbers"
+        what = "srow_x, srow_y and srow_z (sform) give no volume to the voxels, or are not numbers"
         if header["qform_code"] <= 0 or problem:
             raise space.refuse(f"{what}: {sform[:3].tolist()}. The matrix is singular. Repair the sform.")
         space.tell("warn", "sform-singular", f"{what}; the qform was used. Look at where the mask lies.")
@@ -180,12 +182,12 @@ def _repair_sizes(space: Space) -> str:
 
 
 def _tell_negative(space: Space, severity: Severity) -> None:
-    """Make negative voxel sizes positive, and tell it."""
+    """Make negative voxel sizes positive, and report it."""
     sizes = space.header["pixdim"][1:4]
     negative = [f"pixdim[{axis}]" for axis, size in enumerate(sizes, 1) if size < 0]
     if negative:
         space.header["pixdim"][1:4] = np.abs(sizes)
-        message = f"{', '.join(negative)}: a voxel size is negative; its amount was used. "
+        message = f"{', '.join(negative)}: a voxel size is negative; its absolute value was used. "
         meaning = "Left and right may be exchanged." if severity == "warn" else "The sform states the place."
         space.tell(severity, "size-negative", message + meaning)
 

@@ -36,7 +36,7 @@ _LEAST_VOLUME = 1e-4
 
 
 def is_singular(matrix: Matrix) -> bool:
-    """Tell whether a matrix is not finite or gives voxels without volume."""
+    """Return whether a matrix is not finite or gives voxels without volume."""
     if not np.isfinite(matrix).all():
         return True
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)

@@ -48,7 +48,7 @@ class NiftiHeader(Protocol):
 
 @contextmanager
 def open_nifti(path: Path) -> Iterator[NiftiFile]:
-    """Open a NIfTI image, and turn whatever goes wrong until the end of the block into an error for people.
+    """Open a NIfTI image, and turn whatever goes wrong until the end of the block into an error for the user.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def open_nifti(path: Path) -> Iterator[NiftiFile]:
     Yields
     ------
     NiftiFile
-        Its values are read from the open file, inside of the block only. At the end of the block the rest of the file
+        Its values are read from the open file, inside the block only. At the end of the block the rest of the file
         is read, and the checksum of a compressed one verified.
 
     Raises
@@ -130,7 +130,7 @@ def _open_checked(path: Path) -> Iterator[NiftiFile]:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with a file into an error for people."""
+    """Turn what goes wrong with a file into an error for the user."""
     try:
         yield
     except (EOFError, zlib.error) as error:
@@ -165,7 +165,7 @@ def check_fetched(path: Path) -> None:
         path.stat()
     except PermissionError as error:
         raise ImageError(
-            f"{path.name} lies, or leads, where this user may not enter. Make the folder readable."
+            f"{path.name} lies in, or links to, a folder that this user may not enter. Make the folder readable."
         ) from error
     except OSError as error:
         if is_link(path):
@@ -175,7 +175,7 @@ def check_fetched(path: Path) -> None:
 
 def _gone(path: Path) -> str:
     """Say that a file has disappeared."""
-    return f"{path.name} does not exist any more. It was there when the data set was listed."
+    return f"{path.name} does not exist. Was it removed after the data set was listed?"
 
 
 def _not_fetched(path: Path, what: str) -> str:

@@ -73,7 +73,7 @@ def to_float32(values: NDArray[Any]) -> tuple[NDArray[np.float32], list[Note]]:
 
 
 def _fits(low: float, high: float) -> bool:
-    """Tell whether float32 holds a range of values with fine steps, and their squares."""
+    """Return whether float32 holds a range of values with fine steps, and their squares."""
     peak, span = max(abs(low), abs(high)), high - low
     return peak <= _EXACT and peak >= _SMALLEST and span >= peak * _FINEST
 

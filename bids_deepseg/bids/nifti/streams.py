@@ -45,7 +45,7 @@ class GzipStream:
         Raises
         ------
         EOFError
-            If the file ends inside of a member.
+            If the file ends inside a member.
         zlib.error
             If a member is damaged.
         """
@@ -59,7 +59,7 @@ class GzipStream:
             if self._member.eof:
                 self._next_member(self._member.unused_data)
             elif at_end and len(content) < n_bytes:
-                raise EOFError("it ends inside of its compressed content")
+                raise EOFError("it ends inside its compressed content")
         return bytes(content)
 
     def _next_member(self, rest: bytes) -> None:

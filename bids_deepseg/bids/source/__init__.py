@@ -1,1 +1,1 @@
-"""What is read: the data set and what people put beside it."""
+"""What is read: the data set, and files that users put beside it."""

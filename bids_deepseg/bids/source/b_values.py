@@ -15,7 +15,7 @@ from bids_deepseg.files.text import read_text
 #: Diffusion weighting in s/mm² up to which a volume counts as unweighted: some scanners write 5 for 0.
 MAX_B0 = 10.0
 
-#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and that is told.
+#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and this is reported.
 LOW_B = 50.0
 
 #: What counts as a number: Python would also take underscores and the digits of other scripts.
@@ -41,7 +41,7 @@ def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, li
     used : str
         The same in words.
     notes : list of (str, str)
-        Code and message of what is to be known about it.
+        Code and message of what to know about it.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _b_value(path: Path, word: str) -> float:
     value = float(word) if _NUMBER.fullmatch(word) else math.nan
     if not 0 <= value < math.inf:
         raise ImageError(
-            f"{path.name} cannot be read: {word[:40]!r} is no b-value. Numbers from 0 in s/mm², such as 0 1000 1000, "
+            f"{path.name} cannot be read: {word[:40]!r} is not a b-value. Numbers from 0 in s/mm², such as 0 1000, "
             "separated by spaces, are expected. Correct the .bval file."
         )
     return value

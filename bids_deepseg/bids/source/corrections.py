@@ -1,7 +1,7 @@
 """Find and read what a person corrected by hand: masks and centerlines in a folder that was named.
 
 Terms: a *correction* of an image is a file in that folder whose name says to which image it belongs; it replaces the
-automatic mask, or the automatic centerline. Nothing is looked for unless the folder was given: manual masks inside of
+automatic mask, or the automatic centerline. Nothing is looked for unless the folder was given: manual masks inside
 a data set may be there to test the app, not to be its result.
 """
 
@@ -48,7 +48,7 @@ class Correction:
     kind : {"mask", "centerline"}
         What it replaces.
     paths : tuple of Path
-        The file; several files that are found for one image are an error of their owner, told when they are read.
+        The file; several files for one image are an error that is reported when they are read.
     """
 
     kind: Literal["mask", "centerline"]
@@ -61,7 +61,7 @@ class Correction:
         Raises
         ------
         ImageError
-            If there are several, or its sidecar says that nobody corrected it.
+            If there are several, or its sidecar says that it was not corrected.
         """
         if len(self.paths) > 1:
             names = ", ".join(path.name for path in self.paths)
@@ -69,15 +69,16 @@ class Correction:
         (path,) = self.paths
         if _states_automatic(self._sidecar()):
             raise ImageError(
-                f"The sidecar of {path.name} says that nobody corrected it ('Manual': false). If somebody did, set it "
-                "to true, and state who and when ('Author', 'Date'); if not, take the file out of the corrections."
+                f"The sidecar of {path.name} says that it was not corrected ('Manual': false). If it was, set this "
+                "to true, and state who did it and when ('Author', 'Date'); if not, remove the file from the "
+                "corrections."
             )
         return path
 
     def facts(self) -> dict[str, str]:
-        """Return what is told about it: kind, name, checksum, and who and when if its sidecar says so.
+        """Return what is recorded about it: kind, name, checksum, and who and when if its sidecar says so.
 
-        Never raises: what cannot be read has no checksum, and the error is told when it is used.
+        Never raises: what cannot be read has no checksum, and the error is reported when it is used.
         """
         told = {"Kind": self.kind, "File": ", ".join(path.name for path in self.paths), "SHA256": self._checksum()}
         return told | _author(self._sidecar())
@@ -134,7 +135,7 @@ def read_corrected_mask(correction: Correction, grid: Grid) -> Volume:
     Raises
     ------
     ImageError
-        If the file cannot be read, is empty, is no mask, or does not have the voxels of the image.
+        If the file cannot be read, is empty, is not a mask, or does not have the voxels of the image.
     """
     path = correction.path
     values, header = read_numbers(path, "The corrected mask")
@@ -180,7 +181,7 @@ def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, .
 
 
 def _looks_like_one(name: str) -> bool:
-    """Tell whether a name is that of a mask or a centerline of a cord, of whichever image."""
+    """Return whether a name is that of a mask or a centerline of a cord, of whichever image."""
     if "_label-" in name:
         return "_label-SC" in name or "_label-centerline" in name
     return "centerline" in name or _stem(name).endswith(("_seg", "-manual"))
@@ -202,7 +203,7 @@ def _places(folder: Path, inner: PurePosixPath, stems: list[str], endings: tuple
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is a file, or a link to one whose content is not on this machine."""
+    """Return whether there is a file, or a link to one whose content is not on this machine."""
     return leads_to_file(path) or is_link(path)
 
 
@@ -212,7 +213,7 @@ def _stem(name: str) -> str:
 
 
 def _states_automatic(sidecar: Mapping[str, Any]) -> bool:
-    """Tell whether a sidecar says that no person had a hand in the file."""
+    """Return whether a sidecar says that no person had a hand in the file."""
     return sidecar.get("Manual") is False and not _author(sidecar)
 
 

@@ -1,8 +1,8 @@
 """List the image files of a data set from pybids' index of it, instead of from its folders.
 
-The index is a database in a folder that the user names (``--bids-database-dir``), never inside of the data set. It pays
-where listing folders is slow and pybids has an index already; a listing of ours is quicker than making one. What was
-added to the data set after the index was made is not in it.
+The index is a database in a folder that the user names (``--bids-database-dir``), never inside the data set. It pays
+off where listing folders is slow and pybids has an index already; our own listing is faster than making one. Files
+added to the data set after the index was made are not in it.
 """
 
 import re
@@ -41,7 +41,7 @@ class FileIndex:
 
 
 def has_index(database_dir: Path) -> bool:
-    """Tell whether a folder holds an index."""
+    """Return whether a folder holds an index."""
     return leads_to_file(database_dir / _DATABASE)
 
 
@@ -76,12 +76,12 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
         # pybids and the library of its database raise errors of many kinds.
         raise UsageError(
             f"The index in {database_dir} cannot be used: {error}. An index of {bids_dir} by pybids is expected, in a "
-            "folder that can be written to. Make it anew with --reset-database."
+            "folder that can be written to. Make it again with --reset-database."
         ) from error
     if paths and not any(path.is_relative_to(root) for path in paths):
         raise UsageError(
             f"The index in {database_dir} is that of another folder: it lists {paths[0]}, the data set is {root}. "
-            "Make it anew with --reset-database, or give another folder."
+            "Make it again with --reset-database, or give another folder."
         )
     files: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(path for path in paths if path.is_relative_to(root)):
@@ -95,6 +95,6 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
 
 
 def _is_image(steps: tuple[str, ...]) -> bool:
-    """Tell whether a path is ``sub-*/[ses-*/]{anat,dwi}/*.nii[.gz]``."""
+    """Return whether a path is ``sub-*/[ses-*/]{anat,dwi}/*.nii[.gz]``."""
     depth_is_right = len(steps) == 3 or (len(steps) == 4 and steps[1].startswith("ses-"))
     return depth_is_right and steps[-2] in DATATYPES and steps[-1].endswith((".nii", ".nii.gz"))

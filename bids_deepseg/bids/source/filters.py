@@ -51,11 +51,11 @@ class ImageFilter:
     conditions: tuple[tuple[str, Values], ...]
 
     def applies_to(self, file: FoundFile) -> bool:
-        """Tell whether the filter is about a file."""
+        """Return whether the filter is about a file."""
         return self.key in (file.suffix.lower(), file.datatype)
 
     def accepts(self, file: FoundFile) -> bool:
-        """Tell whether a file meets all conditions, or is none of the filter's business."""
+        """Return whether a file meets all conditions, or is none of the filter's business."""
         if not self.applies_to(file):
             return True
         return all(_matches(name, self.fact(file, name), values) for name, values in self.conditions)
@@ -153,7 +153,7 @@ def _condition(path: Path, key: str, item: tuple[str, Any]) -> tuple[str, Values
 
 
 def _matches(name: str, found: str | None, values: Values) -> bool:
-    """Tell whether the value of an entity is one of those that are accepted."""
+    """Return whether the value of an entity is one of those that are accepted."""
     if found is None:
         return _NONE in values
     return any(value is not None and (value == ANY or same_value(name, found, value)) for value in values)

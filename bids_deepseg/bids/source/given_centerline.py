@@ -23,7 +23,7 @@ from bids_deepseg.geometry.volume import Volume, reorient
 WORLD_COLUMNS = ("x_mm", "y_mm", "z_mm")
 VOXEL_COLUMNS = ("i", "j", "k")
 
-#: Mean area in a slice above which an image is no mask of a cord or of its centerline; a spinal canal has up to 500.
+#: Mean area in a slice above which an image is not a mask of a cord or of its centerline; a spinal canal has up to 500.
 MAX_AREA_MM2 = 1000.0
 
 _IMAGE_ENDINGS = (".nii", ".nii.gz")
@@ -52,7 +52,7 @@ def read_centerline(path: Path, grid: Grid) -> NDArray[np.float64]:
     NotFetchedError
         If the file is a link to content that is not on this machine.
     ImageError
-        If the file cannot be read, is empty, holds no centerline, or its points lie outside of the field of view.
+        If the file cannot be read, is empty, holds no centerline, or its points lie outside the field of view.
     """
     is_image = path.name.lower().endswith(_IMAGE_ENDINGS)
     points = _points_of_image(path) if is_image else _points_of_table(path, grid)
@@ -114,7 +114,9 @@ def _points_of_table(path: Path, grid: Grid) -> NDArray[np.float64]:
         ) from error
     numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip() and not line.startswith("#")]
     if len(numbered) < 2:
-        raise ImageError(f"The centerline {path.name} holds no point. A header line and one point a line are expected.")
+        raise ImageError(
+            f"The centerline {path.name} holds no point. A header line and one point per line are expected."
+        )
     (_, header), *lines = numbered
     separator = next((mark for mark in ("\t", ";") if mark in header), ",")
     names = [name.strip().strip('"').lower() for name in header.split(separator)]
@@ -152,7 +154,7 @@ def _check_field_of_view(path: Path, points: NDArray[np.float64], grid: Grid) ->
     if along.max() < -_BORDER_VOXELS or along.min() > last[axis_is] + _BORDER_VOXELS:
         low, high = sorted(grid.voxel_to_world([np.zeros(3), last])[:, 2])
         raise ImageError(
-            f"The centerline {path.name} lies outside of the image: z from {points[:, 2].min():.0f} to "
+            f"The centerline {path.name} lies outside the image: z from {points[:, 2].min():.0f} to "
             f"{points[:, 2].max():.0f} mm, the image has {low:.0f} to {high:.0f} mm. Does it belong to another image?"
         )
     beside = outside.any(1) & ~outside[:, axis_is]
@@ -160,6 +162,6 @@ def _check_field_of_view(path: Path, points: NDArray[np.float64], grid: Grid) ->
         x, y, z = points[np.flatnonzero(beside)[0]]
         raise ImageError(
             f"{int(beside.sum())} of {len(points)} points of the centerline {path.name} lie beside the image, for "
-            f"example ({x:.1f}, {y:.1f}, {z:.1f}) mm. Points inside of it, in RAS+ mm, are expected. Does it belong to "
+            f"example ({x:.1f}, {y:.1f}, {z:.1f}) mm. Points inside it, in RAS+ mm, are expected. Does it belong to "
             "another image, or are its coordinates LPS?"
         )

@@ -1,4 +1,4 @@
-"""Find the centerline that a person gives for an image, in a folder of derivatives or beside it."""
+"""Find the centerline that the user gives for an image, in a folder of derivatives or beside it."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -74,7 +74,7 @@ def closed_folders(images: Iterable[BidsImage], place: Path) -> tuple[tuple[str,
         Path of each relative to ``place``, as it is shown, and what is wrong with it; sorted.
     """
     inner = {derivative_path(image, "mask").parent for image in images}
-    # Of a folder that cannot be entered, those inside of it are not looked at.
+    # Of a folder that cannot be entered, those inside it are not looked at.
     steps = sorted({folder for each in inner for folder in (each, *each.parents)}, key=lambda folder: folder.parts)
     closed: dict[PurePosixPath, str] = {}
     for folder in steps:

@@ -34,7 +34,7 @@ def applicable_files(image: BidsImage, extension: str) -> tuple[Path, ...]:
     steps = image.path.parent.relative_to(image.root).parts
     folders = [image.root.joinpath(*steps[:depth]) for depth in range(len(steps) + 1)]
     found = [path for folder in folders for path in _applicable_in(folder, pairs, image.suffix, extension)]
-    # An image outside of a data set may have any name; the file that has the same one is its own.
+    # An image outside a data set may have any name; the file that has the same one is its own.
     beside = image.path.with_name(image.name + extension)
     return tuple(found) if beside in found or not beside.is_file() else (*found, beside)
 

@@ -35,7 +35,7 @@ _ADDED = {"DENO_NO_UPDATE_CHECK": "1", "DENO_NO_PROMPT": "1", "GIT_NO_LAZY_FETCH
 
 
 def offline_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables for a program that shall ask nobody.
+    """Return environment variables for a program that must not contact anyone.
 
     Parameters
     ----------

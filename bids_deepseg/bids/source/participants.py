@@ -1,6 +1,6 @@
-"""Read what the source data set tells of its participants, to join it to the results.
+"""Read what the source data set says about its participants, to add it to the results.
 
-Columns with dates are left out: a derivative data set tells no date of a scan or of a birth, whatever its source tells.
+Columns with dates are left out: the results never contain the date of a scan or a birth, even if the source does.
 """
 
 import re
@@ -50,7 +50,7 @@ class ParticipantTable:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class SourceParticipants:
     """Rows of the source's ``participants.tsv``.
 
     Attributes
@@ -69,7 +69,7 @@ class People:
         return self.rows.get(participant, {}).get(column, "") or MISSING
 
 
-def read_people(bids_dir: Path) -> People:
+def read_source_participants(bids_dir: Path) -> SourceParticipants:
     """Read ``participants.tsv`` and ``participants.json`` of a data set; a missing table has no columns.
 
     Parameters
@@ -79,14 +79,14 @@ def read_people(bids_dir: Path) -> People:
     """
     table = read_participants(bids_dir / "participants.tsv")
     if table is None:
-        return People()
+        return SourceParticipants()
     told = read_json(bids_dir / "participants.json")
     columns = {
         name: _description(name, mapping_of(told, name))
         for name in table.columns
         if not _is_date(name, [row.get(name, "") for row in table.rows.values()])
     }
-    return People(columns, table.rows)
+    return SourceParticipants(columns, table.rows)
 
 
 def read_participants(path: Path) -> ParticipantTable | None:
@@ -107,19 +107,19 @@ def read_participants(path: Path) -> ParticipantTable | None:
     if table is None:
         return ParticipantTable() if path.exists() or path.is_symlink() else None
     if _ID not in table.columns:
-        tell_once(f"{path} has no column {_ID}, and no other one was used. Name the column of the participants so.")
+        tell_once(f"{path} has no column {_ID}, so it was not used. Give the column of the participants that name.")
         return ParticipantTable()
     named = [(row[_ID], row) for row in table.rows if row.get(_ID, MISSING) not in ("", MISSING)]
-    people = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]
-    twice = [name for name, count in Counter(name for name, _ in people).items() if count > 1]
+    participants = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]
+    twice = [name for name, count in Counter(name for name, _ in participants).items() if count > 1]
     if twice:
         names = ", ".join(twice[:_MOST_NAMED]) + (f" and {len(twice) - _MOST_NAMED} more" * (len(twice) > _MOST_NAMED))
         tell_once(f"{path} has several rows for {names}. One is expected; the last one was used.")
-    return ParticipantTable(tuple(name for name in table.columns if name and name != _ID), dict(people))
+    return ParticipantTable(tuple(name for name in table.columns if name and name != _ID), dict(participants))
 
 
 def _is_date(name: str, values: list[str]) -> bool:
-    """Tell whether a column holds dates, by its name or by a value."""
+    """Return whether a column holds dates, by its name or by a value."""
     return bool(_DATE_NAME.search(name)) or any(_DATE_VALUE.fullmatch(value.strip()) for value in values)
 
 

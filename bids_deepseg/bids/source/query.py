@@ -122,7 +122,7 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
     Returns
     -------
     QueryResult
-        Images and everything worth telling about what was not taken.
+        Images, and what to report about files that were not taken.
 
     Raises
     ------
@@ -199,18 +199,18 @@ def _choose_participants(
 
 
 def _is_taken(file: FoundFile, selection: Selection) -> bool:
-    """Tell whether a file is selected."""
+    """Return whether a file is selected."""
     return _is_wanted(file, selection) and _passes(file, selection)
 
 
 def _is_wanted(file: FoundFile, selection: Selection) -> bool:
-    """Tell whether a file is selected but for the filters; one without session is in every session."""
+    """Return whether a file is selected but for the filters; one without session is in every session."""
     in_session = selection.sessions is None or file.entities.get("session", None) in {None, *selection.sessions}
     return file.refusal is None and file.suffix in selection.suffixes and in_session
 
 
 def _passes(file: FoundFile, selection: Selection) -> bool:
-    """Tell whether a file meets all filters."""
+    """Return whether a file meets all filters."""
     return all(each.accepts(file) for each in selection.filters)
 
 

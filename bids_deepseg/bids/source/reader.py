@@ -146,7 +146,7 @@ def _choose_anatomical(image: BidsImage, asked: str, n_volumes: int) -> tuple[li
             f"{image.path.name} has {n_volumes} volumes, and volume {number} was asked for. Volumes count from 0: give "
             f"--volume at most {n_volumes - 1}, or mean."
         )
-    message = f"Volume {number} of {n_volumes} was segmented, counted from 0 (--volume chooses)."
+    message = f"Volume {number} of {n_volumes} was segmented, counted from 0 (--volume changes this)."
     return [number], None, [("one-volume", message)]
 
 

@@ -1,4 +1,4 @@
-"""Word what a data set has, for messages about what it has not."""
+"""Describe what a data set has, for messages about what it lacks."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
-"""Find what was asked for and exists nowhere: labels, sessions, suffixes and values of filters, with the nearest.
+"""Find labels, sessions, suffixes and filter values that do not exist in the data set, and the most similar ones.
 
-A typo leaves images out, which nobody notices in a run of hundreds of others.
+A typo leaves images out, which is easily missed among hundreds of others.
 """
 
 import difflib

@@ -94,7 +94,7 @@ def validate_dataset(bids_dir: Path, subjects: Sequence[str], *, timeout_s: floa
             "A folder for temporary files that allows links is expected: --work-dir.",
         )
     except subprocess.TimeoutExpired:
-        return _unavailable(command, f"The validation of the input was given up after {timeout_s:g} s.")
+        return _unavailable(command, f"The validation of the input was stopped after {timeout_s:g} s.")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return _unavailable(command, f"The input was not validated: {VALIDATOR} gave no answer ({error!r}).")
     return _report(issues, answer["issues"].get("codeMessages", {}), command, json.dumps(answer, indent=2))

@@ -33,7 +33,7 @@ LEVEL_COLUMN = "vertebral_level"
 LEVEL_DESCRIPTION: Mapping[str, Any] = MappingProxyType(
     {
         "Description": "Vertebral level of the slice by the labels in File of the data set DataSet: the most frequent "
-        "one inside of the mask, or where there is none, in the slice",
+        "one inside the mask, or where there is none, in the slice",
         "Levels": {str(number): name for number, name in enumerate(LEVEL_NAMES, 1)},
     }
 )
@@ -142,7 +142,7 @@ def read_levels(file: LevelFile, grid: Grid) -> NDArray[np.int16]:
 
 
 def levels_of_slices(levels: NDArray[np.int16], mask: Volume) -> NDArray[np.float64]:
-    """Return the level of each slice: the most frequent one inside of the mask, or where there is none, in the slice.
+    """Return the level of each slice: the most frequent one inside the mask, or where there is none, in the slice.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 A *rule* is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume is an image of its own
 whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and ``echo`` or ``chunk`` would
-say what nobody knows; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
+claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
 """
 
 from collections.abc import Iterable

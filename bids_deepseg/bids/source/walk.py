@@ -29,7 +29,7 @@ ENDINGS = (".nii", ".nii.gz")
 #: Names of images in another spelling, compression or format, or of copies of them.
 _IMAGE_NAME = re.compile(r"\.(nii|img|mgz|mnc|nrrd)(\b|_|$)", re.IGNORECASE)
 
-#: What is told of a folder that is nearly called as BIDS wants it.
+#: What is said about a folder whose name is almost right.
 _SPELLING = "BIDS calls it {}-<label>, in lower case and with a hyphen."
 
 _LABEL = re.compile("[a-zA-Z0-9+]+")
@@ -150,7 +150,7 @@ def look_at_files(paths: Iterable[Path], bids_dir: Path, parse: NameParser) -> I
     for path in sorted(every):
         found = _look_at(path, path.parent.name, bids_dir, parse)
         if found.refusal is None and path.with_name(f"{path.name}.gz") in every:
-            reason = f"{path.name}.gz stands beside it and is taken. Remove one of the two."
+            reason = f"{path.name}.gz exists beside it and is used. Remove one of the two."
             found = FoundFile(path, found.datatype, "", {}, reason)
         yield found
 
@@ -163,7 +163,7 @@ def name_parser() -> NameParser:
 
     @cache
     def long_names(keys: tuple[str, ...], ending: str, datatype: str) -> tuple[str, ...]:
-        # The values are numbers that tell the keys apart; what pybids does not know is taken as it stands in the name.
+        # The values are numbers that tell the keys apart; what pybids does not know is taken as it is in the name.
         form = "_".join(f"{key}-{number}" for number, key in enumerate(keys, 1))
         found = parse_file_entities(f"/sub-1/{datatype}/{form}_{ending}", config=[config])
         by_number = {str(value): name for name, value in found.items() if name not in _NO_ENTITIES}
@@ -197,7 +197,9 @@ def _list_root(bids_dir: Path) -> list[str]:
         raise DatasetError(f"{bids_dir} is a file. The root folder of a BIDS data set is expected.") from error
     except FileNotFoundError as error:
         if is_link(bids_dir):
-            raise DatasetError(f"The data set {bids_dir} is a link to a folder that is not here. {mounted}") from error
+            raise DatasetError(
+                f"The data set {bids_dir} is a link to a folder that does not exist. {mounted}"
+            ) from error
         raise DatasetError(f"The data set {bids_dir} does not exist. {mounted}") from error
     except OSError as error:
         raise DatasetError(f"The data set {bids_dir} cannot be listed: {error.strerror}. {mounted}") from error
@@ -205,21 +207,21 @@ def _list_root(bids_dir: Path) -> list[str]:
         raise DatasetError(f"The data set {bids_dir} is empty. {mounted}")
     if "dataset_description.json" not in names:
         raise DatasetError(
-            f"{bids_dir} has no dataset_description.json, so it is no BIDS data set. Give the folder that holds this "
+            f"{bids_dir} has no dataset_description.json, so it is not a BIDS data set. Give the folder with this "
             "file and the sub-* folders."
         )
     return names
 
 
 def _is_participant(path: Path) -> bool:
-    """Tell whether a name in the root is that of a participant: any folder, and what stands in place of one."""
+    """Return whether a name in the root is that of a participant: any folder, and what is in place of one."""
     if why_no_folder(path) is None:
         return True
     return _LABEL.fullmatch(path.name[4:]) is not None or (is_link(path) and not set("._") & set(path.name))
 
 
 def _is_misspelt(name: str, start: str) -> bool:
-    """Tell whether a name begins as another one, but for upper case or ``_`` for ``-``."""
+    """Return whether a name begins as another one, but for upper case or ``_`` for ``-``."""
     return not name.startswith(start) and name.lower().startswith((start, f"{start[:-1]}_")) and "." not in name
 
 
@@ -235,7 +237,7 @@ def _look_into(folder: Path) -> tuple[list[str], FoundFile | None]:
 
 
 def _refused(path: Path, reason: str) -> FoundFile:
-    """Return a folder, or a file outside of the folders of images, that is not looked into."""
+    """Return a folder, or a file outside the folders of images, that is not looked into."""
     return FoundFile(path, "", "", {}, reason)
 
 
@@ -251,11 +253,11 @@ def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParse
         if name not in DATATYPES and name.lower() in DATATYPES:
             yield _refused(folder / name, f"BIDS writes {name.lower()} in lower case. Rename it.")
         elif is_image_name(name):
-            yield _refused(folder / name, "It stands beside the folders anat and dwi, not inside of one. Move it.")
+            yield _refused(folder / name, "It lies beside the folders anat and dwi, not inside one of them. Move it.")
 
 
 def is_image_name(name: str) -> bool:
-    """Tell whether a name is that of an image, in whichever spelling or format; hidden files are none."""
+    """Return whether a name is that of an image, in whichever spelling or format; hidden files are none."""
     return not name.startswith(".") and _IMAGE_NAME.search(name) is not None
 
 
@@ -267,7 +269,7 @@ def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> Fo
     if refusal or name is None:
         return FoundFile(path, datatype, suffix, {}, refusal)
     if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in _ANATOMICAL):
-        return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong into {datatype}/. Move it.")
+        return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong in {datatype}/. Move it.")
     entities = parse(name, datatype)
     part = entities.get("part")
     refusal = (
@@ -281,7 +283,7 @@ def _refuse_ending(name: str) -> str | None:
     if not name.endswith(ENDINGS):
         if name.lower().endswith(ENDINGS):
             return "BIDS writes .nii and .nii.gz in lower case. Rename it."
-        return "Images end with .nii or .nii.gz. Convert or rename it, or move it away if it is a remainder."
+        return "Images end with .nii or .nii.gz. Convert or rename it, or move it away if it is left over."
     extra = name.removesuffix(".gz").removesuffix(".nii").partition(".")[1:]
     if any(extra):
         return (

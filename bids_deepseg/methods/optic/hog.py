@@ -179,7 +179,7 @@ def cell_weights(cell: int) -> NDArray[np.float32]:
     """Return the weights (8,) along one axis of a block's pixels in its first or second cell.
 
     The Gaussian weight of the block is the product of both axes', and so is the bilinear share of a cell: parts that
-    would fall to cells outside of the block are dropped.
+    would fall to cells outside the block are dropped.
     """
     pixel = np.arange(BLOCK_PX)
     gaussian = np.exp(-((pixel - _WEIGHT_CENTRE_PX) ** 2) / (2 * _SIGMA_PX**2))

@@ -84,7 +84,9 @@ class SvmModel:
         if self.contrast not in CONTRASTS:
             raise NetworkError(f"The SVM model has the contrast {self.contrast!r}. Expected: {', '.join(CONTRASTS)}.")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise NetworkError(f"The SVM model has the checksum {self.sha256!r}, which is no sha256 of 64 hex digits.")
+            raise NetworkError(
+                f"The SVM model has the checksum {self.sha256!r}, which is not a sha256 of 64 hex digits."
+            )
         weights.flags.writeable = False
         object.__setattr__(self, "weights", weights)
 
@@ -196,10 +198,10 @@ def _entries_of(path: Path) -> tuple[bytes, dict[str, tuple[float, ...]]]:
         try:
             entries[name] = tuple(float(number) for number in value.strip("[] ").split(","))
         except ValueError as error:
-            raise NetworkError(f"{path.name} has a {name} that is no number: {error}. {advice}") from error
+            raise NetworkError(f"{path.name} has a {name} that is not a number: {error}. {advice}") from error
     return content, entries
 
 
 def _shown(values: tuple[float, ...] | None) -> str:
-    """Return numbers as they stand in a message."""
+    """Return numbers as they are in a message."""
     return "nothing" if values is None else " x ".join(f"{value:g}" for value in values[:4])

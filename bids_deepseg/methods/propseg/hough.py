@@ -1,4 +1,4 @@
-"""Vote for circles in one axial slice: the cord inside of its ring of fluid [5.3]."""
+"""Vote for circles in one axial slice: the cord inside its ring of fluid [5.3]."""
 
 from dataclasses import dataclass
 

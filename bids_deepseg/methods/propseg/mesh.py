@@ -120,7 +120,7 @@ def closed_surface(points: Array) -> tuple[Array, NDArray[np.intp]]:
 
 
 def enclosed_volume(vertices: Array, triangles: NDArray[np.intp]) -> float:
-    """Return the volume inside of a closed surface in mm³ (divergence theorem)."""
+    """Return the volume inside a closed surface in mm³ (divergence theorem)."""
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 

@@ -33,7 +33,7 @@ from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
 from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
 
-#: Share of a voxel inside of the tube from which it is cord.
+#: Share of a voxel inside the tube from which it is cord.
 _HALF = 0.5
 
 
@@ -104,7 +104,7 @@ def run_propseg(
         mask = make_mask(tube.coverage, tube.centerline, threshold=limit, is_soft=settings.is_soft)
         observer("mask", mask)
     with error_context(stage="metrics"):
-        # The share of each voxel inside of the tube is its probability.
+        # The share of each voxel inside the tube is its probability.
         metrics = measure_cord(mask.volume, tube.coverage, volume.grid)
         observer("metrics", metrics)
     with error_context(stage="judge"):

@@ -30,7 +30,7 @@ _SLOPES_PER_MM = np.linspace(-0.06, 0.06, 9)
 #: Price of a squared slope, as part of the mean edge; the cord bends slowly.
 _BEND_PRICE = 3.0
 #: A single ring has lost the cord below this part of the contrast so far, if less than 65 % of its rays agree, and
-#: below a quarter in any case: a step may begin inside of the cord and end behind it.
+#: below a quarter in any case: a step may begin inside the cord and end behind it.
 _LOST_PART, _LOST_AGREEMENT, _LOST_ALONE = 0.6, 0.65, 0.25
 #: A single ring has lost the cord below this part of the mean rise so far: in the three T2w volumes of the training
 #: data no ring within the image has less than 0.44 of the median before it, the first one behind the end of a phantom's
@@ -183,7 +183,7 @@ def _objection(
 
 
 def _has_lost_ring(seen: RingContrast, recent: RingContrast) -> bool:
-    """Tell whether one of the rings sees hardly any of the contrast that the tube had so far."""
+    """Return whether one of the rings sees hardly any of the contrast that the tube had so far."""
     if not np.isfinite(recent.contrast).any():
         return False
     contrast, rise = np.nanmean(recent.contrast), np.nanmean(recent.rise)
@@ -192,7 +192,7 @@ def _has_lost_ring(seen: RingContrast, recent: RingContrast) -> bool:
 
 
 def _overlaps(points: Array) -> bool:
-    """Tell whether a ring crosses the plane of the one before it, or the wall is turned inside out."""
+    """Return whether a ring crosses the plane of the one before it, or the wall is turned inside out."""
     centres, directions = ring_centres(points), ring_directions(points)
     steps = points[1:] - centres[:-1, None]
     if (np.einsum("rmj,rj->rm", steps, directions[:-1]) <= 0).mean() > _TURNED_PART:

@@ -42,7 +42,7 @@ class PropsegResult:
     Attributes
     ----------
     coverage : Volume
-        float32 fraction of each voxel inside of the tube, on the canonical grid.
+        float32 fraction of each voxel inside the tube, on the canonical grid.
     centerline : Centerline
         Centre of the tube in each slice; its heat is the agreement of the ring there.
     vertices : (N, 3) array

@@ -41,7 +41,7 @@ def network_names(settings: SctSettings) -> tuple[str, ...]:
 
 
 def needs_optic(settings: SctSettings) -> bool:
-    """Tell whether the linear detector is used: on the image, or with all quirks on the scan's distance maps (Q1)."""
+    """Return whether the linear detector is used: on the image, or with all quirks on the scan's distance maps (Q1)."""
     return settings.centerline == "svm" or (settings.centerline == "cnn" and settings.all_quirks)
 
 

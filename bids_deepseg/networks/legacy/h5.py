@@ -2,7 +2,7 @@
 
 The file is read into memory as a whole, bounded in size, and parsed from there: what is checked is what is used, and no
 other file can be reached from it. Only what the published files contain is accepted: hard links, attributes with texts,
-and float32 arrays stored in one piece inside of the file. Nothing is unpickled, and Keras' own loader is not used.
+and float32 arrays stored in one piece inside the file. Nothing is unpickled, and Keras' own loader is not used.
 
 The HDF5 library itself parses the bytes; a fault of that library is not guarded against here. Whoever loads a known
 file by its name (:mod:`bids_deepseg.networks.published.specs`) is safe from that, too: its bytes are compared first.
@@ -28,7 +28,7 @@ _MAX_ARRAYS = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LegacyNetwork:
-    """A network as it stands in a file.
+    """A network as it is in a file.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ def _text(owner: Any, name: str) -> str:
     import h5py  # noqa: PLC0415 - importing this package must not load it
 
     if name not in owner.attrs:
-        raise NetworkError(f"The attribute {name} is missing: this is no network file of Keras 2.")
+        raise NetworkError(f"The attribute {name} is missing: this is not a network file of Keras 2.")
     attribute = owner.attrs.get_id(name)
     if attribute.shape != () or h5py.check_string_dtype(attribute.dtype) is None:
         raise NetworkError(f"The attribute {name} is {attribute.dtype} {attribute.shape}; one text is expected.")
@@ -195,7 +195,7 @@ def _text(owner: Any, name: str) -> str:
 def _names(owner: Any, name: str, largest: int) -> list[str]:
     """Read an attribute that is a list of names; Keras writes an empty one as numbers."""
     if name not in owner.attrs:
-        raise NetworkError(f"The attribute {name} is missing: this is no network file of Keras 2.")
+        raise NetworkError(f"The attribute {name} is missing: this is not a network file of Keras 2.")
     attribute = owner.attrs.get_id(name)
     shape, kind = attribute.shape, attribute.dtype.kind
     if shape == (0,):

@@ -1,4 +1,4 @@
-"""Read JSON from a file that nobody vouches for: types are exact, and nothing that was not asked for is left over."""
+"""Read JSON from an untrusted file: types are exact, and nothing that was not asked for is left over."""
 
 import json
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(word: str) -> NoReturn:
     """Refuse NaN and infinities."""
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def expect_mapping(value: Any, what: str) -> dict[str, Any]:

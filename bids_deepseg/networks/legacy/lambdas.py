@@ -44,7 +44,7 @@ class _Bytes:
     def string(self, what: str) -> bytes:
         """Take a byte string, interned ("t") or not ("s")."""
         if self.take(1) not in {b"t", b"s"}:
-            raise ValueError(f"{what} is no string")
+            raise ValueError(f"{what} is not a string")
         return self.take(struct.unpack("<i", self.take(4))[0])
 
     def one_name(self, what: str) -> None:
@@ -86,7 +86,7 @@ def check_identity(config: dict[str, Any]) -> None:
     if not isinstance(closure, list) or len(closure) != 1 or type(closure[0]) is not float or closure[0] != 1.0:
         _refuse(name, "the enclosed value is not 1.0")
     if not isinstance(code, str) or len(code) > _LONGEST:
-        _refuse(name, "its code is no short string")
+        _refuse(name, "its code is not a short string")
     try:
         _check_code(_Bytes(code.encode("latin-1")))
     except (ValueError, struct.error) as error:

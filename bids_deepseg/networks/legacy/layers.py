@@ -64,7 +64,7 @@ def plan_of_json(text: str) -> Plan:
     Raises
     ------
     NetworkError
-        If the text is no description of a network, or one with a layer or a setting that is not on the list.
+        If the text is not a description of a network, or one with a layer or a setting that is not on the list.
     """
     model = expect_mapping(parse_json(text), "The description of the network")
     if model.get("class_name") != "Model":

@@ -109,7 +109,7 @@ def _read(response: Any, address: str) -> bytes:
 
 
 def _is_allowed(address: str) -> bool:
-    """Tell whether an address is encrypted or stays on this machine."""
+    """Return whether an address is encrypted or stays on this machine."""
     parts = urllib.parse.urlsplit(address)
     if parts.scheme == "file":
         return parts.netloc in {"", "localhost"}

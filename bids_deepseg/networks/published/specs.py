@@ -190,7 +190,7 @@ def published_spec(name: str) -> PublishedSpec:
         if spec.name == name:
             return spec
     names = ", ".join(spec.name for spec in PUBLISHED)
-    raise UsageError(f"There is no published network {name!r}. Known are: {names}.")
+    raise UsageError(f"There is no published network {name!r}. Known: {names}.")
 
 
 def git_blob_id(content: bytes) -> str:
@@ -204,11 +204,11 @@ def read_bounded(path: Path) -> bytes:
     Raises
     ------
     NetworkError
-        If it cannot be read, is no ordinary file, or is larger.
+        If it cannot be read, is not an ordinary file, or is larger.
     """
     try:
         if not path.is_file():
-            raise NetworkError(f"{path} is not there or is no ordinary file. A network file is expected.")
+            raise NetworkError(f"{path} is not there or is not an ordinary file. A network file is expected.")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
@@ -245,7 +245,7 @@ def find_files(folder: Path, specs: Sequence[PublishedSpec] = PUBLISHED) -> tupl
         If the folder is none, or a file cannot be read.
     """
     if not folder.is_dir():
-        raise NetworkError(f"{folder} is no folder. A folder with network files is expected.")
+        raise NetworkError(f"{folder} is not a folder. A folder with network files is expected.")
     return tuple(find_file(folder, spec) for spec in specs)
 
 

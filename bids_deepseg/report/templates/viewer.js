@@ -9,7 +9,7 @@
   let cross = [(columns - 1) / 2, (heights - 1) / 2];
 
   const world = ([i, j, k]) => page.affine.map(([a, b, c, d]) => a * i + b * j + c * k + d);
-  // Anterior is on the left and superior on top; voxel centres lie half a voxel inside of the picture's border.
+  // Anterior is on the left and superior on top; voxel centres lie half a voxel inside the picture's border.
   const left = (j) => 100 * (columns - 0.5 - j) / columns;
   const top = (k) => 100 * (heights - 0.5 - k) / heights;
   const ordered = () => points.slice().sort((a, b) => b[2] - a[2]);

@@ -42,7 +42,7 @@ def score_people(
 def score_grey(
     predictor: Predictor, image: Volume, cord: Volume, grey: Volume, *, is_published: bool = False
 ) -> dict[str, float]:
-    """Find grey matter inside of a cord and compare it with a manual mask.
+    """Find grey matter inside a cord and compare it with a manual mask.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ MODELS_DIR = Path(__file__).parents[2] / "methods" / "optic" / "models"
 POSITIVE_MM, NEGATIVE_MM = 1.0, 3.0
 #: Negatives of a slice in the first round, and the most that each further round adds.
 _N_RANDOM, _N_HARD = 30, 8
-#: Score from which a negative is hard: inside of the margin.
+#: Score from which a negative is hard: inside the margin.
 _MARGIN = -1.0
 #: Most Newton steps, and the relative gain of a step below which the minimum is reached.
 _MAX_NEWTON, _LEAST_GAIN = 50, 1e-7
@@ -75,7 +75,7 @@ def fit_svm(
     """Fit a linear support vector machine with squared hinge loss.
 
     Minimises ``regularisation/2 |w|² + sum of c max(0, 1 - y (w x + b))²``, where the weights c of the positives sum
-    to 1/2, as do those of the negatives. The loss is convex and quadratic as long as the same windows lie inside of
+    to 1/2, as do those of the negatives. The loss is convex and quadratic as long as the same windows lie inside
     the margin, so that Newton steps reach its only minimum within some ten steps [2]_.
 
     Parameters

@@ -34,7 +34,7 @@ def paint_background(rng: np.random.Generator, x: Array, tissues: Tissues, zoom_
 def paint_blobs(
     rng: np.random.Generator, image: Array, x: Array, y: Array, tissues: Tissues, *, radius_mm: float
 ) -> None:
-    """Paint vessels, lymph nodes and organs: round blobs, some with a wall, outside of ``radius_mm``."""
+    """Paint vessels, lymph nodes and organs: round blobs, some with a wall, outside ``radius_mm``."""
     reach = float(np.abs(x).max())
     for _ in range(rng.poisson(3 if reach < 30 else 7)):
         angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(radius_mm, max(reach, radius_mm) * 1.2)

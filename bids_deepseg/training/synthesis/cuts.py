@@ -1,7 +1,7 @@
 """Cut a slice out of a real image, turned, scaled, warped and flipped.
 
 Terms: a *cut* is an (H, W) slice on network pixels around a chosen point of the image, with the fraction of cord in
-each pixel, the pixels inside of the image and the place of the cord's centre.
+each pixel, the pixels inside the image and the place of the cord's centre.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Cut:
     image, cord : (H, W) float32 arrays
         Brightness, and fraction of cord (zero where there is none or where it is not known).
     valid : (H, W) bool array
-        Pixels inside of the image.
+        Pixels inside the image.
     centre_mm : (float, float) or None
         Centre of the cord from the centre of the grid; None without cord.
     """

@@ -1,7 +1,7 @@
 """Smooth random fields, signed distances and soft layers: the brushes of the painter.
 
 Terms: *position* is a pair of arrays (x, y) in mm, x from right to left and y from posterior to anterior; a *signed
-distance* is in mm and negative inside of a shape; an *alpha* is the fraction of a pixel that a layer covers.
+distance* is in mm and negative inside a shape; an *alpha* is the fraction of a pixel that a layer covers.
 """
 
 from dataclasses import dataclass

@@ -99,7 +99,7 @@ def fade_fluid(image: Array, cord: Array, *, quantile: float, slope: float) -> A
 
 
 def _has_outline(image: Array, cord: Array) -> bool:
-    """Tell whether the cord differs from its surroundings by a part of the spread of the slice."""
+    """Return whether the cord differs from its surroundings by a part of the spread of the slice."""
     inside, ring = cord > 0.7, (cord < 0.05)
     if inside.sum() < 8 or ring.sum() < 8:
         return True

@@ -103,7 +103,7 @@ def paint_scene(
 
 
 def _centre_mm(alpha: Array, grid: PixelGrid, fallback_mm: tuple[float, float]) -> tuple[float, float]:
-    """Return the centre of mass of the cord, or of its canal where the cord lies outside of the grid."""
+    """Return the centre of mass of the cord, or of its canal where the cord lies outside the grid."""
     total = float(alpha.sum())
     if total * grid.zoom_mm**2 < 8:
         return fallback_mm

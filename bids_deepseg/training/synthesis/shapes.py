@@ -95,7 +95,7 @@ def shape_from_slices(
     Returns
     -------
     CordShape or None
-        None where the slice has no cord, or one outside of the human range.
+        None where the slice has no cord, or one outside the human range.
     """
     area = float(np.count_nonzero(cord)) * zooms_mm[0] * zooms_mm[1]
     if not CORD_AREA_RANGE_MM2[0] <= area <= CORD_AREA_RANGE_MM2[1]:
@@ -126,7 +126,7 @@ def _distance(mask: NDArray[np.generic], centre: NDArray[np.float64], zooms_mm: 
     smooth = ndimage.gaussian_filter(np.asarray(mask != 0, np.float32), 0.6)
     inside = _sample(smooth, centre, zooms_mm, _FINE_MM, n_fine) > 0.5
     distance = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
-    # The outline runs half a pixel outside of the last pixel inside.
+    # The outline runs half a pixel outside the last pixel inside.
     distance -= 0.5 * np.sign(distance)
     return np.asarray(distance[::2, ::2] * _FINE_MM, np.float32)
 

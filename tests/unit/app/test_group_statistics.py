@@ -120,7 +120,7 @@ def test_runs_are_in_the_order_of_their_numbers():
         [],
     ],
 )
-def test_different_people_and_images_are_no_pairs(others):
+def test_different_participants_and_images_are_no_pairs(others):
     assert find_repetitions([result(70, each) for each in (name(run="1"), *others)]) == []
 
 
@@ -135,7 +135,7 @@ def test_the_difference_is_in_percent_of_the_mean_with_its_sign():
     assert pair.percent == pytest.approx(20)
 
 
-def test_the_variation_within_people_is_recovered(rng):
+def test_the_variation_within_participants_is_recovered(rng):
     true = rng.normal(75, 8, 2000)
     measured = true + rng.normal(0, 1.5, (2, 2000))
     pairs = [find_repetitions([result(one, name(run="1")), result(two, name(run="2"))])[0] for one, two in measured.T]

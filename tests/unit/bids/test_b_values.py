@@ -19,7 +19,7 @@ def read(root, text):
     "word", ["nan", "NaN", "inf", "-inf", "1_000", "\u0661\u0660", "-800", "0x10", "1e", "1000,", "\u0967"]
 )
 def test_what_is_no_b_value_is_refused_with_the_word(tmp_path, word):
-    with pytest.raises(ImageError, match="no b-value") as caught:
+    with pytest.raises(ImageError, match="not a b-value") as caught:
         read(tmp_path, f"0 1000 {word} 1000")
     assert repr(word) in str(caught.value)
     assert caught.value.exit_code == 65

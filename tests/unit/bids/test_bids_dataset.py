@@ -15,7 +15,7 @@ from bids_deepseg.files.tables import read_rows
 from bids_deepseg.stages.findings import Finding
 from tests.helpers.bids_trees import WARNING, all_images, contents, image_of, make_dataset, write_result
 
-FAIL = Finding("area-range", "fail", "3 of 4 slices have an area outside of 15 to 150 mm².")
+FAIL = Finding("area-range", "fail", "3 of 4 slices have an area outside 15 to 150 mm².")
 
 IMAGES = {
     "sub-01/anat/sub-01_T2w.nii.gz": (6, 7, 5),

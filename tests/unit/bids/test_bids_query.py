@@ -95,7 +95,7 @@ def test_files_that_cannot_be_segmented_are_skipped_with_a_reason(tmp_path, name
 def test_of_a_compressed_and_an_uncompressed_file_the_compressed_is_taken(tmp_path):
     result = find_images(touch(tmp_path, "sub-01/anat/sub-01_T2w.nii", "sub-01/anat/sub-01_T2w.nii.gz"), Selection())
     assert paths(result) == ["sub-01/anat/sub-01_T2w.nii.gz"]
-    assert "stands beside it" in result.skipped[0].reason
+    assert "exists beside it" in result.skipped[0].reason
 
 
 def test_links_are_followed_and_dangling_links_are_images(tmp_path):

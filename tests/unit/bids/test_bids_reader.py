@@ -96,7 +96,7 @@ def test_a_link_to_content_is_read(tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    assert "does not exist any more" in str(refused(tmp_path))
+    assert "does not exist. Was it removed" in str(refused(tmp_path))
     (tmp_path / T2W).mkdir(parents=True)
     assert "is a folder" in str(refused(tmp_path))
 
@@ -131,7 +131,7 @@ def test_a_truncated_file_is_named(tmp_path, ending, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     message = str(refused(tmp_path, f"sub-01/anat/sub-01_T2w{ending}"))
-    assert "truncated" in message or "no NIfTI image" in message
+    assert "truncated" in message or "not a NIfTI image" in message
 
 
 def test_a_changed_byte_is_found_by_the_checksum(tmp_path, rng):
@@ -148,7 +148,7 @@ def test_a_changed_byte_is_found_by_the_checksum(tmp_path, rng):
 def test_what_is_no_nifti_is_named(tmp_path, content):
     write_image(tmp_path / T2W).write_bytes(content)
     message = str(refused(tmp_path))
-    assert "no NIfTI image" in message or "corrupt" in message
+    assert "not a NIfTI image" in message or "corrupt" in message
 
 
 def test_a_nonsense_header_is_named(tmp_path):

@@ -38,7 +38,7 @@ def test_a_missing_validator_is_told_not_raised(raw, monkeypatch):
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
-        (subprocess.TimeoutExpired("x", 5), "given up after 5 s"),
+        (subprocess.TimeoutExpired("x", 5), "stopped after 5 s"),
         (OSError("no"), "gave no answer"),
         (subprocess.CompletedProcess("x", 1, b"oops"), "gave no answer"),
         (subprocess.CompletedProcess("x", 1, b"{}"), "gave no answer"),

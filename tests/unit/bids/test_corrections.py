@@ -109,7 +109,7 @@ def test_an_automatic_mask_is_no_correction(image, folder):
     """The own output, copied with its sidecar, says that nobody touched it."""
     (folder / f"{OWN}_mask.nii.gz").touch()
     (folder / f"{OWN}_mask.json").write_text(json.dumps({"Manual": False, "GeneratedBy": [{"Name": "bids_deepseg"}]}))
-    with pytest.raises(ImageError, match="nobody corrected it"):
+    with pytest.raises(ImageError, match="says that it was not corrected"):
         _ = find_correction(image, folder).path
 
 

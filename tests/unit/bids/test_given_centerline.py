@@ -99,7 +99,7 @@ def test_comments_other_columns_and_order_do_not_matter(tmp_path):
         ("x_mm,y_mm,z_mm\n1,2,3\n1,nan,3\n", "Line 3"),
         ("x_mm,y_mm,z_mm\n1,2\n", "Line 2"),
         ("x_mm\ty_mm\tz_mm\nn/a\t1\t1\n", "Line 2"),
-        ("x_mm,y_mm,z_mm\n0,0,500\n", "outside of the image"),
+        ("x_mm,y_mm,z_mm\n0,0,500\n", "outside the image"),
         ("x_mm,y_mm,z_mm\n0,0,0\n0,60,5\n", "1 of 2 points"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
@@ -123,7 +123,7 @@ def test_bad_images_are_refused(tmp_path):
         (nan, GRID.affine, "NaN"),
         (image.astype(np.float32), GRID.affine, "Is it the image itself"),
         (whole, GRID.affine, "Is it the image itself"),
-        (one, far, "outside of the image"),
+        (one, far, "outside the image"),
         (np.stack([one, one], 3), GRID.affine, "4 dimensions"),
     ):
         with pytest.raises(ImageError, match=told):

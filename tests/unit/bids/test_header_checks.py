@@ -231,7 +231,7 @@ def test_bytes_behind_the_last_voxel_are_told_and_many_are_refused(path):
     assert codes(read(path)) == ([], ["bytes-behind"])
     path.write_bytes(whole + bytes(1_000_001))
     for reading in (read, read_size):
-        with pytest.raises(ImageError, match="goes on for more than 1 MB"):
+        with pytest.raises(ImageError, match="continues for more than 1 MB"):
             reading(path)
 
 

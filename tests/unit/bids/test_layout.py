@@ -45,7 +45,7 @@ FOREIGN = (
 
 
 def content_of(name):
-    """Return what stands in a file: pages and tables of ours can be told from others."""
+    """Return what is in a file: pages and tables of ours can be told from others."""
     if name in FOREIGN:
         return name
     if name.endswith(".png"):

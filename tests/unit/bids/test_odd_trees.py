@@ -51,7 +51,8 @@ def test_what_stands_in_place_of_a_folder_is_named_at_every_level(tmp_path, brok
     else:
         link(root, broken, "/not/mounted/x" if kind == "link" else Path(broken).name)
     result = find_images(root, Selection())
-    told = {"link": "not here (mounted?)", "loop": "leads nowhere", "file": "a file where a folder is expected"}[kind]
+    missing, instead = "does not exist (not mounted?)", "a file where a folder is expected"
+    told = {"link": missing, "loop": "leads nowhere", "file": instead}[kind]
     assert taken(result) == ["sub-01/anat/sub-01_T2w.nii.gz"]
     assert told in reasons(result, root)[broken]
     assert told in result.without_images["02"]

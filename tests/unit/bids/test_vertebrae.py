@@ -112,9 +112,9 @@ def test_the_level_of_a_slice_does_not_depend_on_the_orientation(rng, axcodes):
 def test_labels_inside_of_the_mask_count_before_those_in_the_rest_of_the_slice():
     grid = grid_of((5, 5, 4))
     levels = np.zeros(grid.shape, np.int16)
-    levels[..., 0] = 9  # everywhere, but inside of the mask it is another
+    levels[..., 0] = 9  # everywhere, but inside the mask it is another
     levels[1, 1, 0] = levels[1, 2, 0] = levels[2, 1, 0] = 4
-    levels[4, 4, 1] = 7  # outside of the mask only
+    levels[4, 4, 1] = 7  # outside the mask only
     levels[1, 1, 2], levels[2, 2, 2] = 6, 5  # equally frequent
     np.testing.assert_array_equal(levels_of_slices(levels, mask_on(grid)), [4, 7, 5, np.nan])
 

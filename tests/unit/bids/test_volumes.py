@@ -37,7 +37,9 @@ def test_a_number_takes_that_volume(tmp_path, rng, ending, dtype, number):
     loaded = read(tmp_path, data, str(number), name=f"sub-01/anat/sub-01_T1w{ending}")
     np.testing.assert_array_equal(loaded.volume.data, data[..., number].astype(np.float32))
     assert loaded.shape == (4, 5, 6)
-    assert loaded.notes == (("one-volume", f"Volume {number} of 3 was segmented, counted from 0 (--volume chooses)."),)
+    assert loaded.notes == (
+        ("one-volume", f"Volume {number} of 3 was segmented, counted from 0 (--volume changes this)."),
+    )
 
 
 def test_mean_averages_all(tmp_path, rng):

@@ -46,7 +46,7 @@ def test_writes_the_same_bytes_again(example, tmp_path):
     assert _contents(example) == _contents(tmp_path)
 
 
-def test_is_small_and_has_two_people_and_three_contrasts(example):
+def test_is_small_and_has_two_participants_and_three_contrasts(example):
     contents = _contents(example)
     assert sum(map(len, contents.values())) < 6_000_000
     images = sorted(name for name in contents if name.endswith(".nii.gz"))

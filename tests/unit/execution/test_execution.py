@@ -174,7 +174,7 @@ def test_workers_share_the_processors():
 
 def test_more_than_there_is_is_lowered_with_a_warning(caplog):
     assert numbers(n_cpus=64, omp_nthreads=32) == (8, 8, 1)
-    assert "64 processors were asked for, this process may use 8" in caplog.text
+    assert "64 processors were requested, but this process may use only 8" in caplog.text
     assert "lowered to 8" in caplog.text
 
 

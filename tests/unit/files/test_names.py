@@ -82,8 +82,8 @@ def test_what_stands_in_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "good").symlink_to(tmp_path)
     assert "a file where a folder is expected" in why_no_folder(tmp_path / "file")
     assert "leads nowhere: Too many levels" in why_no_folder(tmp_path / "loop")
-    assert "not here (mounted?)" in why_no_folder(tmp_path / "gone")
-    assert "not here (mounted?)" in why_no_folder(tmp_path / "through")
+    assert "does not exist (not mounted?)" in why_no_folder(tmp_path / "gone")
+    assert "does not exist (not mounted?)" in why_no_folder(tmp_path / "through")
     assert why_no_folder(tmp_path / "good") is None
     assert why_no_folder(tmp_path) is None
 

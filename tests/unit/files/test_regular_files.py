@@ -23,7 +23,7 @@ def test_a_pipe_a_socket_and_a_device_are_refused_at_once(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         for path in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero")):
-            with pytest.raises(NotRegularError, match="no ordinary file"):
+            with pytest.raises(NotRegularError, match="not an ordinary file"):
                 open_regular(path)
 
 

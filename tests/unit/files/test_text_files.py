@@ -156,7 +156,7 @@ def test_what_is_odd_in_a_table_is_told():
     table = parse_table("id\ta\ta\n1\t2\n1\t2\t3\n1\t2\t3\t4\n")
     assert [row.get("a") for row in table.rows] == ["2", "2", "2"]
     twice, cells = table.problems
-    assert "columns a come twice" in twice
+    assert "columns a occur twice" in twice
     assert "2 of 3 lines" in cells
     assert "line 2" in cells
 
@@ -215,7 +215,7 @@ def test_yaml_that_was_written_is_read(tmp_path_factory, entries):
 
 @pytest.mark.parametrize("word", ["1_000", "٣", "nan", "inf", "1e999", "", "0x1", "1,5", "1 2", "--1", "."])
 def test_words_that_are_no_numbers_are_refused(word):
-    with pytest.raises(ValueError, match="is no number"):
+    with pytest.raises(ValueError, match="is not a number"):
         parse_number(word)
 
 
@@ -250,7 +250,7 @@ OWN_TEXT = {
     "networks/specs.py": "the cards of the networks in the package",
     "options/document.py": "the page of the package that it writes",
     "methods/optic/model.py": "the cards of the detectors in the package",
-    "networks/legacy/json_config.py": "the description inside of a network file, bounded there",
+    "networks/legacy/json_config.py": "the description inside a network file, bounded there",
 }
 READERS = {"read_text", "splitlines", "loads", "load"}
 

@@ -66,7 +66,7 @@ HOSTILE = {
     "too few numbers": (published(np.ones(500)), "500 numbers in SVMDetector. 576 weights and 1 constant"),
     "too many numbers": (published(np.ones(578)), "578 numbers"),
     "no detector": (HEADER + END, "0 numbers"),
-    "not a number": (published().replace("1.00000000e-03", "__import__"), "SVMDetector that is no number"),
+    "not a number": (published().replace("1.00000000e-03", "__import__"), "SVMDetector that is not a number"),
     "NaN": (published().replace("1.00000000e-03", "nan"), "NaN or infinite"),
     "overflow": (published().replace("1.00000000e-03", "1e999"), "NaN or infinite"),
     "unclosed list": (published().replace("]\nps0", "\nps0"), "0 numbers"),
@@ -155,7 +155,7 @@ def test_missing_own_models_are_named(tmp_path):
         ({"weights": np.ones(5)}, r"shape \(5,\). 576 are expected"),
         ({"bias": float("nan")}, "NaN or infinite"),
         ({"contrast": "ct"}, "contrast 'ct'"),
-        ({"sha256": "0"}, "no sha256"),
+        ({"sha256": "0"}, "not a sha256"),
     ],
 )
 def test_a_model_is_checked_when_it_is_made(changes, message):

@@ -100,8 +100,8 @@ def test_both_divisions_and_any_future_import_are_the_identity(flags, division):
         ({"output_shape": [1]}, "output_shape'. differs"),
         ({"module": "os"}, "module'. differs"),
         ({"function": "os.system"}, "code, defaults and closure"),
-        ({"code": None}, "no short string"),
-        ({"code": "c" * 5000}, "no short string"),
+        ({"code": None}, "not a short string"),
+        ({"code": "c" * 5000}, "not a short string"),
         ({"code": "\u20ac"}, "latin-1"),
         ({"code": ""}, "ends too early"),
         ({"code": lambda_code()[:-3]}, "ends too early"),
@@ -274,7 +274,7 @@ def test_too_large_networks_are_refused():
         ("[]", "an object is expected"),
         ("3", "an object is expected"),
         ('{"class_name": "Model", "class_name": "Sequential"}', "a name comes twice"),
-        ('{"class_name": NaN}', "is no number"),
+        ('{"class_name": NaN}', "is not a number"),
         ('{"class_name": "Sequential", "config": []}', "'Model' of Keras 2"),
         ('{"class_name": "Model", "config": []}', "an object is expected"),
         (f'{{"class_name": {"9" * 6000}}}', "is no JSON"),
@@ -423,7 +423,7 @@ def external(target):
         (attribute("model_weights", "backend", "theano"), "not written with TensorFlow"),
         (attribute("/", "model_config", np.arange(4)), "one text is expected"),
         (attribute("/", "model_config", 3.5), "one text is expected"),
-        (lambda file: file.attrs.__delitem__("model_config"), "no network file of Keras 2"),
+        (lambda file: file.attrs.__delitem__("model_config"), "not a network file of Keras 2"),
     ],
 )
 def test_weights_that_are_not_plainly_there_are_refused(small, spoil, message):

@@ -113,11 +113,11 @@ def test_another_file_of_the_same_name_is_told(tmp_path, content, reason):
 def test_missing_and_unknown_networks_are_named(tmp_path):
     with pytest.raises(NetworkError, match=r"t1_sc is not in .*t1_sc.h5 is expected"):
         load_published(tmp_path, "t1_sc")
-    with pytest.raises(UsageError, match=r"no published network 't3_sc'. Known are: t1_ctr"):
+    with pytest.raises(UsageError, match=r"no published network 't3_sc'. Known: t1_ctr"):
         load_published(tmp_path, "t3_sc")
-    with pytest.raises(NetworkError, match="is no folder"):
+    with pytest.raises(NetworkError, match="is not a folder"):
         find_files(tmp_path / "nowhere")
-    with pytest.raises(NetworkError, match="no ordinary file"):
+    with pytest.raises(NetworkError, match="not an ordinary file"):
         read_published(tmp_path, published_spec("t1_sc"))
 
 

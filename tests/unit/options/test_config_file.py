@@ -79,15 +79,15 @@ def test_other_names_and_numbers_are_understood(config):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("particpant_label = ['01']", "'particpant_label', which is no option; did you mean 'participant_label'"),
-        ("config_file = 'x'", "'config_file', which is no option"),
+        ("particpant_label = ['01']", "'particpant_label', which is not an option; did you mean 'participant_label'"),
+        ("config_file = 'x'", "'config_file', which is not an option"),
         ("zzzz = 1", "--help lists the options"),
         ("n_cpus = 2\nnthreads = 3", "twice"),
-        ("n_cpus = 'many'", "is no number"),
+        ("n_cpus = 'many'", "is not a number"),
         ("n_cpus = [1, 2]", "One value is expected"),
         ("no_probseg = 1", "true or false is expected"),
         ("contrast = true", "A text, a number or a list is expected"),
-        ("[section]\nn_cpus = 2", "'section', which is no option"),
+        ("[section]\nn_cpus = 2", "'section', which is not an option"),
         ("n_cpus = ", "cannot be read"),
     ],
 )

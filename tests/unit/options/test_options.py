@@ -46,7 +46,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 @pytest.mark.parametrize("label", ["", "sub-", "a_b", "a-b", "../x"])
 def test_what_is_no_label_is_refused(label):
-    with pytest.raises(UsageError, match="is no label"):
+    with pytest.raises(UsageError, match="is not a label"):
         read_labels([label], "sub-")
 
 
@@ -66,7 +66,7 @@ def test_the_output_may_not_be_the_input_however_it_is_written(tmp_path):
 
 
 def test_the_output_may_not_lie_inside_of_a_subject(tmp_path):
-    with pytest.raises(UsageError, match="inside of a subject"):
+    with pytest.raises(UsageError, match="inside a participant's folder"):
         options(tmp_path, tmp_path / "sub-01" / "out")
 
 
@@ -75,7 +75,7 @@ def test_the_output_may_lie_in_the_derivatives_of_the_input(tmp_path):
 
 
 def test_the_work_folder_may_not_lie_inside_of_the_input(tmp_path):
-    with pytest.raises(UsageError, match=r"work folder .* lies inside of the input"):
+    with pytest.raises(UsageError, match=r"work folder .* lies inside the input"):
         options(tmp_path / "in", tmp_path / "out", work_dir=tmp_path / "in" / "work")
 
 
@@ -255,22 +255,22 @@ def test_labels_are_not_taken_for_folders_without_need():
         (["--partcipant-label", "01"], "'--partcipant-label' does not exist; did you mean '--participant-label'"),
         (["--n-cpus", "0"], "--n-cpus is 0"),
         (["--n-cpus", "-3"], "--n-cpus is -3"),
-        (["--n-cpus", "many"], "'many' is no number"),
+        (["--n-cpus", "many"], "'many' is not a number"),
         (["--n-cpus"], "expected one argument"),
         (["--participant-label"], "expected at least one argument"),
         (["--contrast", "flair"], "invalid choice: 'flair'"),
         (["--rerun", "some"], "invalid choice: 'some'"),
-        (["--mem", "4x"], "'4x' is no amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB)"),
-        (["--mem", "0"], "is no amount of memory"),
+        (["--mem", "4x"], "'4x' is not an amount of memory. Give one like 1.5G, 4g, '4 GB', 500MiB or 4000 (MB)"),
+        (["--mem", "0"], "is not an amount of memory"),
         (["--mem", "1G", "--mem-gb", "1"], "contradict each other"),
-        (["--dataset-link", "raw"], "'raw' is no link. NAME=URI"),
-        (["--dataset-link", "a-b=x"], "is no link"),
+        (["--dataset-link", "raw"], "'raw' is not a link. NAME=URI"),
+        (["--dataset-link", "a-b=x"], "is not a link"),
         (["--device", "tpu"], "invalid choice: 'tpu'"),
-        (["--random-seed", "x"], "is no number"),
-        (["--dry-run", "--reports-only"], "leave out --reports-only"),
+        (["--random-seed", "x"], "is not a number"),
+        (["--dry-run", "--reports-only"], "without --reports-only"),
         (["--part", "01"], "'--part' does not exist"),
         (["--skip-bids-validation", "--bids-validation", "error"], "contradict each other"),
-        (["--participant-label", "a/b"], "'a/b' is no label"),
+        (["--participant-label", "a/b"], "'a/b' is not a label"),
     ],
 )
 def test_wrong_options_are_refused_with_the_reason(words, text):

@@ -1,4 +1,4 @@
-"""Intensity rule: unchanged by brightness and scale, blind outside of the field of view."""
+"""Intensity rule: unchanged by brightness and scale, blind outside the field of view."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Patches: centred on the cord, exact to put back, blind outside of the field of view."""
+"""Patches: centred on the cord, exact to put back, blind outside the field of view."""
 
 import numpy as np
 import pytest

@@ -52,7 +52,7 @@ def test_every_network_of_the_table_has_landmarks():
             assert len(lesion_landmarks(spec.name)) == 11
     for landmarks in LANDMARKS.values():
         assert (np.diff(landmarks) > 0).all()
-    with pytest.raises(NetworkError, match="Known are: t2_lesion, t2_ax_lesion, t2s_lesion"):
+    with pytest.raises(NetworkError, match="Known: t2_lesion, t2_ax_lesion, t2s_lesion"):
         lesion_landmarks("t1_lesion")
 
 

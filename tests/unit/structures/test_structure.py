@@ -1,4 +1,4 @@
-"""Laws of structures inside of the cord: they never leave it, and are measured by counting voxels."""
+"""Laws of structures inside the cord: they never leave it, and are measured by counting voxels."""
 
 import numpy as np
 import pytest
