@@ -167,7 +167,7 @@ def test_models_are_loaded_once(tmp_path, path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"kernal": "3d"}, "did you mean 'kernel'"),
+        ({"kernels": "3d"}, "did you mean 'kernel'"),
         ({"corrections": "x"}, "'corrections' does not exist"),
         ({"smoothness": 1.0}, "'smoothness' does not exist"),
         ({"kernel": 3}, "--kernel is 3"),
