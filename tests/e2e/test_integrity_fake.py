@@ -17,7 +17,6 @@ from bids_deepseg.app import run as levels
 from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.products import damaged_files
 from bids_deepseg.cli import main as cli
-from bids_deepseg.stages.guide import Guide
 from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +32,8 @@ class Meddling(FakeEngine):
     meddle: Callable[[], None] = lambda: None
     done: list = field(default_factory=list)
 
-    def segment(self, volume, models, *, guide=None, observer=None):
-        result = super().segment(volume, models, guide=guide or Guide(), observer=observer)
+    def segment(self, volume, models, guide, observer):
+        result = super().segment(volume, models, guide, observer)
         if not self.done:
             self.done.append(True)
             self.meddle()

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ _OWN_TEXTS = (
 #: First columns of our tables of scans.
 SCANS_MARKS = (b"filename\tqc\tqc_reasons\t",)
 
+#: Keys of which a description of a data set has at least one.
+_TELLING = frozenset({"Name", "BIDSVersion", "DatasetType", "GeneratedBy", "PipelineDescription"})
+
+#: Sidecars that are looked at for our name.
+_MOST_SIDECARS = 5
+
 _FIGURE = re.compile(r"[0-9a-f]{16}\.(png|jpg)")
 
 
@@ -95,18 +102,27 @@ def find_foreign(output_dir: Path) -> str | None:
         # Nothing, or what the creation of the folder will name.
         return None
     description = output_dir / DESCRIPTION
-    head = read_head(description, _MOST_READ)
+    content = _read_object(description)
+    if content.keys() & _TELLING:
+        return None if is_ours(content) else _describe(content)
+    # Our results tell that a description which says nothing is damaged, and not that of somebody else.
+    sidecars = islice(output_dir.glob("sub-*/**/*_mask.json"), _MOST_SIDECARS)
+    if any(is_made_by_us(_read_object(sidecar)) for sidecar in sidecars):
+        return None
+    if os.path.lexists(description) and read_head(description).strip(b"\0"):
+        return f"a {DESCRIPTION} that cannot be read"
+    foreign = next(_foreign_entries(output_dir), None)
+    return None if foreign is None else f"{foreign}, and no {DESCRIPTION} of {APP_NAME}"
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object as far as it can be; nothing that can be read is an answer, too."""
+    head = read_head(path, _MOST_READ)
     try:
         content = json.loads(head) if head.strip(b"\0") else None
     except (ValueError, RecursionError):
         content = None
-    if isinstance(content, dict):
-        return None if is_ours(content) else _describe(content)
-    unread = os.path.lexists(description) and bool(head.strip(b"\0"))
-    foreign = next(_foreign_entries(output_dir), None)
-    if unread and (foreign or not any(output_dir.glob("sub-*/**/*_mask.json"))):
-        return f"a {DESCRIPTION} that cannot be read"
-    return None if foreign is None else f"{foreign}, and no {DESCRIPTION} of {APP_NAME}"
+    return content if isinstance(content, dict) else {}
 
 
 def is_ours(description: dict[str, Any]) -> bool:

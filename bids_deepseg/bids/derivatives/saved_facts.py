@@ -217,7 +217,7 @@ def _source(sidecar: Facts) -> str:
     """Return the source file."""
     sources = take_list(sidecar, "Sources")
     first = sources[0] if sources else None
-    if not isinstance(first, str) or not first.removeprefix(f"bids:{SOURCE_LINK}:").strip() or not first.isprintable():
+    if not isinstance(first, str) or not first.removeprefix(f"bids:{SOURCE_LINK}:").strip() or "\0" in first:
         raise wrong("Sources", sources, "a list that begins with the source image")
     return first.removeprefix(f"bids:{SOURCE_LINK}:")
 
