@@ -198,7 +198,7 @@ def _list_root(bids_dir: Path) -> list[str]:
     except FileNotFoundError as error:
         if is_link(bids_dir):
             raise DatasetError(
-                f"The data set {bids_dir} is a link to a folder that does not exist. {mounted}"
+                f"The data set {bids_dir} is a link, and its folder does not exist. {mounted}"
             ) from error
         raise DatasetError(f"The data set {bids_dir} does not exist. {mounted}") from error
     except OSError as error:
