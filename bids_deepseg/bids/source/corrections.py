@@ -70,8 +70,7 @@ class Correction:
         if _states_automatic(self._sidecar()):
             raise ImageError(
                 f"The sidecar of {path.name} says that it was not corrected ('Manual': false). If it was, set this "
-                "to true, and state who did it and when ('Author', 'Date'); if not, remove the file from the "
-                "corrections."
+                "to true, and state who did it and when ('Author', 'Date'); if not, remove it from the corrections."
             )
         return path
 

@@ -197,9 +197,7 @@ def _list_root(bids_dir: Path) -> list[str]:
         raise DatasetError(f"{bids_dir} is a file. The root folder of a BIDS data set is expected.") from error
     except FileNotFoundError as error:
         if is_link(bids_dir):
-            raise DatasetError(
-                f"The data set {bids_dir} is a link to a folder that does not exist. {mounted}"
-            ) from error
+            raise DatasetError(f"The data set {bids_dir} is a link to no existing folder. {mounted}") from error
         raise DatasetError(f"The data set {bids_dir} does not exist. {mounted}") from error
     except OSError as error:
         raise DatasetError(f"The data set {bids_dir} cannot be listed: {error.strerror}. {mounted}") from error
