@@ -60,8 +60,6 @@ def test_the_area_is_that_of_the_image_whatever_contrast_blur_and_network(cord, 
     image = canal(cord=cord, fluid=fluid, blur_mm=blur_mm)
     answer = answer_of(RADIUS_MM + too_large_mm)
     assert outlined_area(image, answer) == pytest.approx(expected_area(), rel=0.02 if blur_mm < 0.9 else 0.06)
-    # A pixel more or less in each quarter, all at the same time: a tube is symmetric.
-    assert area_of(placed(image, answer)) == pytest.approx(expected_area(), rel=0.05)
 
 
 def test_noise_does_not_change_the_area():
