@@ -16,6 +16,7 @@ from typing import Any
 
 from bids_deepseg.bids.naming import ALL_PRODUCTS, parse_name
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.names import leads_to_folder
 from bids_deepseg.files.own import read_head
 from bids_deepseg.files.regular import open_regular
 
@@ -90,7 +91,7 @@ def find_foreign(output_dir: Path) -> str | None:
     output_dir : Path
         The folder.
     """
-    if not output_dir.is_dir():
+    if not leads_to_folder(output_dir):
         # Nothing, or what the creation of the folder will name.
         return None
     description = output_dir / DESCRIPTION
