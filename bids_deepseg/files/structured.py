@@ -202,7 +202,7 @@ def read_yaml(path: Path) -> Any:
 def format_yaml(content: Mapping[str, Iterable[str]]) -> bytes:
     """Return the bytes of a YAML file of lists of texts."""
     plain = {key: list(values) for key, values in content.items()}
-    return str(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=math.inf)).encode()
+    return str(yaml.safe_dump(plain, sort_keys=False, width=math.inf)).encode()
 
 
 def _check_yaml(text: str) -> None:
