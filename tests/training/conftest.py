@@ -1,16 +1,9 @@
 """A data folder of phantoms for the training."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 
-#: Axes to the left, front and top: the arrays below are canonical already.
-AFFINE = np.diag([-0.5, 0.5, 3.0, 1.0])
-
-
-def save(path, data):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(data, AFFINE), path)
+from tests.helpers.training_data import save
 
 
 @pytest.fixture

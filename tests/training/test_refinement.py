@@ -12,7 +12,7 @@ from bids_deepseg.training.synthesis.acquisition import acquire, draw_acquisitio
 from bids_deepseg.training.synthesis.fields import PixelGrid
 from bids_deepseg.training.synthesis.scene import paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
-from tests.training.conftest import save
+from tests.helpers.training_data import save
 
 ZOOMS_MM = (0.5, 0.5, 3.0)
 
