@@ -97,7 +97,7 @@ def test_a_drawn_mask_replaces_the_automatic_one(run, out, folder, engine):
     page = (out / "sub-01.html").read_text()
     assert "corrected by hand by A. One" in page
     text = (out / "logs" / "CITATION.md").read_text()
-    assert "In 1 image, a person corrected the mask by hand" in text
+    assert "In 1 image, the mask was corrected by hand" in text
     assert "thresholded at 0.5" in text
     # The other participant is as it was.
     kept = {name: content for name, content in automatic.items() if "sub-02" in name}
