@@ -20,7 +20,7 @@ from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.intensity import standardiser
-from bids_deepseg.stages.mask import make_mask, probability_on
+from bids_deepseg.stages.mask import clean_mask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
@@ -90,12 +90,13 @@ def segment(
         notify("probability", fraction)
     with error_context(stage="mask"):
         threshold = fraction_threshold(models, settings)
-        mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
         if settings.border == "image":
-            shift = find_border(canonical, fraction, mask.volume, threshold=spec.threshold)
+            # The cord by the network's own threshold: the border does not depend on what the settings make of the map.
+            cord = clean_mask(fraction, centerline, threshold=spec.threshold)
+            shift = find_border(canonical, fraction, cord.volume, threshold=spec.threshold)
             notify("border", shift)
             fraction, spread = move(fraction, shift), move(spread, shift)
-            mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
+        mask = make_mask(fraction, centerline, threshold=threshold, is_soft=settings.is_soft)
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask.volume, fraction, volume.grid)

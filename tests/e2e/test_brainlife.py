@@ -68,7 +68,7 @@ def test_a17_the_sample_configuration_gives_mask_and_product(start, tmp_path):
     assert set(np.unique(np.asarray(mask.dataobj))) == {0, 1}
     assert (start.folder / "product.json").stat().st_size < 64_000
     assert kinds(product) == ["info", "plotly", "image/png"]
-    assert product["csa_mean"] == pytest.approx(88)
+    assert product["csa_mean"] == pytest.approx(76)
     assert product["mask"]["meta"] == {"subject": "01", "session": "1"}
     assert len(product["brainlife"][1]["data"][0]["x"]) == 12
     picture = Image.open(io.BytesIO(base64.b64decode(product["brainlife"][2]["base64"]))).convert("RGB")

@@ -291,7 +291,7 @@ def test_results_or_logs_that_are_removed_while_a_run_goes_on_end_it_with_74(run
     assert code == summary["exit"] == 74
     gone = 0 if lost == "logs" else 1
     assert (summary["done"] + summary["skipped"], summary["failed"]) == (3 - gone, gone)
-    assert ("The logs of this run" if lost == "logs" else "1 results that this run wrote or found are not in") in err
+    assert ("The logs of this run" if lost == "logs" else "1 results that this run wrote or found are no longer") in err
 
 
 def test_results_whose_image_has_gone_are_named_and_stay(run, tmp_path):

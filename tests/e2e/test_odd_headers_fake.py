@@ -164,7 +164,7 @@ def test_a_page_shows_the_other_images_where_one_result_is_damaged(run, data, tm
     mask.write_bytes(mask.read_bytes()[:100])
     assert run("--reports-only")[0] == 65
     page = (tmp_path / "out" / "sub-01.html").read_text()
-    assert "it cannot be shown" in page
+    assert "is damaged or was changed" in page
     assert "sub-01_T1w" in page
 
 
