@@ -194,8 +194,8 @@ def test_wrong_images_are_refused_with_a_sentence(tmp_path, path):
     image = cord((40, 44, 12))
     (tmp_path / "broken.nii").write_bytes(b"no image")
     cases = [
-        (tmp_path / "none.nii.gz", DatasetError, "is no image"),
-        (tmp_path, DatasetError, "is no image"),
+        (tmp_path / "none.nii.gz", DatasetError, "is not an image"),
+        (tmp_path, DatasetError, "is not an image"),
         (tmp_path / "broken.nii", ImageError, "broken.nii"),
         (image, UsageError, "of the type ndarray"),
         (None, UsageError, "of the type NoneType"),
