@@ -31,7 +31,7 @@ def config():
         architecture={"function": "build_unet", "arguments": {"base_filters": 8, "depth": 2}},
         samples=replace(full.samples, patch_shape=(32, 32), zoom_mm=1.0, without_cord=0.0, shift_mm=2.0),
         optimisation=replace(
-            full.optimisation, steps=180, batch=8, learning_rate=1e-2, warmup=5, pool=N_SLOTS, reuse=1e9,
+            full.optimisation, steps=300, batch=8, learning_rate=1e-2, warmup=5, pool=N_SLOTS, reuse=1e9,
             checkpoint_every=50,
         ),
     )  # fmt: skip
@@ -50,15 +50,15 @@ def rows_of(run_dir):
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_tiny_network_learns_eight_phantoms_exports_and_reloads(config, tmp_path):
     progress = fit(config, tmp_path / "run", stream_of(config))
-    assert progress.step == 180
+    assert progress.step == 300
     losses = [float(row["loss"]) for row in rows_of(tmp_path / "run")]
     assert losses[-1] < 0.08
     assert losses[-1] < losses[0]
 
     card_path = export(config, tmp_path / "run", tmp_path / "weights")
     card = json.loads(card_path.read_text(encoding="utf-8"))
-    assert card["training"]["steps"] == 180
-    assert card["training"]["samples"] == 1440
+    assert card["training"]["steps"] == 300
+    assert card["training"]["samples"] == 2400
     assert str(tmp_path) not in card_path.read_text(encoding="utf-8")
     spec = read_spec("segmentation", tmp_path / "weights")
     check_weights(spec)
