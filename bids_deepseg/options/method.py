@@ -227,7 +227,7 @@ class MethodSettings:
             implied["centerline"] = "file"
         elif "centerline" not in values and values.get("profile") == "sct":
             implied["centerline"] = "svm"
-        if values.get("weights", "own") == "own" and values.get("weights_dir"):
+        if "weights" not in values and values.get("weights_dir"):
             implied["weights"] = "sct"
         return implied
 

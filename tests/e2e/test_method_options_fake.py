@@ -129,6 +129,7 @@ def test_a_folder_of_centerlines_must_be_there(run, tmp_path):
         ("--centerline svm --centerline-file /", "contradict"),
         ("--centerline svm --brain yes", "no effect"),
         ("--weights sct", "--weights-dir"),
+        ("--weights own --weights-dir /", "belong together"),
         ("--weights-dir / --kernel 3d", "leave out --kernel 3d"),
     ],
 )
