@@ -153,6 +153,47 @@ def test_each_table_is_sorted_by_keyboard(browser, url):
     assert browser.evaluate("document.querySelectorAll('#pairs thead button').length") == 6
 
 
+@pytest.fixture
+def long_url(tmp_path):
+    images = [
+        GroupImage(subject=f"{n:03d}", title=f"sub-{n:03d}_T{1 + n % 2}w.nii.gz", kind=f"T{1 + n % 2}w", verdict="pass",
+                   area_mm2=70.0 + n / 10)
+        for n in range(200)
+    ]  # fmt: skip
+    path = tmp_path / "long.html"
+    path.write_text(render(images=tuple(images)), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.slow
+def test_rows_of_a_long_table_are_found_by_all_words(browser, long_url):
+    browser.open(long_url)
+    # Short tables have no such field.
+    assert browser.evaluate("document.querySelectorAll('.search input').length") == 1
+    browser.press("/")
+    for letter in "T1W sub-01":
+        browser.press(letter)
+    rows = "Array.from(document.querySelectorAll('#images tbody tr'))"
+    shown = f"{rows}.filter(row => row.offsetHeight).map(row => row.cells[0].innerText)"
+    assert browser.evaluate(shown) == [f"sub-{n:03d}" for n in range(10, 20, 2)]
+    assert browser.evaluate("document.querySelector('.search output').textContent") == "5 of 200 rows"
+    browser.evaluate("document.querySelectorAll('#images thead button')[4].click()")
+    browser.evaluate("document.querySelectorAll('#images thead button')[4].click()")
+    assert browser.evaluate(shown)[0] == "sub-018"
+    for _ in range(10):
+        browser.press("Backspace")
+    assert len(browser.evaluate(shown)) == 200
+
+
+@pytest.mark.slow
+def test_the_head_of_a_long_table_stays_while_it_scrolls(browser, long_url):
+    browser.open(long_url)
+    browser.evaluate("document.querySelector('#images').closest('.rows').scrollTop = 3000")
+    places = "[document.querySelector('#images thead th'), document.querySelector('#images').closest('.rows')]"
+    head, around = browser.evaluate(f"{places}.map(each => each.getBoundingClientRect().top)")
+    assert head == pytest.approx(around, abs=2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_fits_into_the_window(browser, url, width):
