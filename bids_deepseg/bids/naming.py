@@ -233,7 +233,7 @@ def derivative_names(image: "BidsImage", products: Iterable[str]) -> list[str]:
 
 
 def plain_names(stem: str, product: str) -> tuple[str, str]:
-    """Return the names of a product, and of its sidecar, of an image outside of any data set.
+    """Return the names of a product, and of its sidecar, of an image outside any data set.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Run a command from its words to its exit code: one way for all commands.
 
 Whatever ends a command becomes an exit code and a message; where it counts images, the last line is for programs.
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 import json

@@ -21,7 +21,7 @@ from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.edges import N_RAYS, REACH_MM, Array, Outline, directions, find_edges, sample
 
-#: The outline lies this far inside of the half-way brightness: about 8 % of the area of a cord, as in the manual masks
+#: The outline lies this far inside the half-way brightness: about 8 % of the area of a cord, as in the manual masks
 #: of the training data (6 % on T2w, 10 % on T2*w), which were drawn by many hands.
 INSET_MM = 0.23
 #: Measured twice, since the first outline may lie so far off that cord and film are mixed up at it.
@@ -99,7 +99,7 @@ def find_border(image: Volume, fraction: Volume, mask: Volume, *, threshold: flo
 def move(volume: Volume, shift: BorderShift) -> Volume:
     """Move a map of the network's answers with its outline.
 
-    Inside of the outline the map is stretched from the middle of the cord, outside it is moved as a whole; values are
+    Inside the outline the map is stretched from the middle of the cord, outside it is moved as a whole; values are
     interpolated linearly. Slices in which nothing moves keep theirs.
 
     Parameters

@@ -52,7 +52,7 @@ def test_painted_cords_have_a_human_area():
         areas.append(float(scene.cord.sum()) * 0.5**2)
     assert min(areas) >= CORD_AREA_RANGE_MM2[0]
     assert max(areas) <= CORD_AREA_RANGE_MM2[1]
-    # The targets lie inside of the outlines, which are those of people.
+    # The targets lie inside the outlines, which are those of people.
     assert 30 < np.median(areas) < 90
 
 

@@ -146,7 +146,7 @@ class ImageWork:
 def segment_loaded(
     loaded: LoadedImage, models: ModelStore, settings: MethodSettings, *, guide: Guide, observer: Observer
 ) -> Segmentation:
-    """Segment an image in memory, with what the task asks for inside of the cord.
+    """Segment an image in memory, with what the task asks for inside the cord.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def _describe_try(one: Tried) -> Mapping[str, Any]:
 
 
 def _structure_facts(task: Task, about: StructureFacts) -> dict[str, str]:
-    """Return the rows of the table of facts about a structure inside of the cord."""
+    """Return the rows of the table of facts about a structure inside the cord."""
     noun = task.noun[0].upper() + task.noun[1:]
     area, volume, count = about.area_mm2, about.volume_mm3, about.n_objects
     facts = {

@@ -43,7 +43,7 @@ def draw_rings(grid: Grid, slices: NDArray[np.intp], centres_mm: Array, radii: A
 def _fractions(
     low: NDArray[np.intp], high: NDArray[np.intp], zooms: Array, centre: Array, radius: Array
 ) -> NDArray[np.float64]:
-    """Return the part of each voxel from ``low`` to before ``high`` that lies inside of a ring."""
+    """Return the part of each voxel from ``low`` to before ``high`` that lies inside a ring."""
     offsets = (np.arange(_POINTS) + 0.5) / _POINTS - 0.5
     x, y = (
         ((np.arange(a, b)[:, None] + offsets) * zoom - c).ravel()

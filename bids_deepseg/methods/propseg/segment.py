@@ -201,7 +201,7 @@ def _drawn(canonical: Volume, tube: Tube, sign: int, stops: tuple[str, str]) -> 
     )
     vertices, triangles = _surface(tube, grid)
     middles = (tube.centres_mm + centroids(tube.radii)) / zooms[:2]
-    # The middle of a cord that the field of view cuts through may lie outside of it.
+    # The middle of a cord that the field of view cuts through may lie outside it.
     middles = np.clip(middles, 0, np.array(grid.shape[:2]) - 1.0)
     return PropsegResult(
         coverage=coverage,

@@ -33,7 +33,7 @@ class Stack:
     values : (K, N, N) float32 array
         Brightness; the first axis of a square goes right to left, the second posterior to anterior.
     valid : (K, N, N) bool array
-        Pixels inside of the image.
+        Pixels inside the image.
     course_mm : (K, 2) array
         Middle of each square, voxel index times voxel size.
     slices : (K,) int array
@@ -56,7 +56,7 @@ class Edges:
     Attributes
     ----------
     slopes : (K, N, N, 2) float32 array
-        Gradient per mm along the two axes of the squares; 0 outside of the image.
+        Gradient per mm along the two axes of the squares; 0 outside the image.
     typical : (K,) array
         Median size of the gradient around the course.
     slice_mm : float

@@ -27,7 +27,7 @@ class Scene:
     image : (H, W) float32 array
         Brightness, before acquisition.
     cord : (H, W) float32 array
-        Fraction of each pixel that is cord by its definition: ``INSET_MM`` inside of the border that is painted,
+        Fraction of each pixel that is cord by its definition: ``INSET_MM`` inside the border that is painted,
         whatever the contrast.
     centre_mm : (float, float) or None
         Centre of the cord from the centre of the grid; None without cord.

@@ -114,7 +114,7 @@ def test_a_second_time_the_outline_stays():
 
 
 def painted(image, centre_mm, half_mm, value, *, within):
-    """Paint an ellipse over all slices of an image, inside or outside of the cord."""
+    """Paint an ellipse over all slices of an image, inside or outside the cord."""
     i, j, _ = np.indices(GRID.shape)
     x, y = (i - 19.5) * 0.8 - centre_mm[0], (j - 17.5) * 0.9 - centre_mm[1]
     blob = ((x / half_mm[0]) ** 2 + (y / half_mm[1]) ** 2 < 1) * np.where(within, 1, 0)
