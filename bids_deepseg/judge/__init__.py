@@ -5,6 +5,6 @@
 """
 
 from bids_deepseg.judge.evidence import Evidence
-from bids_deepseg.judge.judging import Judgement, judge_evidence, judge_kernels
+from bids_deepseg.judge.judging import Judgement, judge_doubts, judge_evidence, judge_kernels
 
-__all__ = ["Evidence", "Judgement", "judge_evidence", "judge_kernels"]
+__all__ = ["Evidence", "Judgement", "judge_doubts", "judge_evidence", "judge_kernels"]

@@ -55,11 +55,13 @@ def judge_evidence(evidence: Evidence) -> Judgement:
     around = look_around(evidence)
     found = [finding for rule in rules() if (finding := _apply(rule, evidence, around)) is not None]
     findings = (*judge(evidence.centerline, evidence.mask, evidence.metrics), *found)
-    return Judgement((*findings, *_many_doubts(findings)), _score(evidence, around))
+    return Judgement((*findings, *judge_doubts(findings)), _score(evidence, around))
 
 
-def _many_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return a finding that fails a result if too many others ask for a look at it."""
+def judge_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return a finding that fails a result if too many others ask for a look at it, unless it is among them."""
+    if any(finding.code == "many-doubts" for finding in findings):
+        return ()
     doubts = sum(finding.severity == "warn" for finding in findings)
     if doubts < MANY_DOUBTS:
         return ()

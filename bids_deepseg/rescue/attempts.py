@@ -44,6 +44,9 @@ class Attempt:
         Settings of the method that differ from those of the run; never changed.
     prepare : callable or None
         What is done to the image first.
+    for_doubts : bool
+        Whether it is tried on a doubtful result (verdict ``warn``), too. Others are tried only where the best result so
+        far fails or there is none: of doubtful results they changed none for the better (``docs/rescue.md``).
     last_resort : bool
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     """
@@ -51,17 +54,18 @@ class Attempt:
     name: str
     settings: Changes = field(default_factory=Changes)
     prepare: Callable[[Volume], Volume] | None = None
+    for_doubts: bool = False
     last_resort: bool = False
 
 
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, {"kernel": "3d"}),
-        Attempt("centerline by HOG and SVM", {"centerline": "svm"}),
+        Attempt(STACKS, {"kernel": "3d"}, for_doubts=True),
+        Attempt("centerline by HOG and SVM", {"centerline": "svm"}, for_doubts=True),
         Attempt("straighter centerline", {"smoothness": _STRAIGHTER}),
         Attempt("ensemble over changed patches", {"ensemble": True}),
-        Attempt("view of a large cord", {"view": _WIDE_VIEW}),
+        Attempt("view of a large cord", {"view": _WIDE_VIEW}, for_doubts=True),
         Attempt("view of a small cord", {"view": 1 / _WIDE_VIEW}),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),

@@ -8,7 +8,7 @@ from functools import partial
 from bids_deepseg.engine import ModelStore, method_of
 from bids_deepseg.errors import UsageError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.judge import judge_kernels
+from bids_deepseg.judge import judge_doubts, judge_kernels
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.rescue.attempts import STACKS, Attempt, all_attempts
 from bids_deepseg.rescue.search import FIRST, Rescued, rescue
@@ -52,8 +52,12 @@ def segment_or_rescue(
     # Who asks for the raw answer of the network gets that.
     if settings.rescue == "off" or settings.is_soft or not is_rescued:
         return first()
-    last_resorts = frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort)
-    found = rescue(first, _others(models, settings, volume, guide, observer), last_resorts=last_resorts)
+    found = rescue(
+        first,
+        _others(models, settings, volume, guide, observer),
+        for_failures=frozenset(attempt.name for attempt in all_attempts() if not attempt.for_doubts),
+        last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
+    )
     return with_notes(found, found.results) if found.tries else found.result
 
 
@@ -101,6 +105,11 @@ def with_notes(found: Rescued, seen: Mapping[str, Segmentation]) -> Segmentation
     kept = next(one for one in found.tries if one.kept)
     result, first = found.result, found.tries[0]
     findings = result.findings
+    if FIRST in seen and STACKS in seen:
+        differing = judge_kernels(seen[FIRST].mask, seen[STACKS].mask)
+        findings = findings if differing is None else (*findings, differing)
+        # One doubt more may be one too many.
+        findings = (*findings, *judge_doubts(findings))
     if kept is not first:
         # The judge knows less of other methods than of the first one, so their results never pass without a look.
         message = (
@@ -108,7 +117,4 @@ def with_notes(found: Rescued, seen: Mapping[str, Segmentation]) -> Segmentation
             "Look at the mask."
         )
         findings = (*findings, Finding("rescued", "warn", message))
-    if FIRST in seen and STACKS in seen:
-        differing = judge_kernels(seen[FIRST].mask, seen[STACKS].mask)
-        findings = findings if differing is None else (*findings, differing)
     return replace(result, findings=findings, tries=found.tries)

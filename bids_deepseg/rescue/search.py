@@ -47,6 +47,7 @@ def rescue(
     first: Callable[[], Segmentation],
     attempts: Iterable[tuple[str, Callable[[], Segmentation]]],
     *,
+    for_failures: frozenset[str] = frozenset(),
     last_resorts: frozenset[str] = frozenset(),
 ) -> Rescued:
     """Run the first method, and others if the judge is not content with it.
@@ -58,6 +59,8 @@ def rescue(
     attempts : iterable of (str, callable)
         Names of other methods and the methods, in the order in which they are tried. One that raises ``NetworkError``
         or ``UsageError`` is not at hand here and is left out.
+    for_failures : frozenset of str, optional
+        Names of those that are tried only as long as the verdict of the best result is ``fail``, or there is none.
     last_resorts : frozenset of str, optional
         Names of those that are tried only as long as no result is better than ``fail``.
 
@@ -82,7 +85,7 @@ def rescue(
         tries.append(Try(FIRST, caught.status, None, (str(caught),)))
     if best is not None and not needs_rescue(best):
         return Rescued(best, ())
-    return _search(best, error, tries, attempts, last_resorts)
+    return _search(best, error, tries, attempts, for_failures, last_resorts)
 
 
 def _search(
@@ -90,12 +93,15 @@ def _search(
     error: SegmentationError | None,
     tries: list[Try],
     attempts: Iterable[tuple[str, Callable[[], Segmentation]]],
+    for_failures: frozenset[str],
     last_resorts: frozenset[str],
 ) -> Rescued:
     """Try the other methods after the first one, whose result or error is given."""
     n_best, results = 0, {} if best is None else {FIRST: best}
     for name, run in attempts:
-        if name in last_resorts and best is not None and rank_of(best) > 0:
+        if best is not None and name in for_failures and best.verdict != "fail":
+            continue
+        if best is not None and name in last_resorts and rank_of(best) > 0:
             continue
         try:
             result = run()

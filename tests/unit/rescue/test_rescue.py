@@ -15,7 +15,7 @@ from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.networks.variants import Ensemble
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
-from bids_deepseg.rescue import Rescued, all_attempts, rescue
+from bids_deepseg.rescue import STACKS, Rescued, all_attempts, rescue
 from bids_deepseg.rescue.images import denoised, evened
 from bids_deepseg.rescue.run import segment_or_rescue, with_notes
 from bids_deepseg.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
@@ -110,6 +110,21 @@ def test_a_last_resort_is_tried_only_where_all_before_it_failed():
     assert [attempt.name for attempt in all_attempts() if attempt.last_resort] == ["PropSeg"]
 
 
+def test_a_doubtful_result_is_worth_only_the_methods_that_can_change_it():
+    others = [("costly", answering(Opinion("pass", 0.9))), ("other", answering(Opinion("warn", 0.5)))]
+    costly = frozenset({"costly"})
+    doubted = rescue(answering(Opinion("warn", 0.5)), others, for_failures=costly)
+    assert [one.name for one in doubted.tries] == [FIRST, "other"]
+    for first in (Opinion("fail", 0.5), Opinion("fail", 0.5, "area-range"), CordNotFoundError("none")):
+        failed = rescue(answering(first), others, for_failures=costly)
+        assert [one.name for one in failed.tries] == [FIRST, "costly"]
+    assert [attempt.name for attempt in all_attempts() if attempt.for_doubts] == [
+        "3D kernel",
+        "centerline by HOG and SVM",
+        "view of a large cord",
+    ]
+
+
 @pytest.mark.parametrize(
     ("score", "other", "is_kept"),
     [
@@ -196,6 +211,18 @@ def test_a_result_of_another_method_never_passes_without_a_look(first):
     assert passed.verdict == "pass"
     tries = (Try(FIRST, first, 0.2, ("gap",)), Try("other", "pass", 0.9, (), kept=True))
     assert with_notes(Rescued(passed, tries), {}).verdict == "warn"
+
+
+def test_one_doubt_more_by_another_kernel_may_be_one_too_many():
+    found = run_on(tube(grid_of((50, 50, 20))))
+    doubts = tuple(Finding(f"doubt-{n}", "warn", "-") for n in range(5))
+    doubted, other = replace(found, findings=doubts), run_on(tube(grid_of((50, 50, 20)), radius_mm=6.2))
+    seen = {FIRST: doubted, STACKS: other}
+    tries = (Try(FIRST, "warn", 0.6, (), kept=True), Try(STACKS, "warn", 0.5, ()))
+    said = with_notes(Rescued(doubted, tries), seen)
+    assert [finding.code for finding in said.findings[5:]] == ["kernels-disagree", "many-doubts"]
+    assert said.verdict == "fail"
+    assert with_notes(Rescued(replace(found, findings=doubts[:4]), tries), seen).verdict != "pass"
 
 
 def test_a_good_image_is_segmented_once():
