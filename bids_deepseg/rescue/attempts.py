@@ -46,7 +46,7 @@ class Attempt:
         What is done to the image first.
     for_doubts : bool
         Whether it is tried on a doubtful result (verdict ``warn``), too. Others are tried only where the best result so
-        far fails or there is none: of doubtful results they changed none for the better (``docs/rescue.md``).
+        far fails or there is none: no doubtful result got better by them (``docs/rescue.md``).
     last_resort : bool
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     """
@@ -65,6 +65,7 @@ def all_attempts() -> tuple[Attempt, ...]:
         Attempt("centerline by HOG and SVM", {"centerline": "svm"}, for_doubts=True),
         Attempt("straighter centerline", {"smoothness": _STRAIGHTER}),
         Attempt("ensemble over changed patches", {"ensemble": True}),
+        # Shows, too, that a doubtful mask is the muscle of a thigh.
         Attempt("view of a large cord", {"view": _WIDE_VIEW}, for_doubts=True),
         Attempt("view of a small cord", {"view": 1 / _WIDE_VIEW}),
         Attempt("image without shading", prepare=evened),

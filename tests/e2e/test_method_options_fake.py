@@ -67,6 +67,15 @@ def test_another_threshold_is_another_state(run, tmp_path):
     assert "`0.3` (1)" in text
 
 
+def test_the_probability_does_not_depend_on_the_threshold(run, tmp_path):
+    for limit in ("0.2", "0.5", "0.8"):
+        run("--rescue", "off", "--threshold", limit, out=limit)
+    low, usual, high = (tmp_path / limit for limit in ("0.2", "0.5", "0.8"))
+    np.testing.assert_array_equal(result(low, "probseg.nii.gz"), result(usual, "probseg.nii.gz"))
+    np.testing.assert_array_equal(result(high, "probseg.nii.gz"), result(usual, "probseg.nii.gz"))
+    assert result(low).sum() > result(usual).sum() > result(high).sum()
+
+
 def test_a_soft_result_is_left_as_it_is(run, data, tmp_path):
     """A second bright tube beside the cord: the clean-up removes it, a soft result keeps it."""
     image = cord((60, 60, 8)) + np.roll(cord((60, 60, 8), radius_mm=2.0), 13, axis=0)
