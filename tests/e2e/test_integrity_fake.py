@@ -1,11 +1,16 @@
 """Results belong to what was read, pages to their results, and what is counted is there."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +19,13 @@ import numpy as np
 import pytest
 
 from bids_deepseg.app import run as levels
+from bids_deepseg.app.group.level import write_group
+from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.products import damaged_files
+from bids_deepseg.bids.naming import sidecar_name
 from bids_deepseg.cli import main as cli
+from bids_deepseg.files.locks import holding, is_locked
 from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
 
 ROOT = Path(__file__).parents[2]
@@ -194,9 +203,8 @@ def test_two_runs_with_different_options_at_once_never_mix_their_files(data, tmp
         words = [data, out, "participant", *SKIP, "-q", "--rerun", "all", "--threshold", threshold]
         command = [sys.executable, "-m", "tests.helpers.driver", "{}", *map(str, words)]
         programs.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
-    for program in programs:
-        text, _ = program.communicate(timeout=300)
-        assert program.returncode == 0, text.decode()
+    texts = [program.communicate(timeout=300)[0].decode() for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0], texts
     sidecar = json.loads((out / f"{RESULT}mask.json").read_text())
     assert damaged_files(sidecar, out, Path(RESULT).parent, thorough=True) == []
     assert not list(out.rglob(".tmp-*"))
@@ -207,7 +215,7 @@ def test_the_folder_of_an_image_is_locked_while_its_files_are_written(run, data,
     write = derivatives.write_files
 
     def look(files):
-        held.append(levels_locked(files[0][0].parent))
+        held.append(is_locked(files[0][0].parent))
         write(files)
 
     monkeypatch.setattr(derivatives, "write_files", look)
@@ -215,10 +223,52 @@ def test_the_folder_of_an_image_is_locked_while_its_files_are_written(run, data,
     assert held == [True]
 
 
-def levels_locked(folder):
-    from bids_deepseg.files.locks import is_locked  # noqa: PLC0415
+@contextmanager
+def written_by_another_run(mask, *, with_lock):
+    """Take away what is last, or first, of a result, and put it back while the block is at work."""
+    folder, begun = mask.parent, threading.Event()
+    kept = {path: path.read_bytes() for path in (mask.with_name(sidecar_name(mask.name)), mask)}
 
-    return is_locked(folder)
+    def write():
+        with holding(folder) if with_lock else nullcontext():
+            for path in kept:
+                path.unlink()
+            mask.write_bytes(kept[mask])
+            begun.set()
+            time.sleep(0.6)
+            for path, content in kept.items():
+                path.write_bytes(content)
+
+    other = threading.Thread(target=write)
+    other.start()
+    begun.wait()
+    yield
+    other.join()
+
+
+@pytest.mark.parametrize("with_lock", [True, False])
+def test_what_another_run_writes_at_this_moment_is_not_taken_for_damage(run, data, tmp_path, monkeypatch, with_lock):
+    """Where there are locks and where there are none."""
+    out = tmp_path / "out"
+    assert run(data, out, "participant", "group")[0] == 0
+    before = files_of(out)
+    if not with_lock:
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+    mask = out / f"{RESULT}mask.nii.gz"
+    with written_by_another_run(mask, with_lock=with_lock):
+        unusable = ReportWork(data, out).write("01")
+    with written_by_another_run(mask, with_lock=with_lock):
+        outcome = write_group(out)
+    assert (unusable, outcome.damaged) == ((), ())
+    monkeypatch.undo()
+    assert run(data, out, "participant", "group")[0] == 0
+    assert {name: content for name, (content, _) in files_of(out).items()} == {
+        name: c for name, (c, _) in before.items()
+    }
+
+
+def no_locks(number, operation):
+    raise OSError(errno.ENOLCK, "no locks here")
 
 
 # ---- pages ----------------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     UsageError
         If a list of a person's review cannot be read.
     """
-    read = [check_tables(each) if isinstance(each, SavedResult) else each for each in find_results(output_dir)]
+    read = list(find_results(output_dir, check_tables))
     results = tuple(each for each in read if isinstance(each, SavedResult))
     done = {result.source for result in results}
     records = list(find_records(output_dir))

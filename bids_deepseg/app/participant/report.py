@@ -18,8 +18,9 @@ from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.layout import place
 from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
-from bids_deepseg.bids.derivatives.saved import read_result, saved_volumes
+from bids_deepseg.bids.derivatives.saved import read_result, saved_volumes, undisturbed
 from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.walk import find_files, name_parser
 from bids_deepseg.execution import Job
@@ -157,15 +158,17 @@ class ReportWork:
             image = BidsImage(file.path, self.bids_dir, file.entities, file.suffix, file.datatype)
             for one in (image, *self._volumes(image, failures)):
                 failure = failures.get(one.key)
-                found = read_result(one, self.output_dir)
                 # An image that cannot be processed any more has no result to show, though an older one may stand there.
                 if failure is not None:
                     yield failed_image(one, failure.status, failure.message)
-                elif found is not None:
-                    shown = show_image(one, found)
-                    if isinstance(shown, Unusable):
-                        unusable.append(shown)
-                        shown = failed_image(one, shown.status, shown.message)
+                    continue
+                with undisturbed(self.output_dir / derivative_path(one, "mask")):
+                    found = read_result(one, self.output_dir)
+                    shown = None if found is None else show_image(one, found)
+                if isinstance(shown, Unusable):
+                    unusable.append(shown)
+                    shown = failed_image(one, shown.status, shown.message)
+                if shown is not None:
                     yield shown
 
     def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:

@@ -1,7 +1,8 @@
 """Read back what was written, to resume a run, to fill the tables and for the reports."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
@@ -27,6 +28,7 @@ __all__ = [
     "read_saved",
     "read_settled",
     "saved_volumes",
+    "undisturbed",
 ]
 
 #: How long to wait for another run that writes a result: with locks, without them, and between looks.
@@ -84,19 +86,43 @@ def read_result(image: BidsImage, output_dir: Path) -> "SavedResult | DamagedRes
 
 def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
     """Read the result of one image as :func:`read_saved`, and wait for another run that writes it at this moment."""
-    return read_saved(image, output_dir) if is_there(image, output_dir) else None
+    with undisturbed(output_dir / derivative_path(image, "mask"), is_due=True):
+        return read_saved(image, output_dir)
 
 
 def is_there(image: BidsImage, output_dir: Path) -> bool:
     """Return whether an image has a result, after another run has written it that does so at this moment."""
-    sidecar = output_dir / sidecar_path(derivative_path(image, "mask"))
-    if sidecar.exists() or not sidecar.parent.is_dir():
+    mask = output_dir / derivative_path(image, "mask")
+    sidecar = mask.with_name(sidecar_name(mask.name))
+    if sidecar.exists():
+        return True
+    with undisturbed(mask, is_due=True):
         return sidecar.exists()
-    with holding(sidecar.parent, patience_s=_PATIENCE_S) as is_held:
-        until = time.monotonic() + (0 if is_held else _BLIND_PATIENCE_S)
-        while not sidecar.exists() and time.monotonic() < until:
-            time.sleep(_PAUSE_S)
-        return sidecar.exists()
+
+
+@contextmanager
+def undisturbed(mask: Path, *, is_due: bool = False) -> Iterator[None]:
+    """Keep other runs from writing a result while it is read, after one that does so at this moment.
+
+    Parameters
+    ----------
+    mask : Path
+        The mask, which need not be there.
+    is_due : bool, optional
+        There should be a result. Otherwise, where there are no locks, only a mask that stands there alone is a sign of
+        another run at work.
+    """
+    with holding(mask.parent, patience_s=_PATIENCE_S) as is_held:
+        if not is_held and (mask.exists() or (is_due and mask.parent.is_dir())):
+            _await(mask.with_name(sidecar_name(mask.name)))
+        yield
+
+
+def _await(sidecar: Path) -> None:
+    """Wait a while for the last file that another run writes, where there are no locks."""
+    until = time.monotonic() + _BLIND_PATIENCE_S
+    while not sidecar.exists() and time.monotonic() < until:
+        time.sleep(_PAUSE_S)
 
 
 def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
@@ -113,16 +139,31 @@ def find_saved(output_dir: Path) -> Iterator[SavedResult]:
     return (found for found in find_results(output_dir) if isinstance(found, SavedResult))
 
 
-def find_results(output_dir: Path) -> "Iterator[SavedResult | DamagedResult]":
-    """Find all results of an output directory, those that cannot be read among them, sorted by path."""
+def find_results(
+    output_dir: Path, check: "Callable[[SavedResult], SavedResult | DamagedResult] | None" = None
+) -> "Iterator[SavedResult | DamagedResult]":
+    """Find all results of an output directory, those that cannot be read among them, sorted by path.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    check : callable, optional
+        Reads more of a result, such as :func:`check_tables`, while no other run writes it.
+    """
     stems = {
         path.with_name(path.name.partition(".")[0])
         for level in ("sub-*/anat", "sub-*/dwi", "sub-*/ses-*/anat", "sub-*/ses-*/dwi")
         for ending in (".json", ".nii.gz")
         for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
     }
-    found = (_read_result(stem.with_name(f"{stem.name}.nii.gz")) for stem in sorted(stems))
-    return (each for each in found if each is not None)
+    for mask in sorted(stem.with_name(f"{stem.name}.nii.gz") for stem in stems):
+        with undisturbed(mask):
+            found = _read_result(mask)
+            if check is not None and isinstance(found, SavedResult):
+                found = check(found)
+        if found is not None:
+            yield found
 
 
 def _read_result(mask: Path) -> SavedResult | DamagedResult | None:
