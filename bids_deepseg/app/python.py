@@ -14,7 +14,8 @@ from nibabel.spatialimages import SpatialImage as NibabelImage
 
 from bids_deepseg.app.participant.image_job import segment_loaded
 from bids_deepseg.app.participant.known import Request
-from bids_deepseg.app.single_image import as_bids, check_is_image
+from bids_deepseg.app.single_image import check_is_image
+from bids_deepseg.bids.image import image_outside_dataset
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.in_memory import SpatialImage, load_in_memory
 from bids_deepseg.bids.source.reader import LoadedImage, read_image
@@ -146,7 +147,9 @@ def _value(name: str, value: object, *, is_path: bool) -> object:
 def _read_file(asked: SegmentOptions) -> tuple[LoadedImage, Guide]:
     """Read an image as ``bids_deepseg segment`` does, and what was given for it."""
     check_is_image(asked.path)
-    known = Request(asked.settings, asked.contrast, volume=asked.volume).look_up(as_bids(asked))
+    known = Request(asked.settings, asked.contrast, volume=asked.volume).look_up(
+        image_outside_dataset(asked.path, asked.contrast)
+    )
     loaded = read_image(known.image, known.volume)
     return loaded, known.read_guide(loaded.volume.grid)
 

@@ -15,6 +15,7 @@ import pytest
 
 from bids_deepseg.app import run as levels
 from bids_deepseg.bids.derivatives import writer as derivatives
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import damaged_files
 from bids_deepseg.cli import main as cli
 from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
@@ -198,7 +199,7 @@ def test_two_runs_with_different_options_at_once_never_mix_their_files(data, tmp
         text, _ = program.communicate(timeout=300)
         assert program.returncode == 0, text.decode()
     sidecar = json.loads((out / f"{RESULT}mask.json").read_text())
-    assert damaged_files(sidecar, out, Path(RESULT).parent, thorough=True) == []
+    assert damaged_files(sidecar, ResultFiles.of_mask(out / f"{RESULT}mask.nii.gz"), thorough=True) == []
     assert not list(out.rglob(".tmp-*"))
 
 

@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.products import damaged_files, is_edited_mask, names_of
 from bids_deepseg.bids.derivatives.provenance import CacheKey, source_fingerprint, source_size
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_name, sidecar_path
+from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
 from bids_deepseg.files.locks import holding
@@ -54,11 +55,11 @@ def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
     saved = read_saved(image, output_dir)
     if saved is None or saved.sidecar.get("ConfigHash") != cache_key.config_hash:
         return False
-    wanted = [derivative_path(image, product) for product in cache_key.products]
-    names = {name for path in wanted for name in (path.name, sidecar_path(path).name)} - {f"{saved.name}.json"}
-    if not names <= names_of(saved.sidecar):
+    files = saved.files
+    paths = {path for product in cache_key.products for path in (files.path(product), files.sidecar(product))}
+    if not {path.name for path in paths - {files.sidecar("mask")}} <= names_of(saved.sidecar):
         return False
-    damaged = damaged_files(saved.sidecar, output_dir, wanted[0].parent)
+    damaged = damaged_files(saved.sidecar, files)
     # A mask that a person edited stays.
     if damaged and not (damaged == [saved.mask] and is_edited_mask(saved.mask)):
         return False
@@ -78,8 +79,9 @@ def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
 
 def read_result(image: BidsImage, output_dir: Path) -> "SavedResult | DamagedResult | None":
     """Read the result of one image, or what is wrong with it; None when there is none."""
-    mask = output_dir / derivative_path(image, "mask")
-    return _read_result(mask) if mask.exists() or mask.with_name(sidecar_name(mask.name)).exists() else None
+    files = ResultFiles.of_image(output_dir, image)
+    is_there = files.path("mask").exists() or files.sidecar("mask").exists()
+    return _read_result(files) if is_there else None
 
 
 def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
@@ -89,7 +91,7 @@ def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
 
 def is_there(image: BidsImage, output_dir: Path) -> bool:
     """Return whether an image has a result, after another run has written it that does so at this moment."""
-    sidecar = output_dir / sidecar_path(derivative_path(image, "mask"))
+    sidecar = ResultFiles.of_image(output_dir, image).sidecar("mask")
     if sidecar.exists() or not sidecar.parent.is_dir():
         return sidecar.exists()
     with holding(sidecar.parent, patience_s=_PATIENCE_S) as is_held:
@@ -101,7 +103,7 @@ def is_there(image: BidsImage, output_dir: Path) -> bool:
 
 def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
     """Return the numbers of the volumes of a series that have a complete result of their own."""
-    whole = output_dir / derivative_path(image, "mask")
+    whole = ResultFiles.of_image(output_dir, image).path("mask")
     start, end = whole.name.removesuffix("_mask.nii.gz") + "vol", "_mask.json"
     names = [path.name for path in whole.parent.glob(f"{start}*{end}")]
     numbers = (name[len(start) : -len(end)] for name in names)
@@ -121,22 +123,23 @@ def find_results(output_dir: Path) -> "Iterator[SavedResult | DamagedResult]":
         for ending in (".json", ".nii.gz")
         for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
     }
-    found = (_read_result(stem.with_name(f"{stem.name}.nii.gz")) for stem in sorted(stems))
+    found = (_read_result(ResultFiles.of_mask(stem.with_name(f"{stem.name}.nii.gz"))) for stem in sorted(stems))
     return (each for each in found if each is not None)
 
 
-def _read_result(mask: Path) -> SavedResult | DamagedResult | None:
-    """Read the result of a mask, or say why it cannot be used; None for what another program made."""
-    sidecar, name = mask.with_name(sidecar_name(mask.name)), parse_name(mask.name)
+def _read_result(files: ResultFiles) -> SavedResult | DamagedResult | None:
+    """Read a result, or say why it cannot be used; None for what another program made."""
+    mask = files.path("mask")
+    name = parse_name(mask.name)
     if name is None or not {"sub", "desc"} <= set(name.entities):
         return None
     entities: dict[str, str] = dict(name.entities)
     content: Facts = {}
     try:
-        content = read_sidecar(sidecar)
+        content = read_sidecar(files.sidecar("mask"))
         if _is_foreign(content):
             return None
-        saved = SavedResult(mask, entities, content)
+        saved = SavedResult(files, entities, content)
     except DamagedResultError as error:
         return DamagedResult(mask, entities, source_of(content), str(error))
     return saved if mask.is_file() else DamagedResult(mask, entities, saved.source, f"{mask.name} is not there")
