@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -123,14 +122,14 @@ def settings_from(options: Mapping[str, object]) -> MethodSettings:
         for each in fields(MethodSettings)
         if each.metadata and each.name not in _NOT_FOR_ONE_IMAGE
     }
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, value in options.items():
         if name not in kinds:
             nearest = get_close_matches(name, kinds, 1)
             meant = f"; did you mean {nearest[0]!r}?" if nearest else f". There are: {', '.join(kinds)}."
             raise UsageError(f"The option {name!r} does not exist{meant}")
         values[name] = _value(name, value, is_path=kinds[name] is Path)
-    return MethodSettings(**(values | MethodSettings.implied(values)))
+    return replace(MethodSettings(), **(values | MethodSettings.implied(values)))
 
 
 def _value(name: str, value: object, *, is_path: bool) -> object:

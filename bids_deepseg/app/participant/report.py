@@ -20,8 +20,9 @@ from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
 from bids_deepseg.bids.derivatives.saved import read_result, saved_volumes
 from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.walk import find_files, name_parser
+from bids_deepseg.bids.source.walk import find_files
 from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
