@@ -129,7 +129,7 @@ def settings_from(options: Mapping[str, object]) -> MethodSettings:
             meant = f"; did you mean {nearest[0]!r}?" if nearest else f". There are: {', '.join(kinds)}."
             raise UsageError(f"The option {name!r} does not exist{meant}")
         values[name] = _value(name, value, is_path=kinds[name] is Path)
-    return replace(MethodSettings(), **(values | MethodSettings.implied(values)))
+    return MethodSettings.of(values)
 
 
 def _value(name: str, value: object, *, is_path: bool) -> object:
