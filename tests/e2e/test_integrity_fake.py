@@ -94,9 +94,9 @@ def test_an_image_that_vanishes_while_it_is_segmented_has_no_result(run, data, t
 
 
 def test_an_image_that_changes_while_it_is_read_is_read_again(run, data, tmp_path, monkeypatch):
-    from bids_deepseg.bids.source import steady  # noqa: PLC0415
+    from bids_deepseg.bids.source import reader  # noqa: PLC0415
 
-    read, calls = steady.read_image, []
+    read, calls = reader.read_image, []
 
     def read_slowly(image, volume):
         loaded = read(image, volume)
@@ -105,12 +105,12 @@ def test_an_image_that_changes_while_it_is_read_is_read_again(run, data, tmp_pat
             moved(image.path)
         return loaded
 
-    monkeypatch.setattr(steady, "read_image", read_slowly)
+    monkeypatch.setattr(reader, "read_image", read_slowly)
     assert run(data, tmp_path / "out", "participant")[2]["done"] == 1
     assert len(calls) == 2
     mask = np.asarray(nib.load(tmp_path / "out" / f"{RESULT}mask.nii.gz").dataobj) > 0
     assert nib.load(data / T2W).get_fdata()[mask].mean() > 150
-    monkeypatch.setattr(steady, "read_image", lambda image, volume: (read(image, volume), moved(image.path))[0])
+    monkeypatch.setattr(reader, "read_image", lambda image, volume: (read(image, volume), moved(image.path))[0])
     code, err, _ = run(data, tmp_path / "out", "participant", "--rerun", "all")
     assert (code, "changed while" in err) == (65, True)
 

@@ -16,8 +16,7 @@ from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved import SavedResult
 from bids_deepseg.bids.derivatives.writer import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.source.reader import LoadedImage
-from bids_deepseg.bids.source.steady import changed_input, check_unchanged, read_steadily
+from bids_deepseg.bids.source.reader import LoadedImage, changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import ImageError, error_context

@@ -19,7 +19,7 @@ from bids_deepseg.bids.derivatives.saved_facts import (
     mask_facts,
     structure_facts,
 )
-from bids_deepseg.bids.derivatives.saved_tables import Columns, read_morph, read_points
+from bids_deepseg.bids.derivatives.saved_values import Columns, read_morph, read_points
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts
 from bids_deepseg.files.structured import read_strict_json
