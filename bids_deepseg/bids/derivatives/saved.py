@@ -7,11 +7,12 @@ from pathlib import Path
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.products import damaged_files, is_edited_mask, names_of
-from bids_deepseg.bids.derivatives.provenance import CacheKey, source_fingerprint, source_size
+from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import parse_name
+from bids_deepseg.bids.source.reader import source_fingerprint
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
 from bids_deepseg.files.locks import holding
@@ -65,7 +66,7 @@ def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
         return False
     known = saved.sidecar.get("SourceFingerprint")
     try:
-        same_size = isinstance(known, dict) and known.get("Size") == source_size(image)
+        same_size = isinstance(known, dict) and known.get("Size") == image.path.stat().st_size
         return same_size and known == source_fingerprint(image)
     except OSError:
         return False

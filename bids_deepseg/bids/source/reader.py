@@ -16,18 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.derivatives.provenance import files_read, source_fingerprint
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_image
 from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
 from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.nifti.voxels import NiftiFile
+from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.bids.source.volumes import choose_volumes, volume_rule
 from bids_deepseg.errors import ImageChangedError, ImageError
 from bids_deepseg.files.regular import open_regular
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.findings import Finding
+
+#: Times that an image is read before it counts as one that changes all the time.
+_ATTEMPTS = 3
+
+Fingerprint = Mapping[str, int | str]
 
 Note = tuple[str, str]
 
@@ -172,10 +177,22 @@ def _mean_of_volumes(nifti: NiftiFile, shape: tuple[int, ...], chosen: list[int]
         return total / len(chosen)
 
 
-#: Times that an image is read before it counts as one that changes all the time.
-_ATTEMPTS = 3
+def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
+    """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
+    found = fingerprint(image.path)
+    for path in _b_values(image):
+        found["BvalSHA256"] = fingerprint(path)["SHA256"]
+    return found
 
-Fingerprint = Mapping[str, int | str]
+
+def files_read(image: BidsImage) -> tuple[Path, ...]:
+    """Return the files of which :func:`source_fingerprint` is."""
+    return (image.path, *_b_values(image))
+
+
+def _b_values(image: BidsImage) -> tuple[Path, ...]:
+    """Return the .bval file of a diffusion series, or nothing."""
+    return applicable_files(image, ".bval")[-1:] if image.suffix == "dwi" else ()
 
 
 def read_steadily(image: BidsImage, volume: str = "auto") -> tuple[LoadedImage, Fingerprint]:
@@ -191,7 +208,7 @@ def read_steadily(image: BidsImage, volume: str = "auto") -> tuple[LoadedImage, 
     loaded : LoadedImage
         The image.
     fingerprint : mapping
-        From :func:`bids_deepseg.bids.derivatives.provenance.source_fingerprint`.
+        From :func:`source_fingerprint`.
 
     Raises
     ------
