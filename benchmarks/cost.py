@@ -13,6 +13,7 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,6 +24,7 @@ import numpy as np
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.known import Request
 from bids_deepseg.app.participant.planning import job_of
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.example.phantom import make_phantom
@@ -67,7 +69,9 @@ def main() -> None:
         writer.join()
         images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        work = ImageWork(NetworkEngine(), folder / "derivatives" / "out", LogSettings())()
+        work = ImageWork(
+            NetworkEngine(), partial(ResultFiles.of_image, folder / "derivatives" / "out"), LogSettings()
+        )()
         work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
         rows = []

@@ -4,12 +4,13 @@ Like the tables, the text is of everything in the folder and not of one run: the
 in several runs, give the same files.
 """
 
+import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bids_deepseg.app.versions import software_versions
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
 from bids_deepseg.bids.derivatives.saved_facts import Model
@@ -153,3 +154,25 @@ def _suffix(source: str) -> str:
 def _sorted(words: Iterable[str]) -> dict[str, int]:
     """Count words, sorted by word."""
     return dict(sorted(Counter(words).items()))
+
+
+#: Names shown to users, and the distributions that may provide each.
+_LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("TensorFlow", ("tensorflow-cpu", "tensorflow")),
+    ("Keras", ("keras",)),
+    ("nibabel", ("nibabel",)),
+    ("NumPy", ("numpy",)),
+    ("SciPy", ("scipy",)),
+)
+
+
+def software_versions() -> Mapping[str, str]:
+    """Return the versions by name, Python first; a library that is not installed is left out."""
+    found = {"Python": platform.python_version()}
+    for name, distributions in _LIBRARIES:
+        for distribution in distributions:
+            try:
+                found.setdefault(name, version(distribution))
+            except PackageNotFoundError:
+                continue
+    return found

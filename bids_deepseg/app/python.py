@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +13,8 @@ from nibabel.spatialimages import SpatialImage as NibabelImage
 
 from bids_deepseg.app.participant.image_job import segment_loaded
 from bids_deepseg.app.participant.known import Request
-from bids_deepseg.app.single_image import as_bids, check_is_image
+from bids_deepseg.app.single_image import check_is_image
+from bids_deepseg.bids.image import image_outside_dataset
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.in_memory import SpatialImage, load_in_memory
 from bids_deepseg.bids.source.reader import LoadedImage, read_image
@@ -122,14 +122,14 @@ def settings_from(options: Mapping[str, object]) -> MethodSettings:
         for each in fields(MethodSettings)
         if each.metadata and each.name not in _NOT_FOR_ONE_IMAGE
     }
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, value in options.items():
         if name not in kinds:
             nearest = get_close_matches(name, kinds, 1)
             meant = f"; did you mean {nearest[0]!r}?" if nearest else f". There are: {', '.join(kinds)}."
             raise UsageError(f"The option {name!r} does not exist{meant}")
         values[name] = _value(name, value, is_path=kinds[name] is Path)
-    return MethodSettings(**(values | MethodSettings.implied(values)))
+    return MethodSettings.of(values)
 
 
 def _value(name: str, value: object, *, is_path: bool) -> object:
@@ -146,7 +146,9 @@ def _value(name: str, value: object, *, is_path: bool) -> object:
 def _read_file(asked: SegmentOptions) -> tuple[LoadedImage, Guide]:
     """Read an image as ``bids_deepseg segment`` does, and what was given for it."""
     check_is_image(asked.path)
-    known = Request(asked.settings, asked.contrast, volume=asked.volume).look_up(as_bids(asked))
+    known = Request(asked.settings, asked.contrast, volume=asked.volume).look_up(
+        image_outside_dataset(asked.path, asked.contrast)
+    )
     loaded = read_image(known.image, known.volume)
     return loaded, known.read_guide(loaded.volume.grid)
 

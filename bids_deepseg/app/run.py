@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
@@ -28,7 +29,7 @@ from bids_deepseg.app.participant.selection import find_selected, tell_orphans, 
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
-from bids_deepseg.bids.derivatives.layout import adopt_layout
+from bids_deepseg.bids.derivatives.layout import ResultFiles, adopt_layout
 from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.validation import validate_dataset
 from bids_deepseg.engine import Engine
@@ -207,7 +208,9 @@ def keep_current(run: Run, plan: Plan) -> set[str]:
 def segment_images(run: Run, plan: Plan) -> None:
     """Segment the images of a plan; a participant's report is written after the last of its images."""
     options, record = run.options, run.record
-    work = ImageWork(run.engine, options.output_dir, run.log_settings, tuple(options.links.items()))
+    work = ImageWork(
+        run.engine, partial(ResultFiles.of_image, options.output_dir), run.log_settings, tuple(options.links.items())
+    )
     waiting = Counter(job.group for job in plan.todo)
     progress = Progress(len(plan.todo)) if options.progress else None
     record.n_not_run = len(plan.todo)

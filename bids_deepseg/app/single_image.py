@@ -1,66 +1,47 @@
 """Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
-from bids_deepseg.app.participant.known import Request
+from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.app.participant.planning import find_lack_of_memory, job_of
 from bids_deepseg.app.participant.shown import segmented_image
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
-from bids_deepseg.bids.derivatives.products import KEY
-from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
-from bids_deepseg.bids.derivatives.saved import read_saved
-from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ALL_PRODUCTS, choose_products, derivative_names, plain_names, sidecar_name
+from bids_deepseg.bids.derivatives.saved_result import SavedResult, read_sidecar
+from bids_deepseg.bids.image import BidsImage, image_outside_dataset
+from bids_deepseg.bids.naming import ALL_PRODUCTS, ResultNames, choose_products
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
 from bids_deepseg.execution.resources import memory_of_one
-from bids_deepseg.files.atomic import (
-    FileToWrite,
-    longest_name,
-    make_folder,
-    output_errors,
-    too_long,
-    write_files,
-)
+from bids_deepseg.files.atomic import longest_name, make_folder, output_errors, too_long, write_files
 from bids_deepseg.files.names import as_utf8, is_link, leads_to_file
 from bids_deepseg.files.own import is_own
-from bids_deepseg.files.structured import read_strict_json
-from bids_deepseg.files.tables import format_json
 from bids_deepseg.logs import LogSettings
-from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.options.image import SegmentOptions
 from bids_deepseg.report.participant import render_participant
 from bids_deepseg.report.seal import PAGE_MARKS
 from bids_deepseg.structures.tasks import task_of
 
-#: Suffix of an image whose name says nothing; it stands for no contrast.
-_NO_SUFFIX = "image"
 
-_REPORT = "_report.html"
-
-
-def as_bids(asked: SegmentOptions) -> BidsImage:
-    """Return the image in the form in which the app knows images; its label appears in no result."""
-    ending = asked.stem.rpartition("_")[2]
-    known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
-    suffix = "dwi" if asked.contrast == "dwi" else known
-    # A diffusion series that is segmented as another contrast is read as any other series.
-    if suffix == "dwi" and asked.contrast not in ("auto", "dwi"):
-        suffix = _NO_SUFFIX
-    datatype = "dwi" if suffix == "dwi" else "anat"
-    return BidsImage(asked.path, asked.path.parent, {"subject": "image"}, suffix, datatype)
+def _look_up(asked: SegmentOptions) -> KnownImage:
+    """Find what is known of the image before it is read, and what is written beside the report."""
+    products = choose_products(task_of(asked.settings.task), probseg=asked.probseg, centerline=asked.centerline)
+    image = image_outside_dataset(asked.path, asked.contrast)
+    return Request(asked.settings, asked.contrast, products, asked.volume).look_up(image)
 
 
-def _products(asked: SegmentOptions) -> tuple[str, ...]:
-    """Return what is written beside the report."""
-    return choose_products(task_of(asked.settings.task), probseg=asked.probseg, centerline=asked.centerline)
+def _files(asked: SegmentOptions) -> ResultFiles:
+    """Return where the results are written: beside each other, named after the image."""
+    return ResultFiles(asked.output_dir, ResultNames("", asked.stem), in_dataset=False)
+
+
+def _report(asked: SegmentOptions) -> Path:
+    return asked.output_dir / f"{asked.stem}_report.html"
 
 
 def check_is_image(path: Path) -> None:
@@ -96,8 +77,7 @@ def check_place(asked: SegmentOptions) -> None:
             raise OutputError(
                 f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
             )
-    known = Request(asked.settings, asked.contrast, _products(asked), asked.volume).look_up(as_bids(asked))
-    lacking = find_lack_of_memory(known, None, memory_of_one())
+    lacking = find_lack_of_memory(_look_up(asked), None, memory_of_one())
     if lacking:
         raise lacking
     found = [path for path in _earlier(asked) if os.path.lexists(path)]
@@ -115,17 +95,16 @@ def _check_own(asked: SegmentOptions, path: Path) -> None:
     if path.name.endswith(".html"):
         own = is_own(path, PAGE_MARKS)
     else:
-        sidecar = read_json(asked.output_dir / f"{asked.stem}_label-SC_mask.json")
-        own = is_made_by_us(sidecar) or not path.lstat().st_size
+        own = is_made_by_us(read_json(_files(asked).sidecar("mask"))) or not path.lstat().st_size
     if not own:
         raise OutputError(
-            f"{path} is there, and no {asked.stem}_label-SC_mask.json says that {APP_NAME} made it. It was left as it "
-            "is. Move it away, or give another folder with --output."
+            f"{path} is there, and no {_files(asked).sidecar('mask').name} says that {APP_NAME} made it. It was left "
+            "as it is. Move it away, or give another folder with --output."
         )
 
 
-def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log_settings: LogSettings) -> ImageResult:
-    """Segment one image and write its results; they appear together, the sidecar of the mask last.
+def segment_one(asked: SegmentOptions, engine: Engine, *, log_settings: LogSettings) -> ImageResult:
+    """Segment one image and write its results; the sidecar of the mask comes last, and then the report.
 
     Parameters
     ----------
@@ -133,8 +112,6 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
         What the user asked for, after :func:`check_place`.
     engine : Engine
         Segmentation method, with its settings.
-    work_folder : Path
-        Folder for temporary files.
     log_settings : LogSettings
         How progress is reported.
 
@@ -146,40 +123,36 @@ def segment_one(asked: SegmentOptions, engine: Engine, work_folder: Path, *, log
     Raises
     ------
     BidsDeepsegError
-        Whatever the image or the method raises; with ``force`` the earlier result is gone then, since it is not that
-        of these settings.
+        Whatever the image or the method raises; nothing is left then. With ``force`` the earlier result is gone as
+        well, since it is not that of these settings.
     """
-    image, place = as_bids(asked), work_folder / "one"
     make_folder(asked.output_dir)
     _remove(_earlier(asked))
-    known = Request(engine.settings, asked.contrast, _products(asked), asked.volume).look_up(image)
-    result = ImageWork(engine, place, log_settings)()(job_of(known))
-    names = _names(asked)
-    files: list[FileToWrite] = [
-        (asked.output_dir / name, _copier(place / inside, names))
-        for inside, name in names.items()
-        if (place / inside).is_file()
-    ]
+    known, files = _look_up(asked), _files(asked)
+    result = ImageWork(engine, lambda _image: files, log_settings)()(job_of(known))
     if asked.report:
-        files.insert(0, (asked.output_dir / f"{asked.stem}{_REPORT}", partial(_write, _page(asked, image, place))))
-    write_files(files)
+        try:
+            page = _page(asked, known.image)
+            write_files([(_report(asked), lambda stream: stream.write(page))])
+        except BaseException:
+            _remove(_earlier(asked))
+            raise
     return result
 
 
-def _page(asked: SegmentOptions, image: BidsImage, place: Path) -> bytes:
+def _page(asked: SegmentOptions, image: BidsImage) -> bytes:
     """Render the report of the image."""
-    saved = read_saved(image, place)
-    if saved is None:
-        raise ValueError(f"{image.name} has no result, though it was just written.")
-    shown = segmented_image(image, saved)
+    files = _files(asked)
+    shown = segmented_image(image, SavedResult(files, {}, read_sidecar(files.sidecar("mask"))))
     page = render_participant(asked.stem, [shown], version=__version__, title=asked.path.name)
     return as_utf8(page)
 
 
 def _earlier(asked: SegmentOptions) -> list[Path]:
     """Return everything that may be there of an earlier result, the sidecar of the mask first."""
-    *others, mask, sidecar = _names(asked).values()
-    return [asked.output_dir / name for name in (sidecar, mask, *others, f"{asked.stem}{_REPORT}")]
+    files = _files(asked)
+    products = sorted(ALL_PRODUCTS, key=lambda product: product != "mask")
+    return [*(path for each in products for path in (files.sidecar(each), files.path(each))), _report(asked)]
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -187,34 +160,3 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with output_errors(path):
             path.unlink(missing_ok=True)
-
-
-def _names(asked: SegmentOptions) -> dict[str, str]:
-    """Return the names of all results outside of a data set by their paths in one; the mask and its sidecar last."""
-    keys = sorted(ALL_PRODUCTS, key=lambda key: key == "mask")
-    names: dict[str, str] = {}
-    for key, inside in zip(keys, derivative_names(as_bids(asked), keys), strict=True):
-        names[inside], names[sidecar_name(inside)] = plain_names(asked.stem, key)
-    return names
-
-
-def _copier(path: Path, names: Mapping[str, str]) -> Callable[[BinaryIO], None]:
-    """Return a function that writes the content of a file; in a sidecar, sources are file names."""
-    if path.suffix != ".json":
-        return lambda stream: _write(path.read_bytes(), stream)
-    sidecar = dict(read_strict_json(path))
-    # The files have other names here, and their sidecars other sources.
-    sidecar.pop(KEY, None)
-    sidecar["Sources"] = [
-        # Another result of the image stands beside this one under its own name.
-        names[source.removeprefix("bids::")]
-        if source.startswith("bids::")
-        else source.removeprefix(f"bids:{SOURCE_LINK}:")
-        for source in map(str, sidecar["Sources"])
-    ]
-    return partial(_write, format_json(sidecar))
-
-
-def _write(content: bytes, stream: BinaryIO) -> None:
-    """Write bytes; a file function for :func:`write_files`."""
-    stream.write(content)

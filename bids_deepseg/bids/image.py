@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bids_deepseg.networks.specs import contrast_of_suffix
+
+#: Suffix of an image whose name says nothing; it stands for no contrast.
+_NO_SUFFIX = "image"
+
 
 @dataclass(frozen=True, slots=True)
 class BidsImage:
@@ -63,3 +68,28 @@ class BidsImage:
     def session(self) -> str | None:
         """Label of the session, without ``ses-``; None if there is none."""
         return self.entities.get("session")
+
+
+def image_outside_dataset(path: Path, contrast: str = "auto") -> BidsImage:
+    """Return an image that is in no data set in the form in which data sets hold theirs.
+
+    Parameters
+    ----------
+    path : Path
+        The file. If its name ends in a suffix of BIDS, that is its suffix.
+    contrast : str, optional
+        As asked for, ``auto`` for that of the suffix.
+
+    Returns
+    -------
+    BidsImage
+        Its data set is the folder of the file. No result shows its label.
+    """
+    ending = path.name.removesuffix(".gz").removesuffix(".nii").rpartition("_")[2]
+    known = ending if contrast_of_suffix(ending) else _NO_SUFFIX
+    suffix = "dwi" if contrast == "dwi" else known
+    # A diffusion series that is segmented as another contrast is read as any other series.
+    if suffix == "dwi" and contrast not in ("auto", "dwi"):
+        suffix = _NO_SUFFIX
+    datatype = "dwi" if suffix == "dwi" else "anat"
+    return BidsImage(path, path.parent, {"subject": "image"}, suffix, datatype)

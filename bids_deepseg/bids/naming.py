@@ -200,6 +200,47 @@ def description_label(image: "BidsImage") -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", image.suffix + "".join(folded) + volume)
 
 
+@dataclass(frozen=True, slots=True)
+class ResultNames:
+    """The names of the files of one result; they differ in label, suffix and extension.
+
+    Attributes
+    ----------
+    folder : str
+        Folder of the files relative to that of all results, with a slash at its end; empty outside a data set.
+    start, end : str
+        What stands before the label and after it, for example ``sub-01_space-orig`` and ``_desc-T2w``.
+    """
+
+    folder: str
+    start: str
+    end: str = ""
+
+    @classmethod
+    def of_image(cls, image: "BidsImage") -> "ResultNames":
+        """Return the names for an image of a data set."""
+        kept = {key: value for key, value in _short_entities(image).items() if key in _KEPT[image.datatype]}
+        ordered = sorted((kept | {"space": "orig"}).items(), key=lambda pair: _ORDER[pair[0]])
+        start = "_".join(f"{key}-{value}" for key, value in ordered)
+        session = "" if image.session is None else f"ses-{image.session}/"
+        folder = f"sub-{image.subject}/{session}{image.datatype}/"
+        return cls(folder, start, f"_desc-{description_label(image)}")
+
+    def path(self, product: str) -> str:
+        """Return the path of a product, a key of :data:`ALL_PRODUCTS`, relative to the folder of all results."""
+        kind = ALL_PRODUCTS[product]
+        return self.stem(kind.label, kind.suffix) + kind.extension
+
+    def sidecar(self, product: str) -> str:
+        """Return the path of the JSON sidecar of a product."""
+        kind = ALL_PRODUCTS[product]
+        return self.stem(kind.label, kind.suffix) + ".json"
+
+    def stem(self, label: str, suffix: str) -> str:
+        """Return the path of a file of this result without extension."""
+        return f"{self.folder}{self.start}_label-{label}{self.end}_{suffix}"
+
+
 def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
     """Return where a product of an image is stored.
 
@@ -216,50 +257,7 @@ def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
         Path relative to the output directory, for example
         ``sub-01/anat/sub-01_space-orig_label-SC_desc-T2w_mask.nii.gz``.
     """
-    return PurePosixPath(derivative_names(image, (product,))[0])
-
-
-def derivative_names(image: "BidsImage", products: Iterable[str]) -> list[str]:
-    """Return where several products of an image are stored; parameters and paths as for :func:`derivative_path`."""
-    kept = {key: value for key, value in _short_entities(image).items() if key in _KEPT[image.datatype]}
-    kept |= {"space": "orig", "label": "", "desc": description_label(image)}
-    ordered = dict(sorted(kept.items(), key=lambda item: _ORDER[item[0]]))
-    session = "" if image.session is None else f"ses-{image.session}/"
-    folder = f"sub-{image.subject}/{session}{image.datatype}"
-    kinds = [ALL_PRODUCTS[product] for product in products]
-    return [
-        f"{folder}/{BidsName(ordered | {'label': kind.label}, kind.suffix, kind.extension).format()}" for kind in kinds
-    ]
-
-
-def plain_names(stem: str, product: str) -> tuple[str, str]:
-    """Return the names of a product, and of its sidecar, of an image outside any data set.
-
-    Parameters
-    ----------
-    stem : str
-        Name of the image without extension; it may hold dots.
-    product : str
-        Key of :data:`ALL_PRODUCTS`.
-
-    Examples
-    --------
-    ``a_label-SC_mask.nii.gz`` and ``a_label-SC_mask.json`` for the mask of ``a.nii``.
-    """
-    kind = ALL_PRODUCTS[product]
-    name = f"{stem}_label-{kind.label}_{kind.suffix}"
-    return name + kind.extension, f"{name}.json"
-
-
-def sidecar_path(path: PurePosixPath) -> PurePosixPath:
-    """Return the JSON sidecar of a product."""
-    return PurePosixPath(sidecar_name(str(path)))
-
-
-def sidecar_name(path: str) -> str:
-    """Return the JSON sidecar of a product by its relative path."""
-    folder, slash, name = path.rpartition("/")
-    return folder + slash + name.partition(".")[0] + ".json"
+    return PurePosixPath(ResultNames.of_image(image).path(product))
 
 
 def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageError]":

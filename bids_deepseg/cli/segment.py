@@ -55,7 +55,7 @@ def run_segment(words: Sequence[str], engine: "Engine | None" = None) -> int:
 
         check_place(options)
         configured = (engine or NetworkEngine()).configured(options.settings)
-        result = segment_one(options, configured, process.folder, log_settings=process.log_settings)
+        result = segment_one(options, configured, log_settings=process.log_settings)
     _tell(result, options)
     return int(result.verdict == "fail")
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from bids_deepseg.errors import OutputError, OutputWriteError
 from bids_deepseg.example.phantom import draw_phantom, grid_around, scan
-from bids_deepseg.example.sidecars import sidecar_of
 from bids_deepseg.geometry.volume import Volume
 
 
@@ -148,3 +147,23 @@ no scan and no template of a real person, so they may be used for anything (CC0)
 They show how the app runs and what it writes. They are easier than real scans and prove nothing about the
 quality of a segmentation.
 """
+
+
+def sidecar_of(suffix: str) -> dict[str, Any]:
+    """Return what a converter would write for the suffix T1w, T2w or T2starw; no scanner or place is named."""
+    common: dict[str, Any] = {"Manufacturer": "none (computed)", "MagneticFieldStrength": 3, "BodyPart": "CSPINE"}
+    special: dict[str, dict[str, Any]] = {
+        "T1w": {
+            "MRAcquisitionType": "3D", "ScanningSequence": "GR", "SequenceVariant": "SP", "EchoTime": 0.0028,
+            "RepetitionTime": 2.0, "InversionTime": 0.9, "FlipAngle": 9, "SliceThickness": 1.0,
+        },
+        "T2w": {
+            "MRAcquisitionType": "3D", "ScanningSequence": "SE", "SequenceVariant": "SK", "EchoTime": 0.12,
+            "RepetitionTime": 1.5, "FlipAngle": 120, "SliceThickness": 1.0,
+        },
+        "T2starw": {
+            "MRAcquisitionType": "2D", "ScanningSequence": "GR", "SequenceVariant": "SP", "EchoTime": 0.014,
+            "RepetitionTime": 0.6, "FlipAngle": 30, "SliceThickness": 5.0,
+        },
+    }  # fmt: skip
+    return {**common, **special[suffix]}

@@ -219,6 +219,11 @@ class MethodSettings:
         """Return the same settings with the centerline of a file."""
         return replace(self, centerline="file", brain="auto", propseg_init="optic", centerline_file=centerline)
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "MethodSettings":
+        """Return the settings with these values and what they imply."""
+        return cls(**{**values, **cls.implied(values)})
+
     @staticmethod
     def implied(values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what options say about others that were not given."""

@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.naming import ENTITIES, derivative_path, find_collisions, parse_name, sidecar_path
+from bids_deepseg.bids.naming import ENTITIES, derivative_path, find_collisions, parse_name
+from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.query import DEFAULT_SUFFIXES
-from bids_deepseg.bids.source.walk import name_parser
 from tests.helpers.fake_engine import cord, write_dataset, write_nifti
 from tests.helpers.strategies import RAW_ENTITIES, build_image
 
@@ -177,7 +177,7 @@ def _write_empty(folder, names):
     for name in names:
         (folder / name.parent).mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
-        (folder / sidecar_path(name)).write_text("{}")
+        (folder / name.with_name(name.name.partition(".")[0])).with_suffix(".json").write_text("{}")
 
 
 def test_a02_every_combination_of_entities_gives_a_valid_unique_name_that_reads_back(tmp_path, validate):

@@ -22,8 +22,8 @@ from bids_deepseg.app import run as levels
 from bids_deepseg.app.group.level import write_group
 from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.bids.derivatives import writer as derivatives
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import damaged_files
-from bids_deepseg.bids.naming import sidecar_name
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.locks import holding, is_locked
 from tests.helpers.fake_engine import FakeEngine, cord, files_of, summary_of, write_dataset, write_nifti
@@ -102,9 +102,9 @@ def test_an_image_that_vanishes_while_it_is_segmented_has_no_result(run, data, t
 
 
 def test_an_image_that_changes_while_it_is_read_is_read_again(run, data, tmp_path, monkeypatch):
-    from bids_deepseg.bids.source import steady  # noqa: PLC0415
+    from bids_deepseg.bids.source import reader  # noqa: PLC0415
 
-    read, calls = steady.read_image, []
+    read, calls = reader.read_image, []
 
     def read_slowly(image, volume):
         loaded = read(image, volume)
@@ -113,12 +113,12 @@ def test_an_image_that_changes_while_it_is_read_is_read_again(run, data, tmp_pat
             moved(image.path)
         return loaded
 
-    monkeypatch.setattr(steady, "read_image", read_slowly)
+    monkeypatch.setattr(reader, "read_image", read_slowly)
     assert run(data, tmp_path / "out", "participant")[2]["done"] == 1
     assert len(calls) == 2
     mask = np.asarray(nib.load(tmp_path / "out" / f"{RESULT}mask.nii.gz").dataobj) > 0
     assert nib.load(data / T2W).get_fdata()[mask].mean() > 150
-    monkeypatch.setattr(steady, "read_image", lambda image, volume: (read(image, volume), moved(image.path))[0])
+    monkeypatch.setattr(reader, "read_image", lambda image, volume: (read(image, volume), moved(image.path))[0])
     code, err, _ = run(data, tmp_path / "out", "participant", "--rerun", "all")
     assert (code, "changed while" in err) == (65, True)
 
@@ -206,7 +206,7 @@ def test_two_runs_with_different_options_at_once_never_mix_their_files(data, tmp
     texts = [program.communicate(timeout=300)[0].decode() for program in programs]
     assert [program.returncode for program in programs] == [0, 0, 0], texts
     sidecar = json.loads((out / f"{RESULT}mask.json").read_text())
-    assert damaged_files(sidecar, out, Path(RESULT).parent, thorough=True) == []
+    assert damaged_files(sidecar, ResultFiles.of_mask(out / f"{RESULT}mask.nii.gz"), thorough=True) == []
     assert not list(out.rglob(".tmp-*"))
 
 
@@ -227,7 +227,7 @@ def test_the_folder_of_an_image_is_locked_while_its_files_are_written(run, data,
 def written_by_another_run(mask, *, with_lock):
     """Take away what is last, or first, of a result, and put it back while the block is at work."""
     folder, begun = mask.parent, threading.Event()
-    kept = {path: path.read_bytes() for path in (mask.with_name(sidecar_name(mask.name)), mask)}
+    kept = {path: path.read_bytes() for path in (mask.with_suffix("").with_suffix(".json"), mask)}
 
     def write():
         with holding(folder) if with_lock else nullcontext():

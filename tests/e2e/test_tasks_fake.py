@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS, derivative_names, parse_name
+from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, parse_name
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_columns, read_rows
 from bids_deepseg.options.method import MethodSettings
@@ -146,10 +146,10 @@ def test_the_words_of_the_command_line_stand_for_tasks():
 
 def test_structures_have_names_of_their_own():
     image = BidsImage(Path("/d/sub-01/anat/sub-01_T2w.nii.gz"), Path("/d"), {"subject": "01"}, "T2w", "anat")
-    names = derivative_names(image, ALL_PRODUCTS)
+    names = [derivative_path(image, key).name for key in ALL_PRODUCTS]
     assert len(set(names)) == len(ALL_PRODUCTS) == len(PRODUCTS) + len(STRUCTURE_PRODUCTS)
     for name, key in zip(names, ALL_PRODUCTS, strict=True):
-        parsed = parse_name(name.rpartition("/")[2])
+        parsed = parse_name(name)
         assert parsed.entities["label"] == ALL_PRODUCTS[key].label
         assert (key in STRUCTURE_PRODUCTS) == (parsed.entities["label"] not in ("SC", "SCcenterline"))
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import nibabel as nib
 import numpy as np
 
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.image import BidsImage
@@ -93,7 +94,7 @@ def write_result(image, output_dir, *, findings=(), cache_key=None, links=None):
     products = ImageProducts(
         image, loaded, segmentation_of(loaded.volume, findings), cache_key or stamp_of(), links or {}
     )
-    return write_products(products, output_dir)
+    return write_products(products, ResultFiles.of_image(output_dir, image))
 
 
 def contents(folder):

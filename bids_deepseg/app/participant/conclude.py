@@ -2,11 +2,17 @@
 
 import logging
 import math
+import platform
+import re
+import shlex
+import sys
 import textwrap
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+from bids_deepseg import __version__
 from bids_deepseg.app.group.level import GroupOutcome
-from bids_deepseg.app.participant.crash import write_crash_file
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.shown import Unusable
@@ -16,6 +22,7 @@ from bids_deepseg.bids.derivatives.saved import read_settled
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import DamagedResultError, NetworkError, OutputWriteError
 from bids_deepseg.execution import Outcome
+from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions
 
 logger = logging.getLogger(__name__)
@@ -187,3 +194,70 @@ def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds
         message=result.reasons,
         exit_code=1 if failed else 0,
     )
+
+
+_PACKAGES = ("numpy", "scipy", "nibabel", "keras", "tensorflow-cpu", "tensorflow")
+
+
+def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, folder: Path) -> Path:
+    """Describe the failure of one image.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        A failed one.
+    image : BidsImage
+        The image.
+    options : RunOptions
+        Options of the run.
+    folder : Path
+        Folder of the logs.
+
+    Returns
+    -------
+    Path
+        ``crash-<image>.txt``.
+    """
+    failure = outcome.error
+    if failure is None:
+        raise ValueError(f"{image.name} did not fail.")
+    lines = [
+        f"image:    {image.key}",
+        f"status:   {failure.status}",
+        f"stage:    {failure.stage or 'unknown'}",
+        f"cause:    {failure.message}",
+        f"seconds:  {outcome.seconds:.1f}",
+        f"versions: {', '.join(_versions())}",
+        f"repeat:   {redo_command(image, options)}",
+    ]
+    if not failure.is_expected or options.debug:
+        lines += ["", failure.traceback.rstrip()]
+    path = folder / fitting_name(f"crash-{re.sub(r'[^a-zA-Z0-9_-]', '-', _short_name(image))}.txt")
+    path.write_bytes(as_utf8("\n".join(lines) + "\n"))
+    return path
+
+
+def _short_name(image: BidsImage) -> str:
+    """Return the name of an image for the name of a file."""
+    return image.name if image.volume is None else f"{image.name}-{image.volume}"
+
+
+def redo_command(image: BidsImage, options: RunOptions) -> str:
+    """Return the command that processes the participant of one image again."""
+    words = ["run.py", str(options.bids_dir), str(options.output_dir), "participant"]
+    words += ["--participant-label", image.subject]
+    words += ["--session-label", image.session] if image.session else []
+    words += ["--suffix", image.suffix, "--contrast", options.contrast, "--debug"]
+    words += [] if options.volume == "auto" else ["--volume", options.volume]
+    return shlex.join(words)
+
+
+def _versions() -> list[str]:
+    """Return the versions of the app, of Python and of the packages that matter, without importing them."""
+    found = [f"bids_deepseg {__version__}", f"Python {sys.version.split()[0]}", platform.platform()]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found

@@ -16,7 +16,7 @@ from bids_deepseg.app.participant.selection import find_selected, make_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_names, sidecar_name
+from bids_deepseg.bids.naming import ResultNames
 from bids_deepseg.bids.source.query import QueryResult
 from bids_deepseg.engine import Engine
 from bids_deepseg.execution.plan import Plan
@@ -126,9 +126,9 @@ def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int)
     reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
-    names = derivative_names(image, known.products)
+    names = ResultNames.of_image(image)
     layout = options.layout or layout_of(options.output_dir)
-    outputs = tuple(path for name in names for path in (name, sidecar_name(name)))
+    outputs = tuple(path for product in known.products for path in (names.path(product), names.sidecar(product)))
     if layout != "bids":
         # Making 40,000 paths takes seconds.
         outputs = tuple(str(located(path, layout)) for path in outputs)

@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.participant.known import KnownImage
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved import SavedResult
 from bids_deepseg.bids.derivatives.writer import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.source.reader import LoadedImage
-from bids_deepseg.bids.source.steady import changed_input, check_unchanged, read_steadily
+from bids_deepseg.bids.source.reader import LoadedImage, changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import ImageError, error_context
@@ -74,8 +73,8 @@ class ImageWork:
     ----------
     engine : Engine
         Method.
-    output_dir : Path
-        Root of the derivative data set.
+    files_of : callable
+        Tells where the files of the result of an image are.
     log_settings : LogSettings
         How a process of its own sets up its logs.
     links : tuple of (str, str)
@@ -83,7 +82,7 @@ class ImageWork:
     """
 
     engine: Engine
-    output_dir: Path
+    files_of: Callable[[BidsImage], ResultFiles]
     log_settings: logs.LogSettings
     links: tuple[tuple[str, str], ...] = ()
 
@@ -117,7 +116,7 @@ class ImageWork:
                 if known.cache_key(models).config_hash != key.config_hash:
                     raise changed_input(image)
                 products = ImageProducts(image, loaded, segmentation, key, dict(self.links), levels, fingerprint)
-                write_products(products, self.output_dir)
+                write_products(products, self.files_of(image))
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]
             area = area[np.isfinite(area)]
@@ -138,7 +137,7 @@ class ImageWork:
         try:
             yield
         except Exception:
-            if withdraw_stale(image, self.output_dir, key):
+            if withdraw_stale(image, self.files_of(image), key):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
 

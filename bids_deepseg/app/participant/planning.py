@@ -13,7 +13,7 @@ from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import choose_products, derivative_names, find_collisions, sidecar_name
+from bids_deepseg.bids.naming import ResultNames, choose_products, find_collisions
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import BidsDeepsegError, MemoryBudgetError, OutputError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
@@ -89,8 +89,11 @@ def refuse_unnameable(options: RunOptions, images: Iterable[BidsImage]) -> dict[
     refused: dict[BidsImage, BidsDeepsegError] = dict(find_collisions(images))
     most, products = longest_name(options.output_dir), wanted_products(options)
     for image in images:
-        names = [name.rpartition("/")[2] for name in derivative_names(image, products)]
-        problem = too_long(max([*names, *map(sidecar_name, names)], key=len), most)
+        named = ResultNames.of_image(image)
+        names = [
+            path.rpartition("/")[2] for product in products for path in (named.path(product), named.sidecar(product))
+        ]
+        problem = too_long(max(names, key=len), most)
         if problem and image not in refused:
             refused[image] = OutputError(f"The results of {image.path.name} cannot be written: {problem}.")
     return refused

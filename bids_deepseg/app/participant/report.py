@@ -15,14 +15,14 @@ from pathlib import Path
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.shown import Unusable, failed_image, show_image
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
-from bids_deepseg.bids.derivatives.layout import place
+from bids_deepseg.bids.derivatives.layout import ResultFiles, place
 from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
 from bids_deepseg.bids.derivatives.saved import read_result, saved_volumes, undisturbed
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_path
+from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.bids.source.walk import find_files, name_parser
+from bids_deepseg.bids.source.walk import find_files
 from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
@@ -162,7 +162,7 @@ class ReportWork:
                 if failure is not None:
                     yield failed_image(one, failure.status, failure.message)
                     continue
-                with undisturbed(self.output_dir / derivative_path(one, "mask")):
+                with undisturbed(ResultFiles.of_image(self.output_dir, one)):
                     found = read_result(one, self.output_dir)
                     shown = None if found is None else show_image(one, found)
                 if isinstance(shown, Unusable):

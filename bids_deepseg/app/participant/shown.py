@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -109,7 +108,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     )
 
 
-def _describe_try(one: Tried) -> Mapping[str, Any]:
+def _describe_try(one: Tried) -> Mapping[str, object]:
     """Return one method that was tried as the page takes it."""
     score = {} if one.score is None else {"Score": one.score}
     return {"Method": one.method, "Verdict": one.verdict, "Reasons": one.reasons, "Kept": one.kept, **score}

@@ -8,9 +8,12 @@ The layout of a folder is kept in the folder: it is strict while ``docs/README.m
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bids_deepseg.bids.derivatives.ownership import is_own_unnamed, own_marks
+from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.naming import ResultNames
 from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
 from bids_deepseg.files.own import is_own, remove_own, write_own
 
@@ -32,6 +35,67 @@ measures and of centerlines. The layout is that of `--output-layout strict`; rem
 """
 
 _TABLES = ("_centerline.tsv", "_centerline.json", "_morph.tsv", "_morph.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFiles:
+    """Where the files of one result are.
+
+    Attributes
+    ----------
+    root : Path
+        Derivative data set, or the folder for the results of an image outside any data set.
+    names : ResultNames
+        Their names.
+    in_dataset : bool
+        Whether ``root`` is a data set.
+    """
+
+    root: Path
+    names: ResultNames
+    in_dataset: bool = True
+
+    @classmethod
+    def of_image(cls, root: Path, image: BidsImage) -> "ResultFiles":
+        """Return the files of the result of an image in a derivative data set."""
+        return cls(root, ResultNames.of_image(image))
+
+    @classmethod
+    def of_mask(cls, mask: Path) -> "ResultFiles":
+        """Return the files of the result in a derivative data set to which a mask belongs."""
+        depth = 4 if mask.parent.parent.name.startswith("ses-") else 3
+        start, _, end = mask.name.partition("_label-SC")
+        folder = "/".join(mask.parts[-depth:-1]) + "/"
+        return cls(mask.parents[depth - 1], ResultNames(folder, start, end.partition("_mask")[0]))
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the mask."""
+        return self.root / self.names.folder
+
+    def path(self, product: str) -> Path:
+        """Return where a product is, a key of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`."""
+        return self._place(self.names.path(product))
+
+    def sidecar(self, product: str) -> Path:
+        """Return where the JSON sidecar of a product is."""
+        return self._place(self.names.sidecar(product))
+
+    def find(self, product: str) -> Path | None:
+        """Return where a product is, None if it is not there."""
+        path = self.path(product)
+        return path if path.exists() or path.is_symlink() else None
+
+    def named(self, name: str) -> Path:
+        """Return where the file of the result with this name is."""
+        return self._place(self.names.folder + name)
+
+    def reference(self, product: str) -> str:
+        """Return what the sidecar of another product calls a product: a BIDS URI, or its name beside the sidecar."""
+        return f"bids::{self.names.path(product)}" if self.in_dataset else self.names.path(product)
+
+    def _place(self, relative: str) -> Path:
+        return place(self.root, relative) if self.in_dataset else self.root / relative
 
 
 def layout_of(output_dir: Path) -> str:

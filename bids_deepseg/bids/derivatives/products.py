@@ -6,12 +6,12 @@ interrupted copy or a failing drive has another size or checksum; a mask that a 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from bids_deepseg.bids.derivatives.layout import layout_of, located
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.nifti.reading import open_nifti
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.regular import open_regular
@@ -71,24 +71,19 @@ def measured(
     return write_and_note
 
 
-def damaged_files(
-    sidecar: Mapping[str, Any], output_dir: Path, folder: PurePosixPath, *, thorough: bool = False
-) -> list[Path]:
+def damaged_files(sidecar: Mapping[str, Any], files: ResultFiles, *, thorough: bool = False) -> list[Path]:
     """Return the files of a result that are missing or not as they were written.
 
     Parameters
     ----------
     sidecar : mapping
         Contents of the sidecar of the mask.
-    output_dir : Path
-        Root of the derivative data set.
-    folder : PurePosixPath
-        Folder of the mask, relative to it.
+    files : ResultFiles
+        Where they are.
     thorough : bool, optional
         Compare the checksums of large files, too.
     """
-    layout = layout_of(output_dir)
-    paths = (output_dir / located(folder / name, layout) for name in sorted(names_of(sidecar)))
+    paths = (files.named(name) for name in sorted(names_of(sidecar)))
     return [path for path in paths if not is_as_written(path, sidecar, thorough=thorough)]
 
 

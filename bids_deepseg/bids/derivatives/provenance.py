@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +14,8 @@ import numpy as np
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
-from bids_deepseg.bids.source.inheritance import applicable_files, read_metadata
-from bids_deepseg.bids.source.reader import LoadedImage
-from bids_deepseg.bids.source.reader import fingerprint as fingerprint_of
+from bids_deepseg.bids.source.inheritance import read_metadata
+from bids_deepseg.bids.source.reader import LoadedImage, source_fingerprint
 from bids_deepseg.files.facts import number_of
 
 if TYPE_CHECKING:
@@ -113,24 +111,6 @@ def source_reference(image: BidsImage, *, linked: bool) -> str:
     source is neither around the results nor has a DOI.
     """
     return f"bids:{SOURCE_LINK}:{image.relative_path}" if linked else image.relative_path
-
-
-def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
-    """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
-    found = fingerprint_of(image.path)
-    for path in _b_values(image):
-        found["BvalSHA256"] = fingerprint_of(path)["SHA256"]
-    return found
-
-
-def files_read(image: BidsImage) -> tuple[Path, ...]:
-    """Return the files of which :func:`source_fingerprint` is."""
-    return (image.path, *_b_values(image))
-
-
-def source_size(image: BidsImage) -> int:
-    """Return the size of the image file in bytes, which is known without reading it."""
-    return image.path.stat().st_size
 
 
 def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
@@ -255,8 +235,3 @@ def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[st
         {"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes
     ]
     return describe_findings(findings) + notes
-
-
-def _b_values(image: BidsImage) -> tuple[Path, ...]:
-    """Return the .bval file of a diffusion series, or nothing."""
-    return applicable_files(image, ".bval")[-1:] if image.suffix == "dwi" else ()

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.products import damaged_files, is_edited_mask, names_of
-from bids_deepseg.bids.derivatives.provenance import CacheKey, source_fingerprint, source_size
+from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_name, sidecar_path
+from bids_deepseg.bids.naming import parse_name
+from bids_deepseg.bids.source.reader import source_fingerprint
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
 from bids_deepseg.files.locks import holding
@@ -56,17 +58,17 @@ def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
     saved = read_saved(image, output_dir)
     if saved is None or saved.sidecar.get("ConfigHash") != cache_key.config_hash:
         return False
-    wanted = [derivative_path(image, product) for product in cache_key.products]
-    names = {name for path in wanted for name in (path.name, sidecar_path(path).name)} - {f"{saved.name}.json"}
-    if not names <= names_of(saved.sidecar):
+    files = saved.files
+    paths = {path for product in cache_key.products for path in (files.path(product), files.sidecar(product))}
+    if not {path.name for path in paths - {files.sidecar("mask")}} <= names_of(saved.sidecar):
         return False
-    damaged = damaged_files(saved.sidecar, output_dir, wanted[0].parent)
+    damaged = damaged_files(saved.sidecar, files)
     # A mask that a person edited stays.
     if damaged and not (damaged == [saved.mask] and is_edited_mask(saved.mask)):
         return False
     known = saved.sidecar.get("SourceFingerprint")
     try:
-        same_size = isinstance(known, dict) and known.get("Size") == source_size(image)
+        same_size = isinstance(known, dict) and known.get("Size") == image.path.stat().st_size
         return same_size and known == source_fingerprint(image)
     except OSError:
         return False
@@ -80,41 +82,42 @@ def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
 
 def read_result(image: BidsImage, output_dir: Path) -> "SavedResult | DamagedResult | None":
     """Read the result of one image, or what is wrong with it; None when there is none."""
-    mask = output_dir / derivative_path(image, "mask")
-    return _read_result(mask) if mask.exists() or mask.with_name(sidecar_name(mask.name)).exists() else None
+    files = ResultFiles.of_image(output_dir, image)
+    is_there = files.path("mask").exists() or files.sidecar("mask").exists()
+    return _read_result(files) if is_there else None
 
 
 def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:
     """Read the result of one image as :func:`read_saved`, and wait for another run that writes it at this moment."""
-    with undisturbed(output_dir / derivative_path(image, "mask"), is_due=True):
+    with undisturbed(ResultFiles.of_image(output_dir, image), is_due=True):
         return read_saved(image, output_dir)
 
 
 def is_there(image: BidsImage, output_dir: Path) -> bool:
     """Return whether an image has a result, after another run has written it that does so at this moment."""
-    mask = output_dir / derivative_path(image, "mask")
-    sidecar = mask.with_name(sidecar_name(mask.name))
-    if sidecar.exists():
+    files = ResultFiles.of_image(output_dir, image)
+    if files.sidecar("mask").exists():
         return True
-    with undisturbed(mask, is_due=True):
-        return sidecar.exists()
+    with undisturbed(files, is_due=True):
+        return files.sidecar("mask").exists()
 
 
 @contextmanager
-def undisturbed(mask: Path, *, is_due: bool = False) -> Iterator[None]:
+def undisturbed(files: ResultFiles, *, is_due: bool = False) -> Iterator[None]:
     """Keep other runs from writing a result while it is read, after one that does so at this moment.
 
     Parameters
     ----------
-    mask : Path
-        The mask, which need not be there.
+    files : ResultFiles
+        Names of its files, which need not be there.
     is_due : bool, optional
         There should be a result. Otherwise, where there are no locks, only a mask that stands there alone is a sign of
         another run at work.
     """
+    mask = files.path("mask")
     with holding(mask.parent, patience_s=_PATIENCE_S) as is_held:
         if not is_held and (mask.exists() or (is_due and mask.parent.is_dir())):
-            _await(mask.with_name(sidecar_name(mask.name)))
+            _await(files.sidecar("mask"))
         yield
 
 
@@ -127,7 +130,7 @@ def _await(sidecar: Path) -> None:
 
 def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
     """Return the numbers of the volumes of a series that have a complete result of their own."""
-    whole = output_dir / derivative_path(image, "mask")
+    whole = ResultFiles.of_image(output_dir, image).path("mask")
     start, end = whole.name.removesuffix("_mask.nii.gz") + "vol", "_mask.json"
     names = [path.name for path in whole.parent.glob(f"{start}*{end}")]
     numbers = (name[len(start) : -len(end)] for name in names)
@@ -157,27 +160,29 @@ def find_results(
         for ending in (".json", ".nii.gz")
         for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
     }
-    for mask in sorted(stem.with_name(f"{stem.name}.nii.gz") for stem in stems):
-        with undisturbed(mask):
-            found = _read_result(mask)
+    for stem in sorted(stems):
+        files = ResultFiles.of_mask(stem.with_name(f"{stem.name}.nii.gz"))
+        with undisturbed(files):
+            found = _read_result(files)
             if check is not None and isinstance(found, SavedResult):
                 found = check(found)
         if found is not None:
             yield found
 
 
-def _read_result(mask: Path) -> SavedResult | DamagedResult | None:
-    """Read the result of a mask, or say why it cannot be used; None for what another program made."""
-    sidecar, name = mask.with_name(sidecar_name(mask.name)), parse_name(mask.name)
+def _read_result(files: ResultFiles) -> SavedResult | DamagedResult | None:
+    """Read a result, or say why it cannot be used; None for what another program made."""
+    mask = files.path("mask")
+    name = parse_name(mask.name)
     if name is None or not {"sub", "desc"} <= set(name.entities):
         return None
     entities: dict[str, str] = dict(name.entities)
     content: Facts = {}
     try:
-        content = read_sidecar(sidecar)
+        content = read_sidecar(files.sidecar("mask"))
         if _is_foreign(content):
             return None
-        saved = SavedResult(mask, entities, content)
+        saved = SavedResult(files, entities, content)
     except DamagedResultError as error:
         return DamagedResult(mask, entities, source_of(content), str(error))
     return saved if mask.is_file() else DamagedResult(mask, entities, saved.source, f"{mask.name} is not there")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.bids.derivatives.layout import place
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import is_as_written, names_of
 from bids_deepseg.bids.derivatives.saved_facts import (
     MaskFacts,
@@ -19,8 +19,7 @@ from bids_deepseg.bids.derivatives.saved_facts import (
     mask_facts,
     structure_facts,
 )
-from bids_deepseg.bids.derivatives.saved_tables import Columns, read_morph, read_points
-from bids_deepseg.bids.naming import sidecar_name
+from bids_deepseg.bids.derivatives.saved_values import Columns, read_morph, read_points
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts
 from bids_deepseg.files.structured import read_strict_json
@@ -34,10 +33,10 @@ class SavedResult:
 
     Attributes
     ----------
-    mask : Path
-        The mask; its other files are beside it.
+    files : ResultFiles
+        Where its files are.
     entities : mapping of str to str
-        Short entity keys and values of its name.
+        Short entity keys and values of the mask's name; empty outside a data set.
     sidecar : mapping
         Contents of the mask's JSON sidecar.
     facts : MaskFacts
@@ -49,7 +48,7 @@ class SavedResult:
         If the sidecar is not as this app writes it.
     """
 
-    mask: Path
+    files: ResultFiles
     entities: Mapping[str, str]
     sidecar: Mapping[str, Any]
     facts: MaskFacts = field(init=False)
@@ -60,7 +59,12 @@ class SavedResult:
     @property
     def name(self) -> str:
         """Name of the mask without extension."""
-        return self.mask.name.partition(".")[0]
+        return self.mask.name.removesuffix(".nii.gz")
+
+    @property
+    def mask(self) -> Path:
+        """The mask of the cord."""
+        return self.files.path("mask")
 
     @property
     def subject(self) -> str:
@@ -121,7 +125,7 @@ class SavedResult:
     @property
     def probseg(self) -> Path | None:
         """Probability map, None when it was not asked for."""
-        return self._beside("SC", "probseg.nii.gz")
+        return self.files.find("probseg")
 
     @property
     def task(self) -> Task | None:
@@ -131,7 +135,7 @@ class SavedResult:
     @property
     def structure_mask(self) -> Path | None:
         """Mask of the structure inside the cord, None without one."""
-        return None if self.task is None else self._beside(self.task.label, "mask.nii.gz")
+        return None if self.task is None else self.files.find(self.task.products[2])
 
     def structure(self) -> StructureFacts | None:
         """Read the sidecar of that mask; None without one.
@@ -141,28 +145,27 @@ class SavedResult:
         DamagedResultError
             If it cannot be read; as all methods below.
         """
-        mask = self.structure_mask
-        if mask is None:
+        if self.task is None or self.structure_mask is None:
             return None
-        sidecar = mask.with_name(sidecar_name(mask.name))
+        sidecar = self.files.sidecar(self.task.products[2])
         return structure_facts(read_sidecar(sidecar)) if sidecar.exists() else structure_facts({})
 
     def structure_morph(self) -> Columns:
         """Read the table of measures of the structure as :meth:`morph` does; empty without one."""
-        path = None if self.task is None else self._beside(self.task.label, "morph.tsv")
+        path = None if self.task is None else self.files.find(self.task.products[1])
         return read_morph(path) if path else {}
 
     @property
     def centerline_mask(self) -> Path | None:
         """Centerline as an image, None when it was not asked for."""
-        return self._beside("SCcenterline", "mask.nii.gz")
+        return self.files.find("centerline_mask")
 
     def morph(self) -> Columns:
         """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
-        path = self._beside("SC", "morph.tsv")
+        path = self.files.find("morph")
         if path is None:
             listed = names_of(self.sidecar)
-            if listed and self.name.removesuffix("mask") + "morph.tsv" not in listed:
+            if listed and self.files.path("morph").name not in listed:
                 return {}
             raise DamagedResultError("its table of measures (morph.tsv) is not there")
         table = read_morph(path)
@@ -175,15 +178,8 @@ class SavedResult:
 
     def centerline(self) -> NDArray[np.float64]:
         """Read the centerline, (N, 3) RAS mm; (0, 3) when it was not asked for."""
-        path = self._beside("SC", "centerline.tsv")
+        path = self.files.find("centerline_tsv")
         return read_points(path) if path else np.empty((0, 3))
-
-    def _beside(self, label: str, ending: str) -> Path | None:
-        """Return another product of the same image if it exists, in the layout of the folder."""
-        name = self.mask.name.replace("_label-SC_", f"_label-{label}_").replace("mask.nii.gz", ending)
-        output_dir = self.mask.parents[3 if self.session else 2]
-        path = place(output_dir, self.mask.with_name(name).relative_to(output_dir).as_posix())
-        return path if path.exists() or path.is_symlink() else None
 
 
 @dataclass(frozen=True, slots=True)

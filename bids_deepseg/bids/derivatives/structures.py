@@ -7,7 +7,6 @@ import numpy as np
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.provenance import CacheKey, describe_findings, describe_models, space_of
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.stages.structure import COLUMNS
 from bids_deepseg.structures.tasks import TASKS, Task
 
@@ -16,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def structure_sidecar(
-    source: str, image: BidsImage, structure: "Structure", product: str, cache_key: CacheKey
+    sources: list[str], image: BidsImage, structure: "Structure", product: str, cache_key: CacheKey
 ) -> dict[str, Any]:
     """Return the sidecar of one product about a structure.
 
     Parameters
     ----------
-    source : str
-        From :func:`bids_deepseg.bids.derivatives.provenance.source_reference`.
+    sources : list of str
+        References to the image and to the mask of the cord, inside which the structure is sought.
     image : BidsImage
         Source image.
     structure : Structure
@@ -35,8 +34,6 @@ def structure_sidecar(
     """
     task = TASKS[structure.task]
     probability, table, _mask = task.products
-    # The structure is sought inside the cord's mask, which is in this data set.
-    sources = [source, f"bids::{derivative_path(image, 'mask')}"]
     if product == table:
         described = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
         return {

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.derivatives.description import resolve_links
 from bids_deepseg.bids.derivatives.failures import clear_failure
-from bids_deepseg.bids.derivatives.layout import place
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import KEY, damaged_files, measured
 from bids_deepseg.bids.derivatives.provenance import (
     SOURCE_LINK,
@@ -30,7 +30,7 @@ from bids_deepseg.bids.derivatives.provenance import (
 from bids_deepseg.bids.derivatives.saved import is_current
 from bids_deepseg.bids.derivatives.structures import structure_sidecar
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS, derivative_path, sidecar_path
+from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS
 from bids_deepseg.bids.nifti.reading import write_nifti
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.reader import LoadedImage
@@ -82,15 +82,15 @@ class ImageProducts:
     fingerprint: Mapping[str, int | str] | None = None
 
 
-def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
+def write_products(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]:
     """Write masks, probability, tables and sidecars of one image.
 
     Parameters
     ----------
     products : ImageProducts
         What to write.
-    output_dir : Path
-        Root of the derivative data set.
+    files : ResultFiles
+        Where to.
 
     Returns
     -------
@@ -104,13 +104,12 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     OutputWriteError
         If the disk is full or fails.
     """
-    folder = output_dir / derivative_path(products.image, "mask").parent
-    make_own_folder(output_dir, folder)
+    make_own_folder(files.root, files.folder)
     # Of two runs with different options, one writes after the other, where there are locks.
-    with holding(folder, patience_s=_PATIENCE_S):
+    with holding(files.folder, patience_s=_PATIENCE_S):
         for _ in range(_ATTEMPTS):
-            written = _write_once(products, output_dir)
-            if _belong_together(products.image, output_dir):
+            written = _write_once(products, files)
+            if _belong_together(files):
                 return written
     raise OutputWriteError(
         f"The results of {products.image.name} are not what was written: the drive loses data, or other runs write "
@@ -118,47 +117,47 @@ def write_products(products: ImageProducts, output_dir: Path) -> tuple[Path, ...
     )
 
 
-def _write_once(products: ImageProducts, output_dir: Path) -> tuple[Path, ...]:
+def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]:
     """Write the files of one image, in the order in which they are returned."""
-    links = resolve_links(output_dir, products.image.root, products.links)
-    source = source_reference(products.image, linked=SOURCE_LINK in links)
-    files: list[FileToWrite] = []
+    image, cache_key = products.image, products.cache_key
+    linked = files.in_dataset and SOURCE_LINK in resolve_links(files.root, image.root, products.links)
+    sources = [source_reference(image, linked=linked), files.reference("mask")]
+    to_write: list[FileToWrite] = []
     noted: dict[str, dict[str, int | str]] = {}
     # The mask comes last and its sidecar after it.
-    for product in sorted(products.cache_key.products, key=lambda name: name == "mask"):
-        relative = derivative_path(products.image, product)
-        make = partial(_structure, product=product) if product in STRUCTURE_PRODUCTS else _PARTS[product]
-        write, sidecar = make(products, source)
-        files.append((place(output_dir, relative), measured(relative.name, write, noted)))
+    for product in sorted(cache_key.products, key=lambda name: name == "mask"):
+        path, described = files.path(product), files.sidecar(product)
+        write, sidecar = _part(products, sources, product)
+        to_write.append((path, measured(path.name, write, noted)))
         if product == "mask":
             # What the other files are is known when they are written.
-            files.append((place(output_dir, sidecar_path(relative)), partial(_write_listing, sidecar, noted)))
+            to_write.append((described, partial(_write_listing, sidecar, noted)))
         else:
-            described = sidecar_path(relative)
             write = measured(described.name, partial(_write_bytes, format_json(sidecar)), noted)
-            files.append((place(output_dir, described), write))
-    commit_mark = files[-1][0]
-    for folder in {path.parent for path, _ in files}:
-        make_own_folder(output_dir, folder)
+            to_write.append((described, write))
+    commit_mark = files.sidecar("mask")
+    for folder in {path.parent for path, _ in to_write}:
+        make_own_folder(files.root, folder)
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one stands here.
         commit_mark.unlink(missing_ok=True)
-        _remove_products(products.image, output_dir, set(ALL_PRODUCTS) - set(products.cache_key.products))
-    write_files(files)
-    clear_failure(products.image, output_dir)
-    return tuple(path for path, _ in files)
+        _remove_products(files, set(ALL_PRODUCTS) - set(cache_key.products))
+    write_files(to_write)
+    if files.in_dataset:
+        clear_failure(image, files.root)
+    return tuple(path for path, _ in to_write)
 
 
-def _belong_together(image: BidsImage, output_dir: Path) -> bool:
+def _belong_together(files: ResultFiles) -> bool:
     """Return whether the files of an image that stand there now are those of one result.
 
     Where locks do not work, another run may have written some of them in the meantime. Whoever writes last sees it, and
     takes a mixed result back.
     """
-    commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
+    commit_mark = files.sidecar("mask")
     for attempt in range(_ATTEMPTS):
         sidecar = read_json(commit_mark)
-        if sidecar and not damaged_files(sidecar, output_dir, derivative_path(image, "mask").parent, thorough=True):
+        if sidecar and not damaged_files(sidecar, files, thorough=True):
             return True
         # Runs that would look at the same moments do not.
         time.sleep(_PAUSE_S * (1 + attempt) * (1 + os.getpid() % 7))
@@ -167,7 +166,7 @@ def _belong_together(image: BidsImage, output_dir: Path) -> bool:
     return False
 
 
-def withdraw_stale(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
+def withdraw_stale(image: BidsImage, files: ResultFiles, cache_key: CacheKey) -> bool:
     """Remove the result of an image if it does not describe the image as it is now.
 
     Called when an image fails, so that no mask of an earlier state of the image is taken for its result.
@@ -177,22 +176,21 @@ def withdraw_stale(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> b
     bool
         True if a result was removed.
     """
-    commit_mark = output_dir / sidecar_path(derivative_path(image, "mask"))
-    if not commit_mark.is_file() or is_current(image, output_dir, cache_key):
+    commit_mark = files.sidecar("mask")
+    if not commit_mark.is_file() or (files.in_dataset and is_current(image, files.root, cache_key)):
         return False
-    make_own_folder(output_dir, commit_mark.parent)
+    make_own_folder(files.root, commit_mark.parent)
     with holding(commit_mark.parent, patience_s=_PATIENCE_S), output_errors(commit_mark):
         commit_mark.unlink(missing_ok=True)
-        _remove_products(image, output_dir, ALL_PRODUCTS)
+        _remove_products(files, ALL_PRODUCTS)
     return True
 
 
-def _remove_products(image: BidsImage, output_dir: Path, products: Iterable[str]) -> None:
+def _remove_products(files: ResultFiles, products: Iterable[str]) -> None:
     """Remove files of an earlier result that no longer exists."""
     for product in products:
-        path = derivative_path(image, product)
-        for name in (path, sidecar_path(path)):
-            place(output_dir, name).unlink(missing_ok=True)
+        for path in (files.path(product), files.sidecar(product)):
+            path.unlink(missing_ok=True)
 
 
 def _write_listing(sidecar: Mapping[str, Any], noted: Mapping[str, Any], stream: BinaryIO) -> None:
@@ -202,6 +200,13 @@ def _write_listing(sidecar: Mapping[str, Any], noted: Mapping[str, Any], stream:
 
 def _write_bytes(content: bytes, stream: BinaryIO) -> None:
     stream.write(content)
+
+
+def _part(products: ImageProducts, sources: list[str], product: str) -> Part:
+    """Return writer and sidecar of a product; its sources are the image and, inside the cord, the mask of the cord."""
+    if product in STRUCTURE_PRODUCTS:
+        return _structure(products, sources, product)
+    return _PARTS[product](products, sources[0])
 
 
 def _mask(products: ImageProducts, source: str) -> Part:
@@ -245,12 +250,12 @@ def _morph(products: ImageProducts, source: str) -> Part:
     return partial(_write_bytes, format_columns(columns, {"slice": 0, LEVEL_COLUMN: 0})), sidecar
 
 
-def _structure(products: ImageProducts, source: str, product: str) -> Part:
+def _structure(products: ImageProducts, sources: list[str], product: str) -> Part:
     """Return writer and sidecar of one product about a structure inside the cord."""
     structure = products.segmentation.structure
     if structure is None:
         raise ValueError(f"The product {product!r} is wanted and no structure was segmented.")
-    sidecar = structure_sidecar(source, products.image, structure, product, products.cache_key)
+    sidecar = structure_sidecar(sources, products.image, structure, product, products.cache_key)
     if product.endswith("_morph"):
         return partial(_write_bytes, format_columns(structure.measures, {"slice": 0})), sidecar
     volume = structure.mask if product.endswith("_mask") else structure.probability

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.source.walk import DATATYPES
+from bids_deepseg.bids.source.found import DATATYPES
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.names import leads_to_file
 

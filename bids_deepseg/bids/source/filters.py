@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.naming import ENTITIES
-from bids_deepseg.bids.source.walk import DATATYPES, FoundFile
+from bids_deepseg.bids.source.found import DATATYPES, FoundFile
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.structured import read_strict_json
 

@@ -13,18 +13,17 @@ from pathlib import Path
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.database import FileIndex
 from bids_deepseg.bids.source.filters import ImageFilter
-from bids_deepseg.bids.source.remarks import shorten, tell_found
-from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
-from bids_deepseg.bids.source.walk import (
+from bids_deepseg.bids.source.found import (
     DEFAULT_SUFFIXES,
     FoundFile,
     NameParser,
-    find_files,
-    list_participants,
     look_at_files,
-    misspelt_participants,
     name_parser,
+    shorten,
+    tell_found,
 )
+from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
+from bids_deepseg.bids.source.walk import find_files, list_participants, misspelt_participants
 from bids_deepseg.errors import SelectionError
 from bids_deepseg.files.names import why_no_folder
 

@@ -1,8 +1,14 @@
-"""Read an image of a data set as a scalar volume, or say exactly why it cannot be segmented."""
+"""Read an image of a data set as a scalar volume, or say exactly why it cannot be segmented.
+
+:func:`read_steadily` returns the checksum of what was read, too. One that is taken at another moment than the values
+may be that of another file: the image is synchronised, converted again or fetched in the meantime. A mask of the one
+would then be taken for the result of the other for ever.
+"""
 
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +21,18 @@ from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_image
 from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
 from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.nifti.voxels import NiftiFile
-from bids_deepseg.bids.source.b_values import choose_volumes
-from bids_deepseg.bids.source.volumes import volume_rule
-from bids_deepseg.errors import ImageError
+from bids_deepseg.bids.source.inheritance import applicable_files
+from bids_deepseg.bids.source.volumes import choose_volumes, volume_rule
+from bids_deepseg.errors import ImageChangedError, ImageError
 from bids_deepseg.files.regular import open_regular
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.findings import Finding
+
+#: Times that an image is read before it counts as one that changes all the time.
+_ATTEMPTS = 3
+
+Fingerprint = Mapping[str, int | str]
 
 Note = tuple[str, str]
 
@@ -164,3 +175,99 @@ def _mean_of_volumes(nifti: NiftiFile, shape: tuple[int, ...], chosen: list[int]
         for number in chosen:
             total += read(number)
         return total / len(chosen)
+
+
+def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
+    """Return the fingerprint of everything that is read of an image: the file, and the b-values of a series."""
+    found = fingerprint(image.path)
+    for path in _b_values(image):
+        found["BvalSHA256"] = fingerprint(path)["SHA256"]
+    return found
+
+
+def files_read(image: BidsImage) -> tuple[Path, ...]:
+    """Return the files of which :func:`source_fingerprint` is."""
+    return (image.path, *_b_values(image))
+
+
+def _b_values(image: BidsImage) -> tuple[Path, ...]:
+    """Return the .bval file of a diffusion series, or nothing."""
+    return applicable_files(image, ".bval")[-1:] if image.suffix == "dwi" else ()
+
+
+def read_steadily(image: BidsImage, volume: str = "auto") -> tuple[LoadedImage, Fingerprint]:
+    """Read an image and the fingerprint of what was read.
+
+    Parameters
+    ----------
+    image, volume
+        As for :func:`bids_deepseg.bids.source.reader.read_image`.
+
+    Returns
+    -------
+    loaded : LoadedImage
+        The image.
+    fingerprint : mapping
+        From :func:`source_fingerprint`.
+
+    Raises
+    ------
+    ImageChangedError
+        If the file does not stay the same while it is read.
+    ImageError
+        Whatever else is wrong with the image.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _moments(image)
+        loaded = read_image(image, volume)
+        try:
+            found = source_fingerprint(image)
+        except OSError as error:
+            raise ImageChangedError(_told(image)) from error
+        if _moments(image) == before:
+            return loaded, found
+    raise ImageChangedError(_told(image))
+
+
+def check_unchanged(image: BidsImage, fingerprint: Fingerprint) -> None:
+    """Make sure that an image is still what was read.
+
+    Raises
+    ------
+    ImageChangedError
+        If it is not.
+    """
+    try:
+        same = source_fingerprint(image) == fingerprint
+    except OSError:
+        same = False
+    if not same:
+        raise ImageChangedError(_told(image))
+
+
+def changed_input(image: BidsImage) -> ImageChangedError:
+    """Return the error about a correction, a centerline or labels that are not what they were when work began."""
+    return ImageChangedError(
+        f"A file that was given for {image.path.name} (correction, centerline, labels of levels) changed while the "
+        "image was segmented. Nothing was written. Run again when the file is complete."
+    )
+
+
+def _moments(image: BidsImage) -> list[tuple[int, int, int]]:
+    """Return size and times of change of the files that are read; a file that is missing has none."""
+    found = []
+    for path in files_read(image):
+        try:
+            facts = os.stat(path)  # noqa: PTH116 - follows links, as reading does
+        except OSError:
+            continue
+        found.append((facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
+    return found
+
+
+def _told(image: BidsImage) -> str:
+    """Say what happened and what to do."""
+    return (
+        f"{image.path.name} changed while it was read or segmented. Nothing was written: the result would be that of "
+        "another image. Run again when the file is complete."
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bids_deepseg.bids.source.filters import ANY, ImageFilter, same_value
-from bids_deepseg.bids.source.walk import FoundFile
+from bids_deepseg.bids.source.found import FoundFile
 
 #: Values of which the nearest existing one is looked for: comparing thousands with thousands takes minutes.
 _MOST_COMPARED = 20

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import derivative_path
+from bids_deepseg.bids.naming import ResultNames
 from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError
@@ -93,10 +93,9 @@ def level_names(image: BidsImage) -> Iterator[PurePosixPath]:
     For ``sub-01_acq-ax_T2w.nii.gz``: ``sub-01_acq-ax_T2w_label-vertebrae_dseg``, ``sub-01_acq-ax_T2w_seg_labeled``
     (SCT), ``sub-01_acq-ax_space-orig_label-vertebrae_desc-T2w_dseg``, ``sub-01_acq-ax_label-vertebrae_dseg``...
     """
-    folder = derivative_path(image, "mask").parent
-    own = (
-        derivative_path(image, "mask").name.replace("_label-SC_", "_label-vertebrae_").replace("_mask.nii.gz", "_dseg")
-    )
+    names = ResultNames.of_image(image)
+    folder = PurePosixPath(names.folder)
+    own = names.stem("vertebrae", "dseg").removeprefix(names.folder)
     entities = image.name.rpartition("_")[0]
     stems = [image.name + end for end in (*_BIDS_ENDS, *_OTHER_ENDS)]
     stems += [own, *(entities + space + end for space in ("", "_space-orig") for end in _BIDS_ENDS)]

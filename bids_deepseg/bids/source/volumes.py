@@ -1,16 +1,25 @@
-"""Choose what is segmented of an anatomical file with several volumes, a *series*.
+"""Choose what is segmented of a file with several volumes, a *series*: by a rule, or by its b-values.
 
-A *rule* is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume is an image of its own
-whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and ``echo`` or ``chunk`` would
-claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains it.
+A *rule* for an anatomical series is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume
+is an image of its own whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and
+``echo`` or ``chunk`` would claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains
+it.
 """
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.header import is_complete, read_size
+from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.errors import ImageError
+from bids_deepseg.files.text import read_text
 
 #: Suffixes whose volumes are the echoes of one acquisition: they show the same place, and their mean has less noise.
 #: Of others it is unknown what the volumes are; the first one is at least an image as it was measured.
@@ -68,3 +77,83 @@ def _count_volumes(image: BidsImage) -> int:
         return read_size(image.path).n_volumes
     except ImageError:
         return 1
+
+
+#: Diffusion weighting in s/mm² up to which a volume counts as unweighted: some scanners write 5 for 0.
+MAX_B0 = 10.0
+
+#: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and this is reported.
+LOW_B = 50.0
+
+#: What counts as a number: Python would also take underscores and the digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+Note = tuple[str, str]
+
+
+def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, list[Note]]:
+    """Choose the volumes that are averaged.
+
+    Parameters
+    ----------
+    image : BidsImage
+        A diffusion series.
+    n_volumes : int
+        Its volumes.
+
+    Returns
+    -------
+    chosen : list of int
+        Their numbers, ascending.
+    used : str
+        The same in words.
+    notes : list of (str, str)
+        Code and message of what to know about it.
+
+    Raises
+    ------
+    ImageError
+        If the .bval file cannot be read or does not fit.
+    """
+    every = list(range(n_volumes))
+    paths = applicable_files(image, ".bval")
+    if not paths:
+        message = f"No .bval file was found, so the mean of all {n_volumes} volumes was segmented. Add the file."
+        return every, f"all {n_volumes} volumes", [("no-bval", message)]
+    b_values = _read_b_values(paths[-1])
+    if len(b_values) != n_volumes:
+        raise ImageError(
+            f"{paths[-1].name} lists {len(b_values)} values, {image.path.name} has {n_volumes} volumes. "
+            "One value per volume is expected. Correct the .bval file."
+        )
+    chosen = [int(index) for index in np.flatnonzero(b_values > MAX_B0)]
+    if not chosen:
+        message = f"No volume has b > {MAX_B0:g} s/mm², so the mean of all {n_volumes} volumes was segmented."
+        return every, f"all {n_volumes} volumes", [("no-weighted-volume", message)]
+    n_low = int((b_values[chosen] <= LOW_B).sum())
+    low = f"{n_low} of the {len(chosen)} averaged volumes have a b-value of at most {LOW_B:g} s/mm², hardly weighted."
+    return (
+        chosen,
+        f"{len(chosen)} of {n_volumes} volumes, b > {MAX_B0:g} s/mm²",
+        [("low-b-value", low)] if n_low else [],
+    )
+
+
+def _read_b_values(path: Path) -> NDArray[np.float64]:
+    """Read the numbers of a .bval file."""
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path.name} cannot be read: {error}. Numbers separated by spaces are expected.") from error
+    return np.array([_b_value(path, word) for word in text.split()], np.float64)
+
+
+def _b_value(path: Path, word: str) -> float:
+    """Return one b-value."""
+    value = float(word) if _NUMBER.fullmatch(word) else math.nan
+    if not 0 <= value < math.inf:
+        raise ImageError(
+            f"{path.name} cannot be read: {word[:40]!r} is not a b-value. Numbers from 0 in s/mm², such as 0 1000, "
+            "separated by spaces, are expected. Correct the .bval file."
+        )
+    return value

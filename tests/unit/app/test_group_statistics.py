@@ -12,6 +12,7 @@ from bids_deepseg.app.group.statistics import (
     is_outlier,
     within_variation,
 )
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.saved import SavedResult
 
 
@@ -22,7 +23,7 @@ def result(area, name="sub-01_space-orig_label-SC_desc-T2w_mask", verdict="pass"
         "QC": {"Verdict": verdict, "Reasons": []},
         "Measures": {"MeanArea_mm2": area, "Slices": 3},
     }
-    return SavedResult(Path(f"{name}.nii.gz"), entities, sidecar)
+    return SavedResult(ResultFiles.of_mask(Path(f"sub/anat/{name}.nii.gz")), entities, sidecar)
 
 
 def reference(areas, **more):

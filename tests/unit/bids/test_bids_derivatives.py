@@ -16,6 +16,7 @@ import pytest
 from bids_deepseg.bids.derivatives import products
 from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey, mask_sidecar
 from bids_deepseg.bids.derivatives.saved import find_saved, is_current, read_saved
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
@@ -302,7 +303,8 @@ def test_files_that_another_run_mixes_in_are_written_again(raw, out, monkeypatch
 
     def robbed(self, target):
         if next(calls) == 4:
-            write_products(ImageProducts(image, loaded, other, stamp_of(options={"threshold": 0.9})), out)
+            others = ImageProducts(image, loaded, other, stamp_of(options={"threshold": 0.9}))
+            write_products(others, ResultFiles.of_image(out, image))
         return replace_file(self, target)
 
     with monkeypatch.context() as patched:

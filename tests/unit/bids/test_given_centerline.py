@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.source.given_centerline import read_centerline
@@ -151,7 +152,7 @@ def test_the_app_reads_its_own_centerlines_back(tmp_path):
     image = image_of(tmp_path / "in", "sub-01/anat/sub-01_T2w.nii.gz")
     loaded = read_image(image)
     found = FakeEngine().load()(loaded.volume, Guide(), lambda *_: None)
-    write_products(ImageProducts(image, loaded, found, stamp_of()), tmp_path / "out")
+    write_products(ImageProducts(image, loaded, found, stamp_of()), ResultFiles.of_image(tmp_path / "out", image))
 
     points = read_centerline(tmp_path / "out" / derivative_path(image, "centerline_tsv"), loaded.volume.grid)
     canonical = to_canonical(loaded.volume).grid

@@ -5,7 +5,7 @@ from bids.layout import parse_file_entities
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.naming import ENTITIES, PRODUCTS, derivative_path, find_collisions, parse_name, sidecar_path
+from bids_deepseg.bids.naming import ENTITIES, PRODUCTS, ResultNames, derivative_path, find_collisions, parse_name
 from tests.helpers.strategies import RAW_ENTITIES, bids_images, build_image, values_of
 
 PRODUCT = st.sampled_from(list(PRODUCTS))
@@ -15,7 +15,8 @@ PRODUCT = st.sampled_from(list(PRODUCTS))
 def test_parse_is_the_inverse_of_format(image, product):
     path = derivative_path(image, product)
     assert parse_name(path.name).format() == path.name
-    assert sidecar_path(path).name == parse_name(path.name).format().removesuffix(PRODUCTS[product].extension) + ".json"
+    sidecar = ResultNames.of_image(image).sidecar(product).rpartition("/")[2]
+    assert sidecar == parse_name(path.name).format().removesuffix(PRODUCTS[product].extension) + ".json"
 
 
 @given(bids_images(), PRODUCT)
