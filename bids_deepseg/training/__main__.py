@@ -1,18 +1,20 @@
 """Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,crossvalidate,export}``."""
 
 import argparse
+import csv
 import logging
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.export import export
 from bids_deepseg.training.fit import fit_from_data, load_stream
-from bids_deepseg.training.sheet import save_curve, save_sheet
+from bids_deepseg.training.pool import Stream
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -80,3 +82,37 @@ def main(argv: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def save_sheet(path: Path, stream: Stream, *, first: int, n_rows: int = 8, n_columns: int = 12) -> None:
+    """Save consecutive samples as a PNG, the target drawn as a line at 0.5, the front of the body up."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency
+
+    figure = Figure(figsize=(1.4 * n_columns, 1.4 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots(n_rows, n_columns)
+    for index, axis in enumerate(axes.ravel()):
+        sample = stream.sample(first + index)
+        axis.imshow(sample.patch.T, origin="lower", cmap="gray", interpolation="nearest")
+        if sample.target.max() > 0.5:
+            axis.contour(sample.target.T, [0.5], colors="red", linewidths=0.6)
+        axis.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80)
+
+
+def save_curve(run_dir: Path) -> None:
+    """Draw the learning curve of a run, ``curve.csv``, as ``curve.png`` beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency
+
+    with (run_dir / "curve.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis: Any = figure.subplots()
+    axis.semilogy([int(row["step"]) for row in rows], [float(row["loss"]) for row in rows])
+    axis.set_xlabel("step")
+    axis.set_ylabel("loss, mean since the last point")
+    figure.savefig(run_dir / "curve.png", dpi=80)

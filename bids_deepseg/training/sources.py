@@ -1,5 +1,8 @@
 """Read the training data: label maps for painting and real images with what is known about them.
 
+Labels can be brought to one definition of the border: a constant distance inside where the image shows it. Raters draw
+a bright cord tighter than a dark one, each in their own way, and a network learns that from them.
+
 Everything is brought to the canonical axes ("L", "A", "S") and kept in memory. What cannot be told from the files (who
 is held out, which slices of an image without mask show no cord) is in ``configs/sources.toml``.
 """
@@ -16,7 +19,12 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.training.refinement import own_mask, refine_mask
+from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
+from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.networks.loading import load_models
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.border import find_border, move
 from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, shape_from_slices
 
@@ -215,3 +223,37 @@ def _person_path(path: Path) -> str:
     """Return the path from the person's folder on."""
     start = next(index for index, part in enumerate(path.parts) if part.startswith("sub-"))
     return "/".join(path.parts[start:])
+
+
+def refine_mask(
+    data: NDArray[np.generic], soft_mask: NDArray[np.float32], zooms_mm: tuple[float, float, float]
+) -> Array:
+    """Move the outline of a rater's mask to the border in the image.
+
+    Parameters
+    ----------
+    data, soft_mask : (I, J, K) array
+        Image and smoothed mask on canonical axes.
+    zooms_mm : (float, float, float)
+        Voxel size.
+
+    Returns
+    -------
+    (I, J, K) float32 array
+        The mask, as it was where the image shows no border.
+    """
+    grid = Grid(data.shape, np.diag([-zooms_mm[0], zooms_mm[1], zooms_mm[2], 1.0]))
+    answer = Volume(np.ascontiguousarray(soft_mask, np.float32), grid)
+    image = Volume(np.ascontiguousarray(data, np.float32), grid)
+    mask = Volume((answer.data >= 0.5).astype(np.uint8), grid)
+    return np.asarray(move(answer, find_border(image, answer, mask, threshold=0.5)).data)
+
+
+def own_mask(path: Path) -> Array:
+    """Return the probability that the application gives to an image without manual mask, on canonical axes."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj, np.float32)
+    volume = Volume(data, Grid(data.shape, image.affine))
+    result = segment(volume, load_models(), settings=MethodSettings(rescue="off"))
+    probability = reorient(result.probability, CANONICAL_AXCODES).data
+    return np.asarray(probability * (reorient(result.mask, CANONICAL_AXCODES).data > 0), np.float32)

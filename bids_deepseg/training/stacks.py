@@ -15,8 +15,7 @@ from bids_deepseg.training.samples import (
     draw_image,
     draw_shift,
 )
-from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition
-from bids_deepseg.training.synthesis.artefacts import spoil
+from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition, spoil
 from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.remapping import remap

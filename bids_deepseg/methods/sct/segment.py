@@ -17,10 +17,8 @@ from bids_deepseg.methods.sct.centerlines import (
     course_of_points,
     to_centerline,
 )
-from bids_deepseg.methods.sct.cleanup import clean_slices
-from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
-from bids_deepseg.methods.sct.networks import SctNetworks
-from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
+from bids_deepseg.methods.sct.networks import SctNetworks, predict_isotropic, predict_slices, scale_to_byte
+from bids_deepseg.methods.sct.postprocess import Cleaned, clean_slices, clean_volume
 from bids_deepseg.methods.sct.result import collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.networks.batches import predict_blocks

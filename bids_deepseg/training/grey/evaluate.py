@@ -12,7 +12,7 @@ from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
-from bids_deepseg.training.grey.sources import find_grey
+from bids_deepseg.training.grey.samples import find_grey
 
 
 def score_people(
