@@ -32,16 +32,18 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--first", type=int, default=0, help="number of the first sample")
     fit = commands.add_parser("fit", help="train, or continue a training")
     fit.add_argument(
-        "--everyone", action="store_true", help="show the people held out too: for the last steps, after evaluate"
+        "--everyone", action="store_true", help="show the held-out participants too: for the last steps, after evaluate"
     )
     fit.add_argument(
         "--start-run",
         type=Path,
         help="run folder of the network that this one starts from (default: that network of the package)",
     )
-    score = commands.add_parser("evaluate", help="score on the people held out")
-    cross = commands.add_parser("crossvalidate", help="train once for each person, who is left out and scored")
-    cross.add_argument("--people", nargs="+", help="leave out these people only, one at a time (default: everyone)")
+    score = commands.add_parser("evaluate", help="score on the held-out participants")
+    cross = commands.add_parser("crossvalidate", help="train once for each participant, who is left out and scored")
+    cross.add_argument(
+        "--participants", nargs="+", help="leave out these participants only, one at a time (default: everyone)"
+    )
     cross.add_argument(
         "--start-runs",
         type=Path,
@@ -73,8 +75,10 @@ def main(argv: list[str] | None = None) -> int:
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)
     elif args.command == "crossvalidate":
-        people = tuple(args.people) if args.people else None
-        cross_validate(config, args.run_dir, args.data, steps=args.steps, people=people, start_runs=args.start_runs)
+        participants = tuple(args.participants) if args.participants else None
+        cross_validate(
+            config, args.run_dir, args.data, steps=args.steps, participants=participants, start_runs=args.start_runs
+        )
     else:
         export(config, args.run_dir, args.output)
     return 0

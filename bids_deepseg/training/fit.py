@@ -29,7 +29,7 @@ from bids_deepseg.training.stacks import StackStream
 logger = logging.getLogger(__name__)
 
 CURVE_NAME = "curve.csv"
-#: Holds the step from which on the people held out were shown too.
+#: Holds the step from which on the held-out participants were shown too.
 EVERYONE_NAME = "everyone_from_step.txt"
 _LOG_EVERY = 50
 
@@ -40,7 +40,7 @@ _EPSILON = 1e-6
 def load_stream(config: TrainingConfig, data_dir: Path, *, held_out: tuple[str, ...] | None = None) -> Stream:
     """Load the data and return the stream of samples of one network.
 
-    The people of ``held_out`` are left out; by default those of the table of sources.
+    The participants of ``held_out`` are left out; by default those of the table of sources.
     """
     if held_out is None:
         held_out = tuple(read_sources()["held_out"])
@@ -194,8 +194,8 @@ def fit_from_data(
 ) -> Progress:
     """Train on the data folder.
 
-    ``steps`` replaces the configured number of steps. ``held_out`` are the people left out, by default those of the
-    table of sources. With nobody left out, the run folder keeps from which step on.
+    ``steps`` replaces the configured number of steps. ``held_out`` are the participants left out, by default those of
+    the table of sources. With nobody left out, the run folder keeps from which step on.
     """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))

@@ -76,8 +76,8 @@ def read_sources() -> dict[str, Any]:
         return tomllib.load(stream)
 
 
-def find_people(data_dir: Path) -> tuple[str, ...]:
-    """Return the people of whom there is an image with a manual cord mask, without "sub-"."""
+def find_participants(data_dir: Path) -> tuple[str, ...]:
+    """Return the participants of whom there is an image with a manual cord mask, without "sub-"."""
     parts = (
         next(part for part in image.parts[::-1] if part.startswith("sub-") and "." not in part)
         for image, _ in find_labelled(data_dir)
@@ -135,21 +135,23 @@ def load_unlabelled(data_dir: Path, entry: dict[str, Any]) -> RealImage:
 
 
 def load_real_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[RealImage, ...]:
-    """Load all real images but those of the people held out; an empty tuple where there is no data."""
+    """Load all real images but those of the held-out participants; an empty tuple where there is no data."""
     images = [
         load_labelled(image, mask)
         for image, mask in find_labelled(data_dir)
-        if not any(f"sub-{person}" in image.parts for person in held_out)
+        if not any(f"sub-{participant}" in image.parts for participant in held_out)
     ]
     images += [
         load_unlabelled(data_dir, entry)
         for entry in read_sources()["unlabelled"]
-        if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
+        if (data_dir / entry["path"]).is_file()
+        and not any(f"sub-{participant}" in entry["path"] for participant in held_out)
     ]
     images += [
         load_own(data_dir, entry)
         for entry in read_sources()["own"]
-        if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
+        if (data_dir / entry["path"]).is_file()
+        and not any(f"sub-{participant}" in entry["path"] for participant in held_out)
     ]
     return tuple(images)
 
@@ -167,12 +169,12 @@ def load_own(data_dir: Path, entry: dict[str, Any]) -> RealImage:
 
 
 def load_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
-    """Load cord shapes from the template and all label maps but those of the people held out.
+    """Load cord shapes from the template and all label maps but those of the held-out participants.
 
     The bank is empty where there is no data.
     """
     shapes: list[CordShape] = []
-    excluded = [name for person in held_out for name in read_sources()["label_maps"].get(person, ())]
+    excluded = [name for participant in held_out for name in read_sources()["label_maps"].get(participant, ())]
     folder = data_dir / "labels"
     for path in sorted([*folder.glob("*_cord.nii.gz"), *(data_dir / "labels_more").glob("*_cord.nii.gz")]):
         name = path.name.removesuffix("_cord.nii.gz")
@@ -220,7 +222,7 @@ def _rescaled(data: NDArray[Any]) -> Array:
 
 
 def _person_path(path: Path) -> str:
-    """Return the path from the person's folder on."""
+    """Return the path from the participant's folder on."""
     start = next(index for index, part in enumerate(path.parts) if part.startswith("sub-"))
     return "/".join(path.parts[start:])
 

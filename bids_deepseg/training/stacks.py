@@ -1,7 +1,7 @@
 """Make training samples of consecutive slices, for the network that sees a stack of slices.
 
-The slices of a stack show one scene or one person: they are painted or cut with the same random numbers, but with the
-spine moved from slice to slice, and each with its own noise.
+The slices of a stack show one scene or one participant: they are painted or cut with the same random numbers, but with
+the spine moved from slice to slice, and each with its own noise.
 """
 
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ def phantom():
 
 @pytest.fixture
 def data_dir(tmp_path):
-    """Two people with grey matter, one held out, and one with a cord only; label maps of a cord with grey matter."""
+    """Two participants with grey matter, one held out, and one with a cord only; label maps with grey matter."""
     image, cord, grey = phantom()
     grey[..., 3] = 0
     for person, masks in (("train06", 2), ("train07", 2), ("train01", 1)):

@@ -47,10 +47,10 @@ def find_grey(data_dir: Path) -> Iterator[tuple[Path, Path, Path]]:
 
 
 def load_grey_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[GreyImage, ...]:
-    """Load the images with grey matter, but those of the people held out."""
+    """Load the images with grey matter, but those of the held-out participants."""
     images = []
     for image, cord_path, grey_path in find_grey(data_dir):
-        if any(f"sub-{person}" in image.parts for person in held_out):
+        if any(f"sub-{participant}" in image.parts for participant in held_out):
             continue
         cord = load_labelled(image, cord_path)
         mask = (read_canonical(grey_path)[0] > 0).astype(np.float32)
@@ -61,7 +61,7 @@ def load_grey_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[GreyIma
 
 
 def load_grey_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
-    """Load the cord shapes but those of the people held out, those with hand-drawn grey matter several times.
+    """Load the cord shapes but those of the held-out participants, those with hand-drawn grey matter several times.
 
     Only the template has both grey matter and a canal.
     """
@@ -80,7 +80,7 @@ def load_grey_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
 #: Weight of a cord with hand-drawn grey matter against one of the template, whose 126 slices are much alike.
 _DRAWN_WEIGHT = 4
 #: Value of the probabilistic template at the border of grey matter. At 0.5 its horns and commissure, which are thin,
-#: would be lost where people differ.
+#: would be lost where participants differ.
 _TEMPLATE_LEVEL = 0.42
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.

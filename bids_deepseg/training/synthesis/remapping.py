@@ -1,4 +1,4 @@
-"""Change the brightness of a real slice so that one person stands for many contrasts."""
+"""Change the brightness of a real slice so that one participant stands for many contrasts."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def remap(rng: np.random.Generator, image: Array, cord: Array | None, *, unchang
         Probability that the tone curve is left out.
     """
     if cord is not None and rng.uniform() < 0.3:
-        # A cord somewhat brighter or darker than this person's, which no curve of the brightness alone gives.
+        # A cord somewhat brighter or darker than this participant's, which no curve of the brightness alone gives.
         spread = float(image.std())
         image = np.maximum(image + cord * np.float32(rng.normal(0, 0.5) * spread), 0)
     if cord is not None and rng.uniform() < 0.15:
