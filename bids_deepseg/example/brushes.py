@@ -102,7 +102,7 @@ def noise_at(knots: Array, xyz: Array, scale_mm: float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Tissues:
-    """Brightness of the tissues in one contrast, and its noise.
+    """Brightness of the tissues in one contrast, from the cord outwards, and its noise.
 
     Attributes
     ----------
@@ -112,18 +112,18 @@ class Tissues:
         Strength of the slow change of brightness across the image, as a standard deviation of its logarithm.
     """
 
-    air: float
-    fat: float
-    muscle: float
-    marrow: float
-    cortical: float
-    disc: float
-    ligament: float
-    csf: float
     white: float
     grey: float
+    csf: float
+    ligament: float
+    cortical: float
+    marrow: float
+    disc: float
     artery: float
     vein: float
+    muscle: float
+    fat: float
+    air: float
     noise: float
     bias: float
 

@@ -58,10 +58,8 @@ class Preview:
 
     Attributes
     ----------
-    options : RunOptions
-        What the user asked for.
-    allocation : Allocation
-        Processors and workers.
+    options, allocation
+        As in :class:`bids_deepseg.app.run.Run`.
     specs : tuple of ModelIdentity
         Networks.
     images : tuple of PlannedImage

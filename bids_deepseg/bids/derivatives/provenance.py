@@ -157,12 +157,10 @@ def mask_sidecar(
 
     Parameters
     ----------
-    source : str
-        From :func:`source_reference`.
-    image : BidsImage
-        Source image.
+    source, image
+        As for :func:`table_sidecar`.
     loaded : LoadedImage
-        How it was read.
+        How the image was read.
     segmentation : Segmentation
         Result.
     cache_key : CacheKey

@@ -50,12 +50,12 @@ def segment_sct(
     given : Volume or (N, 3) float array, optional
         Centerline of the ways ``viewer`` and ``file``: an image that is not zero there, or points in RAS+ mm.
     observer : callable, optional
-        Called as ``observer(stage_name, result)`` after each step.
+        As for :func:`bids_deepseg.pipeline.segment`.
 
     Returns
     -------
     Segmentation
-        Results on the grid of ``volume``.
+        Result on the grid of the image.
 
     Raises
     ------
