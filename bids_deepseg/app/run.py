@@ -13,7 +13,14 @@ from functools import partial
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.group.level import write_group
-from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_group, conclude_report
+from bids_deepseg.app.participant.conclude import (
+    check_logs,
+    check_present,
+    conclude,
+    conclude_current,
+    conclude_group,
+    conclude_report,
+)
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.planning import (
     plan_images,
@@ -22,7 +29,6 @@ from bids_deepseg.app.participant.planning import (
     refuse_unnameable,
     request_of,
 )
-from bids_deepseg.app.participant.presence import check_logs, check_present
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.app.participant.selection import find_selected, log_orphans, log_selection

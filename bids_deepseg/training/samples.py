@@ -18,9 +18,8 @@ from bids_deepseg.training.synthesis.acquisition import (
     draw_valid,
     spoil,
 )
-from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import Scene, paint_nothing, paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 

@@ -16,9 +16,8 @@ from bids_deepseg.training.samples import (
     draw_shift,
 )
 from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition, spoil
-from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import paint_nothing, paint_scene
 
 #: Distance of neighbouring slices that are painted.

@@ -1,4 +1,7 @@
-"""Conclude from the outcome of one image: a line for the user, an entry in the record, a crash file."""
+"""Conclude from the outcome of one image: a line for the user, an entry in the record, a crash file.
+
+At the end of a run, make sure that what was counted is there.
+"""
 
 import logging
 import math
@@ -17,7 +20,7 @@ from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.shown import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
-from bids_deepseg.bids.derivatives.saved import read_settled
+from bids_deepseg.bids.derivatives.saved import is_there, read_settled
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import DamagedResultError, NetworkError, OutputWriteError
 from bids_deepseg.execution import Failure, Outcome
@@ -25,6 +28,9 @@ from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions
 
 logger = logging.getLogger(__name__)
+
+#: Images that the message names.
+_MOST_NAMED = 5
 
 
 def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress: Progress | None = None) -> None:
@@ -223,3 +229,52 @@ def redo_command(image: BidsImage, options: RunOptions) -> str:
     words += ["--suffix", image.suffix, "--contrast", options.contrast, "--debug"]
     words += [] if options.volume == "auto" else ["--volume", options.volume]
     return shlex.join(words)
+
+
+def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, ...]) -> None:
+    """Make sure that each image that counts as done or skipped has its result.
+
+    A drive may be unmounted and mounted again, or the output folder may be cleaned during the run.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    record : RunRecord
+        Entries of images whose results are gone become failures.
+    images : tuple of BidsImage
+        Images of the run.
+
+    Raises
+    ------
+    OutputWriteError
+        If one is gone.
+    """
+    with_result = {entry.image for entry in record.images if entry.has_result}
+    lost = {image.key for image in images if image.key in with_result and not is_there(image, output_dir)}
+    code, message = OutputWriteError.exit_code, "The result was written, but is now gone."
+    record.images[:] = [
+        replace(entry, status="lost", verdict=None, message=message, exit_code=code) if entry.image in lost else entry
+        for entry in record.images
+    ]
+    if lost:
+        named = ", ".join(sorted(lost)[:_MOST_NAMED]) + (", ..." if len(lost) > _MOST_NAMED else "")
+        raise OutputWriteError(
+            f"{len(lost)} results that this run wrote or found are no longer in {output_dir} ({named}). Something "
+            "removed them during the run: check the drive, and run again."
+        )
+
+
+def check_logs(record: RunRecord) -> None:
+    """Make sure that the folder of the logs of a run is still there.
+
+    Raises
+    ------
+    OutputWriteError
+        If it is gone.
+    """
+    if record.log_folder is not None and not record.log_folder.is_dir():
+        raise OutputWriteError(
+            f"The logs of this run, {record.log_folder}, are gone. Something removed them during the run: "
+            "check the drive, and run again."
+        )

@@ -24,9 +24,9 @@ from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.networks.batches import predict_blocks
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.crops import Crops, cut_crops, paste_crops
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.segmentation import Observer, Segmentation
-from bids_deepseg.stages.wording import Measured
 
 
 def segment_sct(

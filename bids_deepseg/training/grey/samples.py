@@ -16,9 +16,8 @@ from bids_deepseg.training.samples import Sample, SampleSettings
 from bids_deepseg.training.sources import RealImage, find_labelled, load_labelled, load_shapes, read_canonical
 from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition
 from bids_deepseg.training.synthesis.acquisition import draw_valid as draw_field_of_view
-from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid, smooth_field
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import Scene, paint_scene
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank
 from bids_deepseg.training.synthesis.tissues import Tissues, draw_tissues
