@@ -1,6 +1,6 @@
 """Measure how accuracy falls as images get worse, and draw it.
 
-Usage: ``python benchmarks/degradation.py DATA [--people train03 train07] [--plot FILE.png]``
+Usage: ``python benchmarks/degradation.py DATA [--participants train03 train07] [--plot FILE.png]``
 
 Images with a manual mask are made worse in known ways, level by level (``suite/degrade.py``), and segmented by the
 whole method; the Dice of the result is compared with that of the unchanged image. The development data take no part.
@@ -169,10 +169,10 @@ def main() -> None:
     """Measure, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the training data")
-    parser.add_argument("--people", nargs="+", default=["train03", "train07"], help="people to measure on")
+    parser.add_argument("--participants", nargs="+", default=["train03", "train07"], help="participants to measure on")
     parser.add_argument("--plot", type=Path, help="PNG file")
     args = parser.parse_args()
-    sources = [s for s in real_images(args.data / "train") if s.name.split()[0].split("_")[0] in args.people]
+    sources = [s for s in real_images(args.data / "train") if s.name.split()[0].split("_")[0] in args.participants]
     losses = measure(sources, load_models())
     print_table(losses)
     if args.plot:

@@ -63,9 +63,9 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     """
     logger = logging.getLogger("bids_deepseg")
     # What was shown before the folder of the logs was known is not shown again.
-    told = {message for handler in logger.handlers for each in handler.filters for message in _told_by(each)}
+    shown = {message for handler in logger.handlers for each in handler.filters for message in _shown_by(each)}
     close()
-    once = _Once(settings.folder, told)
+    once = _Once(settings.folder, shown)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     terminal = _TerminalHandler(sys.stderr)
@@ -132,15 +132,15 @@ class _Once(logging.Filter):
     ----------
     folder : Path or None
         Folder of the logs of the run, in which an empty file marks each message for the other processes.
-    told : set of str
+    shown : set of str
         Messages that were shown already.
     """
 
-    def __init__(self, folder: Path | None, told: set[str]) -> None:
+    def __init__(self, folder: Path | None, shown: set[str]) -> None:
         super().__init__()
         self._folder = folder
-        self.told = set(told)
-        for message in told:
+        self.shown = set(shown)
+        for message in shown:
             self._mark(message)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -150,8 +150,8 @@ class _Once(logging.Filter):
         facts = vars(record)
         if "is_first" not in facts:
             message = record.getMessage()
-            facts["is_first"] = message not in self.told and self._mark(message)
-            self.told.add(message)
+            facts["is_first"] = message not in self.shown and self._mark(message)
+            self.shown.add(message)
         # It is about more than the image that met it.
         facts["image"] = ""
         return bool(facts["is_first"])
@@ -162,7 +162,7 @@ class _Once(logging.Filter):
             return True
         name = hashlib.sha256(message.encode(errors="surrogateescape")).hexdigest()[:16]
         try:
-            (self._folder / f".told-{name}").touch(exist_ok=False)
+            (self._folder / f".shown-{name}").touch(exist_ok=False)
         except FileExistsError:
             return False
         except OSError:
@@ -171,9 +171,9 @@ class _Once(logging.Filter):
         return True
 
 
-def _told_by(each: object) -> set[str]:
+def _shown_by(each: object) -> set[str]:
     """Return what a filter of a handler has let pass already."""
-    return each.told if isinstance(each, _Once) else set()
+    return each.shown if isinstance(each, _Once) else set()
 
 
 class _TerminalHandler(logging.StreamHandler[TextIO]):

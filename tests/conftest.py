@@ -30,8 +30,9 @@ def shared_data() -> Path:
 
 TESTS = Path(__file__).parent
 
-#: Folders whose tests run the whole app or train a network: minutes, where the others take seconds.
-_SLOW_FOLDERS = {"acceptance", "e2e", "training"}
+#: Folders whose tests run the whole app, train a network or try thousands of damaged files: minutes, where the others
+#: take seconds.
+_SLOW_FOLDERS = {"acceptance", "e2e", "fuzz", "training"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,8 +16,8 @@ from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from suite.degrade import Pair, cut
 
-#: People of the training data on whom limits are set; the others are reported.
-TUNE_PEOPLE = ("train01", "train02", "train06")
+#: Participants of the training data on whom limits are set; the others are reported.
+TUNE_PARTICIPANTS = ("train01", "train02", "train06")
 
 #: Half of the field of view kept around the cord along left-right and back-front, and the length of the slabs in mm.
 _HALF_MM = (38.0, 38.0)
@@ -59,10 +59,10 @@ def real_images(train: Path) -> Iterator[Source]:
         stem = path.name.split("_space-")[0]
         image = _read(train / path.parent.relative_to(labels) / f"{stem}_{suffix}.nii.gz")
         cord = _read(path)
-        person = stem.split("_")[0].removeprefix("sub-")
+        participant = stem.split("_")[0].removeprefix("sub-")
         contrast = "t2" if suffix == "T2w" else "t2s"
         for number, pair in enumerate(_slabs(Pair(image, Volume((cord.data > 0).astype(np.float32), cord.grid)))):
-            part = "tune" if person in TUNE_PEOPLE else "report"
+            part = "tune" if participant in TUNE_PARTICIPANTS else "report"
             yield Source(f"{stem.removeprefix('sub-')} {suffix} {number}", part, contrast, pair)
 
 

@@ -13,7 +13,14 @@ from functools import partial
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.group.level import write_group
-from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_group, conclude_report
+from bids_deepseg.app.participant.conclude import (
+    check_logs,
+    check_present,
+    conclude,
+    conclude_current,
+    conclude_group,
+    conclude_report,
+)
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.planning import (
     plan_images,
@@ -22,10 +29,9 @@ from bids_deepseg.app.participant.planning import (
     refuse_unnameable,
     request_of,
 )
-from bids_deepseg.app.participant.presence import check_logs, check_present
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
-from bids_deepseg.app.participant.selection import find_selected, tell_orphans, tell_selection
+from bids_deepseg.app.participant.selection import find_selected, log_orphans, log_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
@@ -100,15 +106,15 @@ def segment_participants(run: Run) -> None:
     images = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
     refused += too_large
-    tell_selection(options, found)
-    tell_plan(run, plan)
+    log_selection(options, found)
+    log_plan(run, plan)
     run.record.n_left_out = len(plan.left_out)
     for outcome in refused:
         conclude(options, run.record, outcome)
     changed = keep_current(run, plan)
     segment_images(run, plan)
     write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
-    tell_orphans(options)
+    log_orphans(options)
     describe(options)
     check_present(options.output_dir, run.record, found.images)
 
@@ -129,7 +135,7 @@ def rebuild_reports(run: Run) -> None:
     """
     options = run.options
     found = find_selected(options, run.record)
-    tell_selection(options, found)
+    log_selection(options, found)
     known = {result.subject for result in find_saved(options.output_dir)}
     known |= {failure.subject for failure in read_failures(options.output_dir)}
     subjects = [subject for subject in found.subjects if subject in known]
@@ -168,7 +174,7 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
     logger.warning("%s%s%s", report.message, errors, repeat)
 
 
-def tell_plan(run: Run, plan: Plan) -> None:
+def log_plan(run: Run, plan: Plan) -> None:
     """Say what will be done and what will not."""
     if plan.current:
         logger.info("Up to date: %d images (--rerun all repeats them).", len(plan.current))

@@ -152,19 +152,19 @@ def run_command(command: Command, words: Sequence[str], engine: "Engine | None")
     with ended_by(ending):
         ending.code = command.run(words, engine)
     if ending.message:
-        tell_error(ending.message)
+        print_error(ending.message)
     if command.counts_images and not ending.is_help:
         code = ending.code
-        tell_summary({"done": int(not code), "skipped": 0, "failed": int(code != 0), "no_input": 0, "exit": code})
+        print_summary({"done": int(not code), "skipped": 0, "failed": int(code != 0), "no_input": 0, "exit": code})
     return ending.code
 
 
-def tell_error(message: str, *, as_json: bool = False) -> None:
+def print_error(message: str, *, as_json: bool = False) -> None:
     """Write an error to the terminal."""
     complain(logs.error_line(message) if as_json else f"ERROR: {message}")
 
 
-def tell_summary(counts: Mapping[str, object]) -> None:
+def print_summary(counts: Mapping[str, object]) -> None:
     """Write the last line, for programs."""
     say("bids_deepseg-summary " + json.dumps(counts, ensure_ascii=False))
 
@@ -218,7 +218,7 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
         prepare_output,
         temporary_folder,
     )
-    from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
+    from bids_deepseg.execution.device import choose_device, log_device  # noqa: PLC0415
 
     has_networks = not isinstance(options, RunOptions) or "participant" in options.levels
     device = choose_device(options.device) if has_networks else "cpu"
@@ -229,7 +229,7 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     settings = log_settings_of(options, log_folder)
     with ExitStack() as stack:
         stack.enter_context(logging_to(settings))
-        tell_device(options.device, device)
+        log_device(options.device, device)
         allocation = allocate(options)
         if isinstance(options, RunOptions) and options.clean_work:
             clean_leftovers(options.work_dir, options.output_dir)

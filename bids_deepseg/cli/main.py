@@ -1,6 +1,6 @@
 """Run the command line: read it, prepare the process, run the app, and report how it ended by text and exit code.
 
-Everything slow is imported inside of functions: ``--help`` needs none of it.
+Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
 import json
@@ -21,9 +21,9 @@ from bids_deepseg.cli.lifecycle import (
     log_settings_of,
     logging_to,
     prepared,
+    print_error,
+    print_summary,
     run_command,
-    tell_error,
-    tell_summary,
 )
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import as_utf8, leads_to_folder, printable
@@ -105,7 +105,7 @@ def _run_levels(options: RunOptions, record: RunRecord, engine: "Engine | None")
 
 def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") -> str:
     """Return what a run would do, in words or as JSON; nothing is written."""
-    from bids_deepseg.app.participant.dry_run import describe_preview, preview_run, tell_preview  # noqa: PLC0415
+    from bids_deepseg.app.participant.dry_run import describe_preview, preview_lines, preview_run  # noqa: PLC0415
     from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415 - not needed for --help, as the others
     from bids_deepseg.files.atomic import check_possible  # noqa: PLC0415
 
@@ -115,7 +115,7 @@ def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") ->
     preview = preview_run(options, allocate(options), configured, record)
     if options.log_format == "json":
         return json.dumps(describe_preview(preview), ensure_ascii=False)
-    return "\n".join(printable(line) for line in tell_preview(preview))
+    return "\n".join(printable(line) for line in preview_lines(preview))
 
 
 def _check_input(options: RunOptions) -> None:
@@ -161,13 +161,13 @@ def _finish(record: RunRecord, ending: Ending, options: RunOptions | None) -> in
     try:
         record.write(code, ending.message)
     except (OSError, ValueError) as error:
-        tell_error(f"The summary could not be written: {error}", as_json=as_json)
+        print_error(f"The summary could not be written: {error}", as_json=as_json)
     if ending.message:
-        tell_error(ending.message, as_json=as_json)
+        print_error(ending.message, as_json=as_json)
     elif code:
-        text = f"bids_deepseg ended with code {code}: {record.told}."
+        text = f"bids_deepseg ended with code {code}: {record.failures}."
         complain(logs.error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")
-    tell_summary(record.summary(code))
+    print_summary(record.summary(code))
     return code

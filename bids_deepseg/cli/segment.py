@@ -56,11 +56,11 @@ def run_segment(words: Sequence[str], engine: "Engine | None" = None) -> int:
         check_place(options)
         configured = (engine or NetworkEngine()).configured(options.settings)
         result = segment_one(options, configured, log_settings=process.log_settings)
-    _tell(result, options)
+    _say_result(result, options)
     return int(result.verdict == "fail")
 
 
-def _tell(result: "ImageResult", options: SegmentOptions) -> None:
+def _say_result(result: "ImageResult", options: SegmentOptions) -> None:
     """Tell how it went."""
     name, area = printable(options.path.name), result.area_mean_mm2
     say(f"{name}: {result.verdict}, mean area {area:.1f} mm². {result.reasons}".rstrip())

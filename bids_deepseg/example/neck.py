@@ -5,8 +5,7 @@ Every function paints over an image, an (N,) float32 array with one value per po
 
 import numpy as np
 
-from bids_deepseg.example.brushes import BROAD, FINE, MIDDLE, Array, Points, capsule, ellipse, paint
-from bids_deepseg.example.tissues import Tissues
+from bids_deepseg.example.brushes import BROAD, FINE, MIDDLE, Array, Points, Tissues, capsule, ellipse, paint
 
 
 def paint_muscles(image: Array, points: Points, tissues: Tissues) -> None:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.example import neck, spine
-from bids_deepseg.example.brushes import TEXTURE_SCALES_MM, Array, Points, draw_noise, noise_at
-from bids_deepseg.example.tissues import Tissues, tissues_of
+from bids_deepseg.example.brushes import TEXTURE_SCALES_MM, Array, Points, Tissues, draw_noise, noise_at, tissues_of
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_deepseg.example.brushes import FINE, GRAIN, MIDDLE, Array, Points, capsule, ellipse, meet, paint
-from bids_deepseg.example.tissues import Tissues
+from bids_deepseg.example.brushes import FINE, GRAIN, MIDDLE, Array, Points, Tissues, capsule, ellipse, meet, paint
 
 
 @dataclass(frozen=True, slots=True)

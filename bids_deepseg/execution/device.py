@@ -38,7 +38,7 @@ def choose_device(demanded: str) -> Literal["cpu", "gpu"]:
     return "cpu"
 
 
-def tell_device(demanded: str, device: str) -> None:
+def log_device(demanded: str, device: str) -> None:
     """Say what ``auto`` has become."""
     if demanded == "auto":
         logger.info("The networks run on the %s.", "GPU" if device == "gpu" else "processor: TensorFlow sees no GPU")

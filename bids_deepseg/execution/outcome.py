@@ -133,5 +133,7 @@ def _lacks_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     # TensorFlow has an exception of its own for memory, which cannot be imported here.
-    told = isinstance(error, ImportError | RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
-    return told or type(error).__name__ == "ResourceExhaustedError"
+    is_memory_error = isinstance(error, ImportError | RuntimeError) and any(
+        words in str(error).lower() for words in _MEMORY_WORDS
+    )
+    return is_memory_error or type(error).__name__ == "ResourceExhaustedError"

@@ -234,7 +234,7 @@ def _explain(path: Path, reason: str) -> str:
 def _explain_length(path: Path) -> str:
     """Say which name in a path is too long, or that the path is."""
     most = longest_name(path)
-    problem = next((told for name in reversed(path.parts) if (told := too_long(name, most))), None)
+    problem = next((reason for name in reversed(path.parts) if (reason := too_long(name, most))), None)
     if problem is None:
         problem = f"the path has {n_bytes(str(path))} bytes, which is too long. Choose a shorter one"
     return f"{path} cannot be created: {problem}."

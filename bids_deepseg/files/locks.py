@@ -18,7 +18,7 @@ _PAUSE_S = 0.02
 
 @contextmanager
 def holding(path: Path, *, patience_s: float = 0.0) -> Iterator[bool]:
-    """Hold the lock of a file or folder inside of the block.
+    """Hold the lock of a file or folder inside the block.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.files.names import as_utf8
 from bids_deepseg.files.structured import Table, read_table
-from bids_deepseg.files.text import TextError, parse_number, tell_once
+from bids_deepseg.files.text import TextError, parse_number, warn_once
 
 MISSING = "n/a"
 
@@ -66,10 +66,10 @@ def read_foreign_table(path: Path) -> Table | None:
     except FileNotFoundError:
         return None
     except TextError as error:
-        tell_once(f"{path} was not read: {error}. A table of tab-separated values is expected, UTF-8.")
+        warn_once(f"{path} was not read: {error}. A table of tab-separated values is expected, UTF-8.")
         return None
     for problem in table.problems:
-        tell_once(f"{path}: {problem}.")
+        warn_once(f"{path}: {problem}.")
     return table
 
 

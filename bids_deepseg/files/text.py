@@ -69,7 +69,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
         raise TextError(f"it has more than {max_bytes / 2**20:g} MiB")
     text, is_utf8 = decode(content)
     if not is_utf8:
-        tell_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters look wrong.")
+        warn_once(f"{path} is not UTF-8 and was read as Latin-1. Save it as UTF-8 if its letters look wrong.")
     return text
 
 
@@ -131,6 +131,6 @@ def parse_number(word: str) -> float:
     return number
 
 
-def tell_once(message: str) -> None:
+def warn_once(message: str) -> None:
     """Log a warning that is shown once in a run."""
     logger.warning("%s", message, extra=dict(TELL_ONCE))

@@ -10,8 +10,7 @@ from bids_deepseg.judge.certainty import dice, disagreement, whole_expected_dice
 from bids_deepseg.judge.evidence import Evidence, Surroundings, look_around
 from bids_deepseg.judge.rules import Rule, rules
 from bids_deepseg.judge.slices import judge
-from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
-from bids_deepseg.stages.wording import Measured
+from bids_deepseg.stages.findings import Finding, Measured, Verdict, verdict_of
 
 #: Number of ``warn`` findings that together are ``fail``: of 26 such masks of degraded phantoms and people none had a
 #: Dice above 0.9 and 17 had less than 0.8 (docs/judge.md); those found in thighs without a cord have five to nine.

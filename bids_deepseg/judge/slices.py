@@ -6,10 +6,9 @@ import numpy as np
 
 from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.findings import Finding
+from bids_deepseg.stages.findings import Finding, Measured
 from bids_deepseg.stages.mask import BRIDGED_GAP_MM, CordMask
 from bids_deepseg.stages.metrics import CordMetrics
-from bids_deepseg.stages.wording import Measured
 
 #: Areas of human cords lie between about 20 mm² (close to the conus, strong atrophy) and 130 mm² (cervical
 #: enlargement of large people); beyond these limits a mask is more likely wrong than the cord unusual.

@@ -29,8 +29,8 @@ def write_config(options: RunOptions, path: Path) -> None:
     import tomli_w  # noqa: PLC0415 - not needed for --help
 
     # 0 is a value, for the seed say; False and nothing are not.
-    told = {key: value for key, value in toml_values(options).items() if value or (value == 0 and value is not False)}
-    text = "# Repeat this run: bids_deepseg --config-file <this file>\n\n" + tomli_w.dumps(told)
+    given = {key: value for key, value in toml_values(options).items() if value or (value == 0 and value is not False)}
+    text = "# Repeat this run: bids_deepseg --config-file <this file>\n\n" + tomli_w.dumps(given)
     path.write_text(_as_text(text), encoding="utf-8")
 
 

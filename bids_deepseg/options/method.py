@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bids_deepseg.options.combinations import check_combinations
+from bids_deepseg.options.combinations import check_combinations, existing_corrections
 from bids_deepseg.options.declare import check_choices, option
-from bids_deepseg.options.folders import existing_corrections
 from bids_deepseg.options.values import SOFT, parse_threshold
 from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
 

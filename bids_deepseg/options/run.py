@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 from bids_deepseg.files.names import leads_to_folder
+from bids_deepseg.options.combinations import check_corrections, check_folders, check_index
 from bids_deepseg.options.declare import option, switch
-from bids_deepseg.options.folders import check_corrections, check_folders, check_index
 from bids_deepseg.options.selection import SelectionOptions
 from bids_deepseg.options.values import parse_links, parse_memory
 

@@ -156,6 +156,6 @@ def _with_tries(error: SegmentationError | None, tries: list[Try]) -> Segmentati
         raise ValueError("There is no result and no error.")
     others = "; ".join(f"{one.name}: {one.verdict}" for one in tries[1:])
     message = f"{error} Also tried: {others}." if others else str(error)
-    told = type(error)(message)
-    told.stage, told.image = error.stage, error.image
-    return told
+    failure = type(error)(message)
+    failure.stage, failure.image = error.stage, error.image
+    return failure

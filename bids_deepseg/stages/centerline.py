@@ -16,10 +16,9 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.stages.course import smooth_course
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.heatmap import DETECTION_THRESHOLD, Heatmap
 from bids_deepseg.stages.optic import least_cost_path
-from bids_deepseg.stages.wording import Measured
 
 #: Weight of the squared slope (in-plane mm per mm along the cord) against the heat of one slice.
 DEFAULT_SMOOTHNESS = 0.1
@@ -185,3 +184,27 @@ def centerline_mask(centerline: Centerline, canonical: Grid) -> Volume:
     i, j, k = np.clip(ijk, 0, np.array(canonical.shape) - 1).T
     data[i, j, k] = 1
     return Volume(data, canonical)
+
+
+def smooth_course(points: NDArray[np.float64], sigma_slices: float) -> NDArray[np.float64]:
+    """Smooth points along the slices with a Gaussian.
+
+    Each end is continued by its own mirror image through the end point, so that a straight course stays as it is.
+
+    Parameters
+    ----------
+    points : (N, D) float array
+        One point per slice.
+    sigma_slices : float
+        Standard deviation in slices.
+
+    Returns
+    -------
+    (N, D) float array
+        Smoothed points.
+    """
+    if len(points) < 2:
+        return points
+    n_pad = int(np.ceil(4 * sigma_slices)) + 1
+    padded = np.pad(points, ((n_pad, n_pad), (0, 0)), mode="reflect", reflect_type="odd")
+    return np.asarray(ndimage.gaussian_filter1d(padded, sigma_slices, axis=0)[n_pad:-n_pad])

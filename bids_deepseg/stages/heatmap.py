@@ -19,8 +19,8 @@ from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
 from bids_deepseg.geometry.volume import Volume, slice_range
 from bids_deepseg.geometry.window import Window, crop, tile_starts
 from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.intensity import Standardise, standardise_patches
-from bids_deepseg.stages.wording import Measured
 
 #: Heat from which a slice counts as evidence of a cord: half of the value at a cord's centre in the training target.
 DETECTION_THRESHOLD = 0.5

@@ -14,7 +14,7 @@ from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.resample import resample_onto
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.wording import Measured
+from bids_deepseg.stages.findings import Measured
 
 #: Gaps shorter than this are bridged; the reference method has the same limit (Gros et al. 2019, its release).
 BRIDGED_GAP_MM = 10.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL, Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.stages.course import smooth_course
+from bids_deepseg.stages.centerline import smooth_course
 
 #: Standard deviation, along the cord, of the smoothing of the centres of mass from which the tangent is taken.
 _TANGENT_SMOOTH_MM = 5.0

@@ -1,18 +1,20 @@
 """Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,crossvalidate,export}``."""
 
 import argparse
+import csv
 import logging
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.export import export
 from bids_deepseg.training.fit import fit_from_data, load_stream
-from bids_deepseg.training.sheet import save_curve, save_sheet
+from bids_deepseg.training.pool import Stream
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,16 +32,18 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_argument("--first", type=int, default=0, help="number of the first sample")
     fit = commands.add_parser("fit", help="train, or continue a training")
     fit.add_argument(
-        "--everyone", action="store_true", help="show the people held out too: for the last steps, after evaluate"
+        "--everyone", action="store_true", help="show the held-out participants too: for the last steps, after evaluate"
     )
     fit.add_argument(
         "--start-run",
         type=Path,
         help="run folder of the network that this one starts from (default: that network of the package)",
     )
-    score = commands.add_parser("evaluate", help="score on the people held out")
-    cross = commands.add_parser("crossvalidate", help="train once for each person, who is left out and scored")
-    cross.add_argument("--people", nargs="+", help="leave out these people only, one at a time (default: everyone)")
+    score = commands.add_parser("evaluate", help="score on the held-out participants")
+    cross = commands.add_parser("crossvalidate", help="train once for each participant, who is left out and scored")
+    cross.add_argument(
+        "--participants", nargs="+", help="leave out these participants only, one at a time (default: everyone)"
+    )
     cross.add_argument(
         "--start-runs",
         type=Path,
@@ -71,8 +75,10 @@ def main(argv: list[str] | None = None) -> int:
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)
     elif args.command == "crossvalidate":
-        people = tuple(args.people) if args.people else None
-        cross_validate(config, args.run_dir, args.data, steps=args.steps, people=people, start_runs=args.start_runs)
+        participants = tuple(args.participants) if args.participants else None
+        cross_validate(
+            config, args.run_dir, args.data, steps=args.steps, participants=participants, start_runs=args.start_runs
+        )
     else:
         export(config, args.run_dir, args.output)
     return 0
@@ -80,3 +86,37 @@ def main(argv: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def save_sheet(path: Path, stream: Stream, *, first: int, n_rows: int = 8, n_columns: int = 12) -> None:
+    """Save consecutive samples as a PNG, the target drawn as a line at 0.5, the front of the body up."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency
+
+    figure = Figure(figsize=(1.4 * n_columns, 1.4 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots(n_rows, n_columns)
+    for index, axis in enumerate(axes.ravel()):
+        sample = stream.sample(first + index)
+        axis.imshow(sample.patch.T, origin="lower", cmap="gray", interpolation="nearest")
+        if sample.target.max() > 0.5:
+            axis.contour(sample.target.T, [0.5], colors="red", linewidths=0.6)
+        axis.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80)
+
+
+def save_curve(run_dir: Path) -> None:
+    """Draw the learning curve of a run, ``curve.csv``, as ``curve.png`` beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional dependency
+
+    with (run_dir / "curve.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis: Any = figure.subplots()
+    axis.semilogy([int(row["step"]) for row in rows], [float(row["loss"]) for row in rows])
+    axis.set_xlabel("step")
+    axis.set_ylabel("loss, mean since the last point")
+    figure.savefig(run_dir / "curve.png", dpi=80)

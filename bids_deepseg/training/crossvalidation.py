@@ -1,6 +1,6 @@
-"""Leave-one-person-out cross-validation: as many trainings as there are people with a manual mask.
+"""Leave-one-participant-out cross-validation: as many trainings as there are participants with a manual mask.
 
-In each training (a *fold*) one person is left out, with the label maps that show this person, and scored.
+In each training (a *fold*) one participant is left out, with the label maps that show this participant, and scored.
 """
 
 import json
@@ -13,11 +13,11 @@ from bids_deepseg.training.checkpoint import saved_progress
 from bids_deepseg.training.configuration import TrainingConfig
 from bids_deepseg.training.evaluate import FIGURES_NAME, evaluate
 from bids_deepseg.training.fit import fit_from_data
-from bids_deepseg.training.sources import find_people
+from bids_deepseg.training.sources import find_participants
 
 logger = logging.getLogger(__name__)
 
-#: The table over all people, in the run folder.
+#: The table over all participants, in the run folder.
 TABLE_NAME = "crossvalidation.tsv"
 
 
@@ -27,10 +27,10 @@ def cross_validate(
     data_dir: Path,
     *,
     steps: int | None = None,
-    people: tuple[str, ...] | None = None,
+    participants: tuple[str, ...] | None = None,
     start_runs: Path | None = None,
 ) -> Path:
-    """Train and score once for each person, and write the table of all folds that the run folder holds.
+    """Train and score once for each participant, and write the table of all folds that the run folder holds.
 
     Folds that are complete are not repeated, an interrupted one goes on from its checkpoint: the folds may be shared
     between calls, side by side or one after the other.
@@ -40,13 +40,13 @@ def cross_validate(
     config : TrainingConfig
         Settings of the trainings.
     run_dir : Path
-        One folder for each person is made in it.
+        One folder for each participant is made in it.
     data_dir : Path
         Folder of the training data.
     steps : int, optional
         Steps of each training instead of the configured ones.
-    people : tuple of str, optional
-        People to leave out, one at a time; everyone with a manual mask by default.
+    participants : tuple of str, optional
+        Participants to leave out, one at a time; everyone with a manual mask by default.
     start_runs : Path, optional
         Run folder of the cross-validation of the network that this one starts from: each fold starts from its fold.
 
@@ -58,7 +58,7 @@ def cross_validate(
     Raises
     ------
     UsageError
-        If the training starts from a network of the package, which saw the people that are to be left out.
+        If the training starts from a network of the package, which saw the participants that are to be left out.
     """
     if config.start_from is not None and start_runs is None:
         raise UsageError(
@@ -67,13 +67,13 @@ def cross_validate(
         )
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
-    for person in people or find_people(data_dir):
-        fold = run_dir / person
+    for participant in participants or find_participants(data_dir):
+        fold = run_dir / participant
         if saved_progress(fold).step < config.optimisation.steps or not (fold / FIGURES_NAME).is_file():
-            logger.info("Leaving %s out", person)
-            own = config if start_runs is None else replace(config, start_run=start_runs / person)
-            fit_from_data(own, fold, data_dir, held_out=(person,))
-            evaluate(own, fold, data_dir, held_out=(person,))
+            logger.info("Leaving %s out", participant)
+            own = config if start_runs is None else replace(config, start_run=start_runs / participant)
+            fit_from_data(own, fold, data_dir, held_out=(participant,))
+            evaluate(own, fold, data_dir, held_out=(participant,))
     return write_table(run_dir)
 
 

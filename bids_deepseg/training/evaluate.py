@@ -1,4 +1,4 @@
-"""Score a training on the people held out, with the stages of the application.
+"""Score a training on the held-out participants, with the stages of the application.
 
 Terms: *Dice* is 2 x overlap over the sum of both masks; *area bias* is the area found over the manual area minus one,
 mean over the slices; *background heat* is the largest heat farther than 20 mm from the cord.
@@ -61,7 +61,7 @@ def load_trained(config: TrainingConfig, run_dir: Path) -> KerasPredictor:
 def evaluate(
     config: TrainingConfig, run_dir: Path, data_dir: Path, held_out: tuple[str, ...] | None = None
 ) -> dict[str, dict[str, float]]:
-    """Score the checkpoint on each labelled image of the people held out, and save the figures in the run folder."""
+    """Score the checkpoint on each image of the held-out participants and save the figures, in the run folder."""
     predictor = load_trained(config, run_dir)
     if held_out is None:
         held_out = tuple(read_sources()["held_out"])
@@ -78,12 +78,12 @@ def evaluate(
 
 
 def _score_cords(
-    task: str, predictor: KerasPredictor, data_dir: Path, people: tuple[str, ...]
+    task: str, predictor: KerasPredictor, data_dir: Path, participants: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield name and figures of each image of these people that has a manual mask of the cord."""
+    """Yield name and figures of each image of these participants that has a manual mask of the cord."""
     score = score_segmentation if task == "segmentation" else score_detection
     for image_path, mask_path in find_labelled(data_dir):
-        if any(f"sub-{person}" in image_path.parts for person in people):
+        if any(f"sub-{participant}" in image_path.parts for participant in participants):
             image, mask = _read(image_path), _read(mask_path)
             yield image_path.name.removesuffix(".nii.gz"), score(predictor, image, mask.data > 0)
 

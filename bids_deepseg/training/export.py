@@ -117,7 +117,7 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
 
 
 def _everyone_from(run_dir: Path) -> int | None:
-    """Return the step from which on the people held out were shown too, after the figures had been measured."""
+    """Return the step from which on the held-out participants were shown too, after the figures had been measured."""
     note = run_dir / EVERYONE_NAME
     return int(note.read_text(encoding="utf-8")) if note.is_file() else None
 

@@ -1,4 +1,7 @@
-"""Train one network from its configuration: a loop over batches that works with every Keras backend."""
+"""Train one network from its configuration: a loop over batches that works with every Keras backend.
+
+The loss functions take soft targets and are written with backend-independent operations.
+"""
 
 import csv
 import logging
@@ -17,9 +20,7 @@ from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.specs import read_spec
 from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint, saved_progress
 from bids_deepseg.training.configuration import Optimisation, TrainingConfig, read_config
-from bids_deepseg.training.grey.samples import GreyStream
-from bids_deepseg.training.grey.sources import load_grey_images, load_grey_shapes
-from bids_deepseg.training.losses import detection_loss, segmentation_loss
+from bids_deepseg.training.grey.samples import GreyStream, load_grey_images, load_grey_shapes
 from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.sources import load_real_images, load_shapes, read_sources
@@ -28,15 +29,18 @@ from bids_deepseg.training.stacks import StackStream
 logger = logging.getLogger(__name__)
 
 CURVE_NAME = "curve.csv"
-#: Holds the step from which on the people held out were shown too.
+#: Holds the step from which on the held-out participants were shown too.
 EVERYONE_NAME = "everyone_from_step.txt"
 _LOG_EVERY = 50
+
+#: Keeps logarithms and ratios finite.
+_EPSILON = 1e-6
 
 
 def load_stream(config: TrainingConfig, data_dir: Path, *, held_out: tuple[str, ...] | None = None) -> Stream:
     """Load the data and return the stream of samples of one network.
 
-    The people of ``held_out`` are left out; by default those of the table of sources.
+    The participants of ``held_out`` are left out; by default those of the table of sources.
     """
     if held_out is None:
         held_out = tuple(read_sources()["held_out"])
@@ -190,8 +194,8 @@ def fit_from_data(
 ) -> Progress:
     """Train on the data folder.
 
-    ``steps`` replaces the configured number of steps. ``held_out`` are the people left out, by default those of the
-    table of sources. With nobody left out, the run folder keeps from which step on.
+    ``steps`` replaces the configured number of steps. ``held_out`` are the participants left out, by default those of
+    the table of sources. With nobody left out, the run folder keeps from which step on.
     """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
@@ -200,3 +204,41 @@ def fit_from_data(
         run_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
     return fit(config, run_dir, partial(load_stream, config, data_dir, held_out=held_out))
+
+
+def cross_entropy(target: Any, probability: Any) -> Any:
+    """Return the mean binary cross-entropy of (N, H, W, 1) tensors."""
+    from keras import ops  # noqa: PLC0415 - importing this package must not load a network library
+
+    p = ops.clip(probability, _EPSILON, 1 - _EPSILON)
+    return -ops.mean(target * ops.log(p) + (1 - target) * ops.log(1 - p))
+
+
+def soft_dice(target: Any, probability: Any) -> Any:
+    """Return the soft Dice coefficient of each patch, mean over the batch; 1 where both are empty.
+
+    The squares in the denominator make the coefficient 1 for a soft target that is met exactly [1]_. The one pixel
+    added to both sides keeps the empty patch from jumping between 0 and 1.
+
+    References
+    ----------
+    .. [1] Milletari F, et al. V-Net. 3DV 2016.
+    """
+    from keras import ops  # noqa: PLC0415 - importing this package must not load a network library
+
+    # A slice of a stack is scored like a patch of its own.
+    target, probability = (ops.reshape(array, (-1, *array.shape[-3:])) for array in (target, probability))
+    axes = (1, 2, 3)
+    overlap = 2 * ops.sum(target * probability, axis=axes)
+    total = ops.sum(ops.square(target), axis=axes) + ops.sum(ops.square(probability), axis=axes)
+    return ops.mean((overlap + 1.0) / (total + 1.0))
+
+
+def segmentation_loss(target: Any, probability: Any) -> Any:
+    """Return 2 x cross-entropy + (1 - soft Dice)."""
+    return 2 * cross_entropy(target, probability) + 1 - soft_dice(target, probability)
+
+
+def detection_loss(target: Any, probability: Any) -> Any:
+    """Return 10 x cross-entropy: the target covers few pixels, so the mean is small."""
+    return 10 * cross_entropy(target, probability)

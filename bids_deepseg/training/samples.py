@@ -10,11 +10,16 @@ import numpy as np
 
 from bids_deepseg.stages.intensity import standardise_patches
 from bids_deepseg.training.sources import RealImage
-from bids_deepseg.training.synthesis.acquisition import acquire, average_along, draw_acquisition, draw_valid
-from bids_deepseg.training.synthesis.artefacts import distort, spoil
-from bids_deepseg.training.synthesis.cuts import cut_slice
+from bids_deepseg.training.synthesis.acquisition import (
+    acquire,
+    average_along,
+    distort,
+    draw_acquisition,
+    draw_valid,
+    spoil,
+)
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import Scene, paint_nothing, paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 

@@ -1,5 +1,8 @@
 """Read the training data: label maps for painting and real images with what is known about them.
 
+Labels can be brought to one definition of the border: a constant distance inside where the image shows it. Raters draw
+a bright cord tighter than a dark one, each in their own way, and a network learns that from them.
+
 Everything is brought to the canonical axes ("L", "A", "S") and kept in memory. What cannot be told from the files (who
 is held out, which slices of an image without mask show no cord) is in ``configs/sources.toml``.
 """
@@ -16,7 +19,12 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.training.refinement import own_mask, refine_mask
+from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
+from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.networks.loading import load_models
+from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.border import find_border, move
 from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, shape_from_slices
 
@@ -68,8 +76,8 @@ def read_sources() -> dict[str, Any]:
         return tomllib.load(stream)
 
 
-def find_people(data_dir: Path) -> tuple[str, ...]:
-    """Return the people of whom there is an image with a manual cord mask, without "sub-"."""
+def find_participants(data_dir: Path) -> tuple[str, ...]:
+    """Return the participants of whom there is an image with a manual cord mask, without "sub-"."""
     parts = (
         next(part for part in image.parts[::-1] if part.startswith("sub-") and "." not in part)
         for image, _ in find_labelled(data_dir)
@@ -127,21 +135,23 @@ def load_unlabelled(data_dir: Path, entry: dict[str, Any]) -> RealImage:
 
 
 def load_real_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[RealImage, ...]:
-    """Load all real images but those of the people held out; an empty tuple where there is no data."""
+    """Load all real images but those of the held-out participants; an empty tuple where there is no data."""
     images = [
         load_labelled(image, mask)
         for image, mask in find_labelled(data_dir)
-        if not any(f"sub-{person}" in image.parts for person in held_out)
+        if not any(f"sub-{participant}" in image.parts for participant in held_out)
     ]
     images += [
         load_unlabelled(data_dir, entry)
         for entry in read_sources()["unlabelled"]
-        if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
+        if (data_dir / entry["path"]).is_file()
+        and not any(f"sub-{participant}" in entry["path"] for participant in held_out)
     ]
     images += [
         load_own(data_dir, entry)
         for entry in read_sources()["own"]
-        if (data_dir / entry["path"]).is_file() and not any(f"sub-{person}" in entry["path"] for person in held_out)
+        if (data_dir / entry["path"]).is_file()
+        and not any(f"sub-{participant}" in entry["path"] for participant in held_out)
     ]
     return tuple(images)
 
@@ -159,12 +169,12 @@ def load_own(data_dir: Path, entry: dict[str, Any]) -> RealImage:
 
 
 def load_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
-    """Load cord shapes from the template and all label maps but those of the people held out.
+    """Load cord shapes from the template and all label maps but those of the held-out participants.
 
     The bank is empty where there is no data.
     """
     shapes: list[CordShape] = []
-    excluded = [name for person in held_out for name in read_sources()["label_maps"].get(person, ())]
+    excluded = [name for participant in held_out for name in read_sources()["label_maps"].get(participant, ())]
     folder = data_dir / "labels"
     for path in sorted([*folder.glob("*_cord.nii.gz"), *(data_dir / "labels_more").glob("*_cord.nii.gz")]):
         name = path.name.removesuffix("_cord.nii.gz")
@@ -212,6 +222,40 @@ def _rescaled(data: NDArray[Any]) -> Array:
 
 
 def _person_path(path: Path) -> str:
-    """Return the path from the person's folder on."""
+    """Return the path from the participant's folder on."""
     start = next(index for index, part in enumerate(path.parts) if part.startswith("sub-"))
     return "/".join(path.parts[start:])
+
+
+def refine_mask(
+    data: NDArray[np.generic], soft_mask: NDArray[np.float32], zooms_mm: tuple[float, float, float]
+) -> Array:
+    """Move the outline of a rater's mask to the border in the image.
+
+    Parameters
+    ----------
+    data, soft_mask : (I, J, K) array
+        Image and smoothed mask on canonical axes.
+    zooms_mm : (float, float, float)
+        Voxel size.
+
+    Returns
+    -------
+    (I, J, K) float32 array
+        The mask, as it was where the image shows no border.
+    """
+    grid = Grid(data.shape, np.diag([-zooms_mm[0], zooms_mm[1], zooms_mm[2], 1.0]))
+    answer = Volume(np.ascontiguousarray(soft_mask, np.float32), grid)
+    image = Volume(np.ascontiguousarray(data, np.float32), grid)
+    mask = Volume((answer.data >= 0.5).astype(np.uint8), grid)
+    return np.asarray(move(answer, find_border(image, answer, mask, threshold=0.5)).data)
+
+
+def own_mask(path: Path) -> Array:
+    """Return the probability that the application gives to an image without manual mask, on canonical axes."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj, np.float32)
+    volume = Volume(data, Grid(data.shape, image.affine))
+    result = segment(volume, load_models(), settings=MethodSettings(rescue="off"))
+    probability = reorient(result.probability, CANONICAL_AXCODES).data
+    return np.asarray(probability * (reorient(result.mask, CANONICAL_AXCODES).data > 0), np.float32)

@@ -1,7 +1,7 @@
 """Make training samples of consecutive slices, for the network that sees a stack of slices.
 
-The slices of a stack show one scene or one person: they are painted or cut with the same random numbers, but with the
-spine moved from slice to slice, and each with its own noise.
+The slices of a stack show one scene or one participant: they are painted or cut with the same random numbers, but with
+the spine moved from slice to slice, and each with its own noise.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,9 @@ from bids_deepseg.training.samples import (
     draw_image,
     draw_shift,
 )
-from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition
-from bids_deepseg.training.synthesis.artefacts import spoil
-from bids_deepseg.training.synthesis.cuts import cut_slice
+from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition, spoil
 from bids_deepseg.training.synthesis.fields import Array
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import paint_nothing, paint_scene
 
 #: Distance of neighbouring slices that are painted.

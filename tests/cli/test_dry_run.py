@@ -152,6 +152,7 @@ def test_the_group_level_alone_has_no_plan(tmp_path, capsys):
     assert "Use it with the level participant" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_thousand_participants_are_planned_in_two_seconds_and_150_megabytes(tmp_path):
     (tmp_path / "many").mkdir()
     write_many(tmp_path / "many", 1000)

@@ -8,7 +8,7 @@ from tests.helpers.training_data import save
 
 @pytest.fixture
 def data_dir(tmp_path):
-    """Two people with a cord of 5 mm radius in fluid, one of them held out; a label map; the last slice unlabelled."""
+    """Two participants with a cord of 5 mm radius in fluid, one held out; a label map; the last slice unlabelled."""
     i, j, _ = np.indices((80, 80, 4))
     radius = np.hypot(i - 40, j - 36) / 2
     image = np.where(radius < 5, 0.5, np.where(radius < 9, 1, 0.1)).astype(np.float32) * 700

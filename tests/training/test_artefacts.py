@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bids_deepseg.training.synthesis.artefacts import add_ghosts, distort, lose_signal, reduce_levels
+from bids_deepseg.training.synthesis.acquisition import add_ghosts, distort, lose_signal, reduce_levels
 from bids_deepseg.training.synthesis.fields import PixelGrid, ellipse, soft
 from bids_deepseg.training.synthesis.remapping import fade_fluid
 from bids_deepseg.training.synthesis.scene import SUBJECTS, paint_scene

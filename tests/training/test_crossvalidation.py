@@ -39,7 +39,7 @@ def test_everyone_is_left_out_once_and_complete_folds_are_kept(config, data_dir,
 
     monkeypatch.setattr(crossvalidation, "fit_from_data", watched)
     run_dir = tmp_path / "run"
-    cross_validate(config, run_dir, data_dir, people=("train03",))
+    cross_validate(config, run_dir, data_dir, participants=("train03",))
     table = cross_validate(config, run_dir, data_dir)
     assert left_out == [("train03",), ("train01",)]
     with table.open(encoding="utf-8", newline="") as stream:

@@ -9,8 +9,7 @@ from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.fit import build_model, load_stream
 from bids_deepseg.training.grey.evaluate import score_grey, score_people
-from bids_deepseg.training.grey.samples import GreyStream, _sharpen
-from bids_deepseg.training.grey.sources import find_grey, load_grey_images, load_grey_shapes
+from bids_deepseg.training.grey.samples import GreyStream, _sharpen, find_grey, load_grey_images, load_grey_shapes
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 from tests.helpers.phantoms import FakePredictor, grid_of
 
@@ -38,7 +37,7 @@ def phantom():
 
 @pytest.fixture
 def data_dir(tmp_path):
-    """Two people with grey matter, one held out, and one with a cord only; label maps of a cord with grey matter."""
+    """Two participants with grey matter, one held out, and one with a cord only; label maps with grey matter."""
     image, cord, grey = phantom()
     grey[..., 3] = 0
     for person, masks in (("train06", 2), ("train07", 2), ("train01", 1)):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bids_deepseg.training.losses import cross_entropy, detection_loss, segmentation_loss, soft_dice
+from bids_deepseg.training.fit import cross_entropy, detection_loss, segmentation_loss, soft_dice
 
 
 def batch(*values):

@@ -5,8 +5,7 @@ import pytest
 from scipy import ndimage
 
 from bids_deepseg.stages.border import INSET_MM
-from bids_deepseg.training.refinement import refine_mask
-from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes
+from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes, refine_mask
 from bids_deepseg.training.synthesis import scene as scene_module
 from bids_deepseg.training.synthesis.acquisition import acquire, draw_acquisition
 from bids_deepseg.training.synthesis.fields import PixelGrid

@@ -13,7 +13,7 @@ from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.evaluate import FIGURES_NAME, calibration_error, evaluate
 from bids_deepseg.training.fit import build_model, load_stream
 from bids_deepseg.training.pool import PoolSettings, SamplePool
-from bids_deepseg.training.sources import find_labelled, find_people, load_real_images, load_shapes
+from bids_deepseg.training.sources import find_labelled, find_participants, load_real_images, load_shapes
 
 
 def test_images_are_found_with_their_masks(data_dir):
@@ -22,7 +22,7 @@ def test_images_are_found_with_their_masks(data_dir):
 
 
 def test_people_are_named_once(data_dir):
-    assert find_people(data_dir) == ("train01", "train03")
+    assert find_participants(data_dir) == ("train01", "train03")
 
 
 def test_people_held_out_are_not_read_and_unlabelled_slices_are_left_out(data_dir):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.training.configuration import read_config
-from bids_deepseg.training.losses import segmentation_loss
+from bids_deepseg.training.fit import segmentation_loss
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.stacks import StackStream

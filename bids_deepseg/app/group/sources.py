@@ -114,10 +114,10 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     found += [(each.subject, each.session, each.description) for each in damaged]
     found += [_place_of(failure) for failure in failures]
     known = {subject for subject, _, _ in found}
-    told = _without_images_in_logs(output_dir) | dict(without_images)
+    reasons = _without_images_in_logs(output_dir) | dict(without_images)
     missing = [
         MissingImage(subject, None, "", f"no usable image in the data set: {reason}")
-        for subject, reason in told.items()
+        for subject, reason in reasons.items()
         if subject not in known
     ]
     missing += _rarely_missing(found)
@@ -170,10 +170,10 @@ def _place_of(failure: FailureRecord) -> tuple[str, str | None, str]:
 
 def _without_images_in_logs(output_dir: Path) -> dict[str, str]:
     """Return the participants in whom a run found no usable image; the last run that looked counts."""
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for path in sorted((output_dir / "logs").glob("*/summary.json")):
-        told |= text_mapping_of(read_json(path), "without_input")
-    return told
+        reasons |= text_mapping_of(read_json(path), "without_input")
+    return reasons
 
 
 def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[MissingImage]:

@@ -63,14 +63,14 @@ def _columns(task: Task) -> dict[str, Mapping[str, object]]:
 def _row(result: SavedResult, task: Task) -> dict[str, str]:
     """Return the row of one image."""
     stated = result.structure()
-    told = [one.message for one in (stated.reasons if stated else ()) if one.severity != "info"]
+    messages = [one.message for one in (stated.reasons if stated else ()) if one.severity != "info"]
     table = result.structure_morph()
     area, fraction = (table.get(name, np.empty(0)) for name in ("area_mm2", "cord_fraction"))
     present = np.isfinite(area) & (area > 0)
     row = place_of(result) | {
         "verdict": (stated and stated.verdict) or MISSING,
         "verdict_image": result.verdict,
-        "reasons": " ".join(told) or MISSING,
+        "reasons": " ".join(messages) or MISSING,
         "n_slices": str(int(present.sum())),
     }
     if stated is not None and stated.volume_mm3 is not None:

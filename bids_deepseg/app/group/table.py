@@ -169,8 +169,8 @@ def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
 def reasons_of(result: SavedResult) -> str:
     """Return what speaks against a result, in one line."""
     # That a result is another method's belongs in the table, with any severity.
-    told = (one for one in result.reasons if one.severity != "info" or one.code == "rescued")
-    return " ".join(one.message for one in told)
+    shown = (one for one in result.reasons if one.severity != "info" or one.code == "rescued")
+    return " ".join(one.message for one in shown)
 
 
 def _columns() -> dict[str, Mapping[str, object]]:

@@ -1,35 +1,40 @@
-"""Conclude from the outcome of one image: a line for the user, an entry in the record, a crash file."""
+"""Conclude from the outcome of one image: a line for the user, an entry in the record, a crash file.
+
+At the end of a run, make sure that what was counted is there.
+"""
 
 import logging
 import math
 import platform
 import re
 import shlex
-import sys
 import textwrap
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bids_deepseg import __version__
+from bids_deepseg.app.citation import software_versions
 from bids_deepseg.app.group.level import GroupOutcome
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.shown import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
-from bids_deepseg.bids.derivatives.saved import read_settled
+from bids_deepseg.bids.derivatives.saved import is_there, read_settled
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import DamagedResultError, NetworkError, OutputWriteError
-from bids_deepseg.execution import Outcome
+from bids_deepseg.execution import Failure, Outcome
 from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions
 
 logger = logging.getLogger(__name__)
 
+#: Images that the message names.
+_MOST_NAMED = 5
+
 
 def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress: Progress | None = None) -> None:
-    """Tell and record how one image ended.
+    """Log and record how one image ended.
 
     Parameters
     ----------
@@ -65,14 +70,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
         return
     if failure.exit_code == NetworkError.exit_code:
         raise NetworkError(failure.message)
-    record.images.append(
-        ImageEntry(
-            *(image.key, image.subject, image.session, failure.status),
-            seconds=outcome.seconds,
-            message=failure.message,
-            exit_code=failure.exit_code,
-        )
-    )
+    record.images.append(_entry_of_failure(image, failure, outcome.seconds))
     record_failure(image, options.output_dir, status=failure.status, message=failure.message)
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
@@ -86,15 +84,6 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
 
 def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -> None:
     """Record an image whose earlier result is up to date; a bad result counts as failed again.
-
-    Parameters
-    ----------
-    options : RunOptions
-        Options of the run.
-    record : RunRecord
-        Gets an entry.
-    image : BidsImage
-        The image.
 
     Raises
     ------
@@ -120,30 +109,16 @@ def conclude_current(options: RunOptions, record: RunRecord, image: BidsImage) -
 
 
 def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) -> None:
-    """Tell and record that a report could not be written, or which results it cannot show.
+    """Log and record that a report could not be written, or which results it cannot show.
 
-    Parameters
-    ----------
-    options : RunOptions
-        Options of the run.
-    record : RunRecord
-        Gets an entry among the pages, so that the run does not end as a success.
-    outcome : Outcome
-        Its name is that of the page.
+    The record gets an entry among its pages, so that the run does not end as a success. The name of the outcome is that
+    of the page.
     """
     failure = outcome.error
     if failure is None:
         unusable: tuple[Unusable, ...] = outcome.product
         for each in unusable:
-            image = each.image
-            _conclude_damage(
-                record,
-                ImageEntry(
-                    *(image.key, image.subject, image.session, each.status),
-                    message=each.message,
-                    exit_code=each.exit_code,
-                ),
-            )
+            _conclude_damage(record, _entry_of_failure(each.image, each, 0.0))
         return
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
     record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
@@ -157,7 +132,7 @@ def _indented(text: str) -> str:
 
 
 def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:
-    """Tell and record what the group level could not use, so that the run does not end as a success.
+    """Log and record what the group level could not use, so that the run does not end as a success.
 
     Parameters
     ----------
@@ -196,7 +171,10 @@ def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds
     )
 
 
-_PACKAGES = ("numpy", "scipy", "nibabel", "keras", "tensorflow-cpu", "tensorflow")
+def _entry_of_failure(image: BidsImage, failure: Failure | Unusable, seconds: float) -> ImageEntry:
+    """Return the entry of an image without result, or with one that cannot be used."""
+    place = (image.key, image.subject, image.session, failure.status)
+    return ImageEntry(*place, seconds=seconds, message=failure.message, exit_code=failure.exit_code)
 
 
 def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, folder: Path) -> Path:
@@ -221,13 +199,14 @@ def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, fo
     failure = outcome.error
     if failure is None:
         raise ValueError(f"{image.name} did not fail.")
+    libraries = [f"{name} {version}" for name, version in software_versions().items()]
     lines = [
         f"image:    {image.key}",
         f"status:   {failure.status}",
         f"stage:    {failure.stage or 'unknown'}",
         f"cause:    {failure.message}",
         f"seconds:  {outcome.seconds:.1f}",
-        f"versions: {', '.join(_versions())}",
+        f"versions: {', '.join([f'bids_deepseg {__version__}', *libraries, platform.platform()])}",
         f"repeat:   {redo_command(image, options)}",
     ]
     if not failure.is_expected or options.debug:
@@ -252,12 +231,50 @@ def redo_command(image: BidsImage, options: RunOptions) -> str:
     return shlex.join(words)
 
 
-def _versions() -> list[str]:
-    """Return the versions of the app, of Python and of the packages that matter, without importing them."""
-    found = [f"bids_deepseg {__version__}", f"Python {sys.version.split()[0]}", platform.platform()]
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return found
+def check_present(output_dir: Path, record: RunRecord, images: tuple[BidsImage, ...]) -> None:
+    """Make sure that each image that counts as done or skipped has its result.
+
+    A drive may be unmounted and mounted again, or the output folder may be cleaned during the run.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    record : RunRecord
+        Entries of images whose results are gone become failures.
+    images : tuple of BidsImage
+        Images of the run.
+
+    Raises
+    ------
+    OutputWriteError
+        If one is gone.
+    """
+    with_result = {entry.image for entry in record.images if entry.has_result}
+    lost = {image.key for image in images if image.key in with_result and not is_there(image, output_dir)}
+    code, message = OutputWriteError.exit_code, "The result was written, but is now gone."
+    record.images[:] = [
+        replace(entry, status="lost", verdict=None, message=message, exit_code=code) if entry.image in lost else entry
+        for entry in record.images
+    ]
+    if lost:
+        named = ", ".join(sorted(lost)[:_MOST_NAMED]) + (", ..." if len(lost) > _MOST_NAMED else "")
+        raise OutputWriteError(
+            f"{len(lost)} results that this run wrote or found are no longer in {output_dir} ({named}). Something "
+            "removed them during the run: check the drive, and run again."
+        )
+
+
+def check_logs(record: RunRecord) -> None:
+    """Make sure that the folder of the logs of a run is still there.
+
+    Raises
+    ------
+    OutputWriteError
+        If it is gone.
+    """
+    if record.log_folder is not None and not record.log_folder.is_dir():
+        raise OutputWriteError(
+            f"The logs of this run, {record.log_folder}, are gone. Something removed them during the run: "
+            "check the drive, and run again."
+        )

@@ -12,7 +12,7 @@ from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
 from bids_deepseg.app.participant.known import KnownImage
 from bids_deepseg.app.participant.planning import plan_images, refuse_too_large, refuse_unnameable, request_of
 from bids_deepseg.app.participant.progress import duration
-from bids_deepseg.app.participant.selection import find_selected, make_selection, tell_selection
+from bids_deepseg.app.participant.selection import find_selected, log_selection, make_selection
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.image import BidsImage
@@ -58,10 +58,8 @@ class Preview:
 
     Attributes
     ----------
-    options : RunOptions
-        What the user asked for.
-    allocation : Allocation
-        Processors and workers.
+    options, allocation
+        As in :class:`bids_deepseg.app.run.Run`.
     specs : tuple of ModelIdentity
         Networks.
     images : tuple of PlannedImage
@@ -101,7 +99,7 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
         Gets the participants without a usable image.
     """
     found = find_selected(options, record)
-    tell_selection(options, found)
+    log_selection(options, found)
     unnameable = refuse_unnameable(options, found.images)
     usable = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
@@ -185,7 +183,7 @@ def _describe_image(planned: PlannedImage) -> dict[str, object]:
     }
 
 
-def tell_preview(preview: Preview) -> Iterator[str]:
+def preview_lines(preview: Preview) -> Iterator[str]:
     """Yield the lines of a preview as text."""
     for planned in preview.images:
         facts = [str(planned.known.contrast), planned.reason]

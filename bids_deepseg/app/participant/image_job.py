@@ -24,10 +24,10 @@ from bids_deepseg.execution import Job
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import add_structure
 from bids_deepseg.rescue.run import segment_or_rescue
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.segmentation import Observer, Segmentation
 from bids_deepseg.stages.surroundings import share_without_numbers
-from bids_deepseg.stages.wording import Measured
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from bids_deepseg.execution.plan import Plan, plan_jobs
 from bids_deepseg.execution.resources import memory_of_one
 from bids_deepseg.files.atomic import longest_name, too_long
 from bids_deepseg.options.run import RunOptions
-from bids_deepseg.stages.wording import Measured
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.structures.tasks import task_of
 
 logger = logging.getLogger(__name__)

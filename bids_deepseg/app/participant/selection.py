@@ -90,7 +90,7 @@ def _index(options: RunOptions) -> FileIndex | None:
     return read_index(options.bids_dir, folder, reset=options.reset_database and not options.dry_run)
 
 
-def tell_selection(options: RunOptions, found: QueryResult) -> None:
+def log_selection(options: RunOptions, found: QueryResult) -> None:
     """Say what was not selected, and why."""
     for label, reason in found.without_images.items():
         logger.warning("sub-%s has no usable image: %s.", printable(label), reason.rstrip("."))
@@ -104,12 +104,12 @@ def tell_selection(options: RunOptions, found: QueryResult) -> None:
         logger.info("Left out by %s: %d images.", options.filter_file.name, found.n_filtered)
     if options.sessions:
         logger.info("Images without a session are included.")
-    _tell_closed_folders(options, found.images)
+    _log_closed_folders(options, found.images)
     if options.settings.corrections is not None:
-        _tell_corrections(options.settings.corrections, found.images)
+        _log_corrections(options.settings.corrections, found.images)
 
 
-def tell_orphans(options: RunOptions) -> None:
+def log_orphans(options: RunOptions) -> None:
     """Name the results whose image is no longer in the data set; they stay."""
     gone = [
         result.source
@@ -126,7 +126,7 @@ def tell_orphans(options: RunOptions) -> None:
         )
 
 
-def _tell_closed_folders(options: RunOptions, images: tuple[BidsImage, ...]) -> None:
+def _log_closed_folders(options: RunOptions, images: tuple[BidsImage, ...]) -> None:
     """Say which folders of corrections, centerlines and levels cannot be entered: what is in them is not used."""
     named = [("--corrections", options.settings.corrections), ("--centerline-file", options.settings.centerline_file)]
     named += [(f"the derivatives {name}", folder) for name, folder in options.derivatives]
@@ -138,7 +138,7 @@ def _tell_closed_folders(options: RunOptions, images: tuple[BidsImage, ...]) -> 
             logger.warning("Of %s, %d more folders cannot be used.", what, len(closed) - _MOST_NAMED)
 
 
-def _tell_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
+def _log_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
     """Say how many corrections there are, and which files look like one and belong to no image."""
     kinds = Counter(found.kind for found in (find_correction(image, folder) for image in images) if found)
     logger.info("Corrected by hand: %d masks, %d centerlines.", kinds["mask"], kinds["centerline"])

@@ -22,7 +22,7 @@ from bids_deepseg.bids.source.participants import OWN_COLUMNS, SourceParticipant
 from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
 from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.tables import format_json, format_number, format_table
-from bids_deepseg.files.text import tell_once
+from bids_deepseg.files.text import warn_once
 
 logger = logging.getLogger(__name__)
 
@@ -115,18 +115,18 @@ def write_dataset_files(
         record_failure(failure.image, output_dir, status=failure.status, message=failure.message)
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
-    _tell_damage(output_dir)
+    _warn_of_damage(output_dir)
     participants = read_source_participants(bids_dir)
     for _ in range(_MAX_ROUNDS):
         if not _update_tables(output_dir, participants):
             return
 
 
-def _tell_damage(output_dir: Path) -> None:
+def _warn_of_damage(output_dir: Path) -> None:
     """Name the results and records of other runs that cannot be read, and are in no table therefore."""
     for found in (*find_results(output_dir), *find_records(output_dir)):
         if isinstance(found, DamagedResult | DamagedRecord):
-            tell_once(found.message)
+            warn_once(found.message)
 
 
 def _update_tables(output_dir: Path, participants: SourceParticipants) -> bool:
@@ -163,7 +163,7 @@ def _root_tables(
     """Return the tables of the root by name."""
     return {
         "participants.tsv": _participants_table(output_dir, results, participants),
-        "participants.json": _PARTICIPANTS | {_joined(name): told for name, told in participants.columns.items()},
+        "participants.json": _PARTICIPANTS | {_joined(name): facts for name, facts in participants.columns.items()},
         "descriptions.tsv": _descriptions_table(results),
         "descriptions.json": _DESCRIPTIONS,
         "scans.json": _SCANS,
@@ -202,10 +202,10 @@ def _severity(verdict: str) -> int:
 
 def _descriptions_table(results: Iterable[SavedResult]) -> bytes:
     """List every value of ``desc`` with the kind of image it stands for."""
-    told: dict[str, str] = {}
+    described: dict[str, str] = {}
     for result in results:
-        told.setdefault(f"desc-{result.description}", _describe_source(result))
-    return format_table(("desc_id", "description"), sorted(told.items()))
+        described.setdefault(f"desc-{result.description}", _describe_source(result))
+    return format_table(("desc_id", "description"), sorted(described.items()))
 
 
 def _describe_source(result: SavedResult) -> str:

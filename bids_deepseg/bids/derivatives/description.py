@@ -75,12 +75,8 @@ def describe_dataset(
 
     Parameters
     ----------
-    output_dir, bids_dir : Path
-        Results and source.
-    version : str
-        Version of the app.
-    links : mapping of str to str, optional
-        Links stated by the user.
+    output_dir, bids_dir, version, links
+        As for :func:`dataset_files`.
     environ : mapping of str to str, optional
         Environment variables; those of the process by default.
     """

@@ -68,10 +68,8 @@ def record_failure(image: BidsImage, output_dir: Path, *, status: str, message: 
 
     Parameters
     ----------
-    image : BidsImage
-        Source.
-    output_dir : Path
-        Root of the derivative data set.
+    image, output_dir
+        Source, and root of the derivative data set.
     status, message : str
         As in :class:`FailureRecord`.
 

@@ -157,12 +157,10 @@ def mask_sidecar(
 
     Parameters
     ----------
-    source : str
-        From :func:`source_reference`.
-    image : BidsImage
-        Source image.
+    source, image
+        As for :func:`table_sidecar`.
     loaded : LoadedImage
-        How it was read.
+        How the image was read.
     segmentation : Segmentation
         Result.
     cache_key : CacheKey
@@ -194,8 +192,8 @@ def mask_sidecar(
 
 def _by_hand(cache_key: CacheKey) -> list[dict[str, str]]:
     """Return the entry of the person who drew the mask, as the manual-correction scripts of others write it."""
-    told = {key: cache_key.correction[key] for key in ("Author", "Date") if key in cache_key.correction}
-    return [{"Name": "Manual", **told}] if cache_key.is_drawn else []
+    stated = {key: cache_key.correction[key] for key in ("Author", "Date") if key in cache_key.correction}
+    return [{"Name": "Manual", **stated}] if cache_key.is_drawn else []
 
 
 def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
@@ -211,8 +209,8 @@ def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
 def _describe_finding(found: "Finding") -> dict[str, Any]:
     """Return one finding; value and limit only where they are known."""
     numbers = {"Value": found.value, "Limit": found.limit}
-    told = {name: round(float(number), 4) for name, number in numbers.items() if number is not None}
-    return {"Code": found.code, "Severity": found.severity, "Message": found.message, **told}
+    known = {name: round(float(number), 4) for name, number in numbers.items() if number is not None}
+    return {"Code": found.code, "Severity": found.severity, "Message": found.message, **known}
 
 
 def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:

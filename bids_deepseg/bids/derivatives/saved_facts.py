@@ -6,10 +6,10 @@ another type or out of its range is named, and the result counts as damaged.
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved_values import (
@@ -71,148 +71,6 @@ class Tried:
     kept: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaskFacts:
-    """What the sidecar of the mask of a cord states.
-
-    Attributes
-    ----------
-    source_file : str
-        Path of the source file relative to its data set.
-    volume : int or None
-        Number of the volume, if it is an image of its own.
-    verdict : {"pass", "warn", "fail"}
-        Judgement.
-    reasons : tuple of Reason
-        Findings and notes.
-    csa_mean : float
-        Mean cross-sectional area in mm², NaN when unknown.
-    n_slices : int
-        Slices with a mask.
-    manual : bool
-        Whether a person drew the mask.
-    version : str or None
-        Version of the app that made it.
-    models : tuple of Model
-        Networks.
-    threshold : int, float or None
-        Probability from which a voxel counts as cord.
-    options : mapping of str to (str, int, float, bool or None)
-        Options that change results.
-    is_mean : bool
-        Whether volumes of a series were averaged.
-    tries : tuple of Tried
-        Methods that were tried.
-    """
-
-    source_file: str
-    volume: int | None
-    verdict: Verdict
-    reasons: tuple[Reason, ...]
-    csa_mean: float
-    n_slices: int
-    manual: bool
-    version: str | None
-    models: tuple[Model, ...]
-    threshold: int | float | None
-    options: Mapping[str, Scalar] = field(default_factory=dict)
-    is_mean: bool = False
-    tries: tuple[Tried, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StructureFacts:
-    """What the sidecar of the mask of a structure inside the cord states.
-
-    Attributes
-    ----------
-    verdict : {"pass", "warn", "fail"} or None
-        Judgement; None if there is none.
-    reasons : tuple of Reason
-        Findings.
-    area_mm2, volume_mm3 : float or None
-        Mean area and volume.
-    n_slices, n_objects : int or None
-        Slices with the structure, and its separate parts.
-    models : tuple of Model
-        Networks.
-    """
-
-    verdict: Verdict | None
-    reasons: tuple[Reason, ...]
-    area_mm2: float | None
-    volume_mm3: float | None
-    n_slices: int | None
-    n_objects: int | None
-    models: tuple[Model, ...]
-
-
-def mask_facts(sidecar: Facts) -> MaskFacts:
-    """Read the sidecar of the mask of a cord.
-
-    Raises
-    ------
-    DamagedResultError
-        If a value is missing or is none that this app writes.
-    """
-    judged, measures = take_mapping(sidecar, "QC"), take_mapping(sidecar, "Measures")
-    makers = take_list(sidecar, "GeneratedBy") if "GeneratedBy" in sidecar else []
-    options = _options(sidecar)
-    return MaskFacts(
-        source_file=_source(sidecar),
-        volume=take_whole(sidecar, "Volume") if "Volume" in sidecar else None,
-        verdict=_verdict(judged),
-        reasons=_reasons(judged),
-        csa_mean=math.nan
-        if measures.get("MeanArea_mm2", "") is None
-        else take_size(measures, "MeanArea_mm2", _MOST_MM2),
-        n_slices=take_whole(measures, "Slices", _MOST_SLICES),
-        manual=take_flag(sidecar, "Manual") if "Manual" in sidecar else False,
-        version=next(
-            (take_text(as_entry(maker), "Version") for maker in makers[:1] if "Version" in as_entry(maker)), None
-        ),
-        models=_models(sidecar),
-        threshold=take_number(sidecar, "Threshold") if sidecar.get("Threshold") is not None else None,
-        options=options,
-        is_mean="VolumesUsed" in sidecar,
-        tries=tuple(_tried(as_entry(one)) for one in take_list(sidecar, "Rescue")) if "Rescue" in sidecar else (),
-    )
-
-
-def structure_facts(sidecar: Facts) -> StructureFacts:
-    """Read the sidecar of the mask of a structure inside the cord.
-
-    Raises
-    ------
-    DamagedResultError
-        If a value is none that this app writes.
-    """
-    judged = take_mapping(sidecar, "QC") if "QC" in sidecar else {}
-    measures = take_mapping(sidecar, "Measures") if "Measures" in sidecar else {}
-
-    def known(name: str) -> bool:
-        return measures.get(name) is not None
-
-    return StructureFacts(
-        verdict=_verdict(judged) if judged else None,
-        reasons=_reasons(judged) if judged else (),
-        area_mm2=take_size(measures, "MeanArea_mm2", _MOST_MM2) if known("MeanArea_mm2") else None,
-        volume_mm3=take_size(measures, "Volume_mm3", _MOST_MM3) if known("Volume_mm3") else None,
-        n_slices=take_whole(measures, "Slices", _MOST_SLICES) if known("Slices") else None,
-        n_objects=take_whole(measures, "Objects") if known("Objects") else None,
-        models=_models(sidecar),
-    )
-
-
-def source_of(sidecar: Facts) -> str | None:
-    """Return the source image of a sidecar in which anything else may be wrong, None if it states none."""
-    try:
-        volume = take_whole(sidecar, "Volume") if "Volume" in sidecar else None
-        return _source(sidecar) + ("" if volume is None else f"#{volume}")
-    except DamagedResultError:
-        return None
-
-
 def _source(sidecar: Facts) -> str:
     """Return the source file."""
     sources = take_list(sidecar, "Sources")
@@ -267,3 +125,136 @@ def _tried(one: Facts) -> Tried:
         raise wrong("Reasons", reasons, "a list of texts")
     score = float(take_number(one, "Score")) if "Score" in one else None
     return Tried(take_text(one, "Method"), take_text(one, "Verdict"), score, tuple(reasons), take_flag(one, "Kept"))
+
+
+def _judged(sidecar: Facts) -> Facts:
+    """Return the judgement; empty where there is none."""
+    return take_mapping(sidecar, "QC") if "QC" in sidecar else {}
+
+
+def _volume(sidecar: Facts) -> int | None:
+    return take_whole(sidecar, "Volume") if "Volume" in sidecar else None
+
+
+def _mean_area(sidecar: Facts) -> float:
+    measures = take_mapping(sidecar, "Measures")
+    is_unknown = measures.get("MeanArea_mm2", "") is None
+    return math.nan if is_unknown else take_size(measures, "MeanArea_mm2", _MOST_MM2)
+
+
+def _version(sidecar: Facts) -> str | None:
+    makers = take_list(sidecar, "GeneratedBy") if "GeneratedBy" in sidecar else []
+    return next((take_text(as_entry(maker), "Version") for maker in makers[:1] if "Version" in as_entry(maker)), None)
+
+
+def _tries(sidecar: Facts) -> tuple[Tried, ...]:
+    return tuple(_tried(as_entry(one)) for one in take_list(sidecar, "Rescue")) if "Rescue" in sidecar else ()
+
+
+def _size(sidecar: Facts, name: str, most: float) -> float | None:
+    """Return a measure; None where it is not known."""
+    measures = take_mapping(sidecar, "Measures") if "Measures" in sidecar else {}
+    return take_size(measures, name, most) if measures.get(name) is not None else None
+
+
+def _count(sidecar: Facts, name: str) -> int | None:
+    """Return a number of slices or objects; None where it is not known."""
+    measures = take_mapping(sidecar, "Measures") if "Measures" in sidecar else {}
+    most = (_MOST_SLICES,) if name == "Slices" else ()
+    return take_whole(measures, name, *most) if measures.get(name) is not None else None
+
+
+def _by(read: Callable[[Facts], object]) -> dict[str, Callable[[Facts], object]]:
+    """Return the metadata of a field that is read from a sidecar by a function."""
+    return {"read": read}
+
+
+def _read_all(kind: type["MaskFacts | StructureFacts"], sidecar: Facts) -> dict[str, Any]:
+    return {each.name: each.metadata["read"](sidecar) for each in fields(kind)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFacts:
+    """What the sidecar of the mask of a cord states; each value is declared once, with the way it is read."""
+
+    #: Path of the source file relative to its data set.
+    source_file: str = field(metadata=_by(_source))
+    #: Number of the volume that is an image of its own.
+    volume: int | None = field(metadata=_by(_volume))
+    verdict: Verdict = field(metadata=_by(lambda sidecar: _verdict(take_mapping(sidecar, "QC"))))
+    #: Findings and notes.
+    reasons: tuple[Reason, ...] = field(metadata=_by(lambda sidecar: _reasons(take_mapping(sidecar, "QC"))))
+    #: Mean cross-sectional area in mm², NaN when unknown.
+    csa_mean: float = field(metadata=_by(_mean_area))
+    #: Slices with a mask.
+    n_slices: int = field(
+        metadata=_by(lambda sidecar: take_whole(take_mapping(sidecar, "Measures"), "Slices", _MOST_SLICES))
+    )
+    #: Whether a person drew the mask.
+    manual: bool = field(metadata=_by(lambda sidecar: take_flag(sidecar, "Manual") if "Manual" in sidecar else False))
+    #: Version of the app that made it.
+    version: str | None = field(metadata=_by(_version))
+    models: tuple[Model, ...] = field(metadata=_by(_models))
+    #: Probability from which a voxel counts as cord.
+    threshold: float | None = field(
+        metadata=_by(
+            lambda sidecar: take_number(sidecar, "Threshold") if sidecar.get("Threshold") is not None else None
+        )
+    )
+    #: Options that change results.
+    options: Mapping[str, Scalar] = field(metadata=_by(_options))
+    #: Whether volumes of a series were averaged.
+    is_mean: bool = field(metadata=_by(lambda sidecar: "VolumesUsed" in sidecar))
+    #: Methods that were tried.
+    tries: tuple[Tried, ...] = field(metadata=_by(_tries))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructureFacts:
+    """What the sidecar of the mask of a structure inside the cord states; what it does not state is None or empty."""
+
+    verdict: Verdict | None = field(
+        metadata=_by(lambda sidecar: _verdict(judged) if (judged := _judged(sidecar)) else None)
+    )
+    reasons: tuple[Reason, ...] = field(
+        metadata=_by(lambda sidecar: _reasons(judged) if (judged := _judged(sidecar)) else ())
+    )
+    #: Mean area.
+    area_mm2: float | None = field(metadata=_by(lambda sidecar: _size(sidecar, "MeanArea_mm2", _MOST_MM2)))
+    volume_mm3: float | None = field(metadata=_by(lambda sidecar: _size(sidecar, "Volume_mm3", _MOST_MM3)))
+    #: Slices with the structure.
+    n_slices: int | None = field(metadata=_by(lambda sidecar: _count(sidecar, "Slices")))
+    #: Its separate parts.
+    n_objects: int | None = field(metadata=_by(lambda sidecar: _count(sidecar, "Objects")))
+    models: tuple[Model, ...] = field(metadata=_by(_models))
+
+
+def mask_facts(sidecar: Facts) -> MaskFacts:
+    """Read the sidecar of the mask of a cord.
+
+    Raises
+    ------
+    DamagedResultError
+        If a value is missing or is none that this app writes.
+    """
+    return MaskFacts(**_read_all(MaskFacts, sidecar))
+
+
+def structure_facts(sidecar: Facts) -> StructureFacts:
+    """Read the sidecar of the mask of a structure inside the cord.
+
+    Raises
+    ------
+    DamagedResultError
+        If a value is none that this app writes.
+    """
+    return StructureFacts(**_read_all(StructureFacts, sidecar))
+
+
+def source_of(sidecar: Facts) -> str | None:
+    """Return the source image of a sidecar in which anything else may be wrong, None if it states none."""
+    try:
+        volume = _volume(sidecar)
+        return _source(sidecar) + ("" if volume is None else f"#{volume}")
+    except DamagedResultError:
+        return None

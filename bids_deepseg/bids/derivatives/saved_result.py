@@ -27,8 +27,30 @@ from bids_deepseg.files.text import TextError
 from bids_deepseg.structures.tasks import TASKS, Task
 
 
+class _Labelled:
+    """What the name of a result says; ``entities`` are its short keys and values."""
+
+    __slots__ = ()
+    entities: Mapping[str, str]
+
+    @property
+    def subject(self) -> str:
+        """Label without ``sub-``."""
+        return self.entities["sub"]
+
+    @property
+    def session(self) -> str | None:
+        """Label without ``ses-``."""
+        return self.entities.get("ses")
+
+    @property
+    def description(self) -> str:
+        """Value of ``desc``: suffix and folded entities of the source."""
+        return self.entities["desc"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class SavedResult:
+class SavedResult(_Labelled):
     """The complete result of one image as it is in the output directory.
 
     Attributes
@@ -65,21 +87,6 @@ class SavedResult:
     def mask(self) -> Path:
         """The mask of the cord."""
         return self.files.path("mask")
-
-    @property
-    def subject(self) -> str:
-        """Label without ``sub-``."""
-        return self.entities["sub"]
-
-    @property
-    def session(self) -> str | None:
-        """Label without ``ses-``."""
-        return self.entities.get("ses")
-
-    @property
-    def description(self) -> str:
-        """Value of ``desc``: suffix and folded entities of the source."""
-        return self.entities["desc"]
 
     @property
     def source(self) -> str:
@@ -183,7 +190,7 @@ class SavedResult:
 
 
 @dataclass(frozen=True, slots=True)
-class DamagedResult:
+class DamagedResult(_Labelled):
     """A result that was damaged or changed, so that it cannot be used.
 
     Attributes
@@ -202,21 +209,6 @@ class DamagedResult:
     entities: Mapping[str, str]
     known_source: str | None
     problem: str
-
-    @property
-    def subject(self) -> str:
-        """Label without ``sub-``."""
-        return self.entities["sub"]
-
-    @property
-    def session(self) -> str | None:
-        """Label without ``ses-``."""
-        return self.entities.get("ses")
-
-    @property
-    def description(self) -> str:
-        """Value of ``desc``."""
-        return self.entities["desc"]
 
     @property
     def place(self) -> str:

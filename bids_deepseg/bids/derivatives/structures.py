@@ -42,13 +42,18 @@ def structure_sidecar(
             **described,
         }
     if product == probability:
-        said = f"Probability of {task.noun} inside the spinal cord in {image.name}"
-        return {"Description": said, "Sources": sources, **space_of(image), "LabelMap": [task.label]}
-    said = f"{task.noun[0].upper()}{task.noun[1:]} of the spinal cord in {image.name}"
-    return {"Description": said, "Sources": sources, **space_of(image), **_told(task, structure, cache_key)}
+        description = f"Probability of {task.noun} inside the spinal cord in {image.name}"
+        return {"Description": description, "Sources": sources, **space_of(image), "LabelMap": [task.label]}
+    description = f"{task.noun[0].upper()}{task.noun[1:]} of the spinal cord in {image.name}"
+    return {
+        "Description": description,
+        "Sources": sources,
+        **space_of(image),
+        **_mask_facts(task, structure, cache_key),
+    }
 
 
-def _told(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
+def _mask_facts(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
     """Return everything that the sidecar of the mask says about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]

@@ -120,17 +120,17 @@ def check_header(name: str, start: bytes, *, file_bytes: int, compressed: bool) 
     """
     nifti = _parse(name, start)
     shape, findings = _shape_of(name, nifti), []
-    dtype, told = _dtype_of(name, nifti)
-    findings += told
-    offset, told = _offset_of(name, nifti, start)
-    findings += told
-    slope, intercept, told = _scaling_of(nifti)
-    findings += told
+    dtype, more = _dtype_of(name, nifti)
+    findings += more
+    offset, more = _offset_of(name, nifti, start)
+    findings += more
+    slope, intercept, more = _scaling_of(nifti)
+    findings += more
     checked = CheckedHeader(shape, dtype, offset, slope, intercept, np.eye(4), (0, 1, 2), nifti, ())
     _check_length(name, checked, file_bytes * _MAX_RATIO if compressed else file_bytes, compressed=compressed)
     with np.errstate(all="ignore"):
-        affine, axes, told = place_voxels(name, nifti, shape)
-    return replace(checked, affine=affine, axes=axes, findings=(*findings, *told))
+        affine, axes, more = place_voxels(name, nifti, shape)
+    return replace(checked, affine=affine, axes=axes, findings=(*findings, *more))
 
 
 def check_image(name: str, header: CheckedHeader) -> tuple[int, ...]:

@@ -150,7 +150,7 @@ def _matrix_of(space: Space) -> Matrix:
             header[row] = 0
     if problem:
         raise space.refuse(problem)
-    _tell_negative(space, "warn")
+    _note_negative(space, "warn")
     if header["qform_code"] > 0:
         return np.asarray(header.get_qform(), np.float64)
     space.tell(
@@ -181,7 +181,7 @@ def _repair_sizes(space: Space) -> str:
     )
 
 
-def _tell_negative(space: Space, severity: Severity) -> None:
+def _note_negative(space: Space, severity: Severity) -> None:
     """Make negative voxel sizes positive, and report it."""
     sizes = space.header["pixdim"][1:4]
     negative = [f"pixdim[{axis}]" for axis, size in enumerate(sizes, 1) if size < 0]
@@ -217,7 +217,7 @@ def _problem_of_qform(space: Space) -> str:
 def _compare(space: Space, sform: Matrix, problem: str) -> None:
     """Tell what contradicts an sform that is used, and repair it in the header."""
     header, sizes = space.header, np.linalg.norm(sform[:3, :3], axis=0)
-    _tell_negative(space, "info")
+    _note_negative(space, "info")
     if problem:
         code = "qform-ignored" if header["qform_code"] > 0 else "sizes-ignored"
         space.tell("info", code, f"{problem.partition('. ')[0]}; the sform states size and place and was used.")

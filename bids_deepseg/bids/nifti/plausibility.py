@@ -76,12 +76,12 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
     if is_singular(affine):
         raise _refusal(name, f"the matrix of the header is singular: {affine[:3].tolist()}. Repair the header.")
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    told = " x ".join(f"{size:.7g}" for size in sizes)
+    shown = " x ".join(f"{size:.7g}" for size in sizes)
     unit = {1000.0: "metres", 0.001: "micrometres"}.get(unit_mm, "millimetres")
     advice = f"The header counts in {unit}. Are its unit (xyzt_units) and its matrices (sform, qform, pixdim) right?"
     if sizes.min() < VOXEL_MM[0] * (1 - _ROUNDING) or sizes.max() > VOXEL_MM[1] * (1 + _ROUNDING):
         raise _refusal(
-            name, f"the voxel size is {told} mm. {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm are expected. {advice}"
+            name, f"the voxel size is {shown} mm. {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm are expected. {advice}"
         )
     axes = _world_axes(affine)
     axis = axes.index(2)
@@ -96,7 +96,7 @@ def check_plausible(name: str, affine: Matrix, shape: tuple[int, int, int], unit
     if pixel > PIXEL_MM2 * (1 + _ROUNDING):
         raise _refusal(
             name,
-            f"the voxel size is {told} mm, so that a pixel across the cord has {pixel:.7g} mm². At most "
+            f"the voxel size is {shown} mm, so that a pixel across the cord has {pixel:.7g} mm². At most "
             f"{PIXEL_MM2:g} mm² are expected, a third of a cord. {advice}",
         )
     if np.abs(affine[:3, 3]).max() > DISTANCE_MM * (1 + _ROUNDING):

@@ -79,8 +79,8 @@ class Correction:
 
         Never raises: what cannot be read has no checksum, and the error is reported when it is used.
         """
-        told = {"Kind": self.kind, "File": ", ".join(path.name for path in self.paths), "SHA256": self._checksum()}
-        return told | _author(self._sidecar())
+        facts = {"Kind": self.kind, "File": ", ".join(path.name for path in self.paths), "SHA256": self._checksum()}
+        return facts | _author(self._sidecar())
 
     def _checksum(self) -> str:
         """Return the sha256 of the file, of all if there are several."""

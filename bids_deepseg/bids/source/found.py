@@ -112,17 +112,17 @@ def look_at_files(paths: Iterable[Path], bids_dir: Path, parse: NameParser) -> I
         yield found
 
 
-def tell_found(files: Iterable[FoundFile]) -> str:
+def describe_found(files: Iterable[FoundFile]) -> str:
     """Say what a participant has instead of selected images."""
     found = [file for file in files if file.suffix or file.refusal]
     if not found:
         return "no NIfTI image in its anat and dwi folders"
     counts = Counter(file.suffix or "file with an unreadable name" for file in found if file.datatype)
     sessions = sorted({file.entities["session"] for file in found if "session" in file.entities})
-    told = [f"found only {', '.join(f'{n} {suffix}' for suffix, n in sorted(counts.items()))}"] if counts else []
-    told[:1] = [each + (f" in the sessions {shorten(sessions)}" if sessions else "") for each in told[:1]]
-    told += [_refusal(file) for file in found if file.refusal][:1]
-    return "; ".join(told)
+    parts = [f"found only {', '.join(f'{n} {suffix}' for suffix, n in sorted(counts.items()))}"] if counts else []
+    parts[:1] = [each + (f" in the sessions {shorten(sessions)}" if sessions else "") for each in parts[:1]]
+    parts += [_refusal(file) for file in found if file.refusal][:1]
+    return "; ".join(parts)
 
 
 def shorten(labels: Iterable[str], most: int = 10) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.files.structured import read_json_object
-from bids_deepseg.files.text import TextError, tell_once
+from bids_deepseg.files.text import TextError, warn_once
 
 
 def applicable_files(image: BidsImage, extension: str) -> tuple[Path, ...]:
@@ -58,10 +58,10 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except TextError as error:
-        tell_once(f"{path} was not read: {error}. A JSON object is expected, UTF-8.")
+        warn_once(f"{path} was not read: {error}. A JSON object is expected, UTF-8.")
         return {}
     for problem in found.problems:
-        tell_once(f"{path}: {problem}.")
+        warn_once(f"{path}: {problem}.")
     return dict(found.content)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.files.facts import Facts, mapping_of, text_mapping_of, text_of
 from bids_deepseg.files.tables import MISSING, read_foreign_table
-from bids_deepseg.files.text import tell_once
+from bids_deepseg.files.text import warn_once
 
 _ID = "participant_id"
 
@@ -80,9 +80,9 @@ def read_source_participants(bids_dir: Path) -> SourceParticipants:
     table = read_participants(bids_dir / "participants.tsv")
     if table is None:
         return SourceParticipants()
-    told = read_json(bids_dir / "participants.json")
+    stated = read_json(bids_dir / "participants.json")
     columns = {
-        name: _description(name, mapping_of(told, name))
+        name: _description(name, mapping_of(stated, name))
         for name in table.columns
         if not _is_date(name, [row.get(name, "") for row in table.rows.values()])
     }
@@ -107,14 +107,14 @@ def read_participants(path: Path) -> ParticipantTable | None:
     if table is None:
         return ParticipantTable() if path.exists() or path.is_symlink() else None
     if _ID not in table.columns:
-        tell_once(f"{path} has no column {_ID}, so it was not used. Give the column of the participants that name.")
+        warn_once(f"{path} has no column {_ID}, so it was not used. Give the column of the participants that name.")
         return ParticipantTable()
     named = [(row[_ID], row) for row in table.rows if row.get(_ID, MISSING) not in ("", MISSING)]
     participants = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]
     twice = [name for name, count in Counter(name for name, _ in participants).items() if count > 1]
     if twice:
         names = ", ".join(twice[:_MOST_NAMED]) + (f" and {len(twice) - _MOST_NAMED} more" * (len(twice) > _MOST_NAMED))
-        tell_once(f"{path} has several rows for {names}. One is expected; the last one was used.")
+        warn_once(f"{path} has several rows for {names}. One is expected; the last one was used.")
     return ParticipantTable(tuple(name for name in table.columns if name and name != _ID), dict(participants))
 
 
@@ -123,11 +123,11 @@ def _is_date(name: str, values: list[str]) -> bool:
     return bool(_DATE_NAME.search(name)) or any(_DATE_VALUE.fullmatch(value.strip()) for value in values)
 
 
-def _description(name: str, told: Facts) -> dict[str, Any]:
+def _description(name: str, stated: Facts) -> dict[str, Any]:
     """Return the description of a column, as far as the source gives a valid one."""
-    texts = {key: text for key in _DESCRIPTION_KEYS if (text := text_of(told, key))}
+    texts = {key: text for key in _DESCRIPTION_KEYS if (text := text_of(stated, key))}
     # A level is described by a text, or by an object of texts (Description, TermURL).
-    levels = mapping_of(told, "Levels")
+    levels = mapping_of(stated, "Levels")
     valid = {level: text_of(levels, level) or text_mapping_of(levels, level) for level in levels}
     kept = {level: value for level, value in valid.items() if value}
     return (

@@ -17,10 +17,10 @@ from bids_deepseg.bids.source.found import (
     DEFAULT_SUFFIXES,
     FoundFile,
     NameParser,
+    describe_found,
     look_at_files,
     name_parser,
     shorten,
-    tell_found,
 )
 from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
 from bids_deepseg.bids.source.walk import find_files, list_participants, misspelt_participants
@@ -152,7 +152,7 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
             for file in sorted(taken[subject], key=lambda file: file.path)
         ),
         subjects=subjects,
-        without_images={subject: tell_found(files[subject]) for subject in subjects if not taken[subject]},
+        without_images={subject: describe_found(files[subject]) for subject in subjects if not taken[subject]},
         unknown=unknown,
         skipped=tuple(SkippedFile(file.path, file.refusal) for file in refused if file.refusal),
         unsupported=Counter(

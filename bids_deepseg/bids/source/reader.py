@@ -127,14 +127,16 @@ def load_values(name: str, values: NDArray[Any], header: CheckedHeader) -> Loade
     shape = values.shape
     doubts = tuple(found for found in header.findings if found.severity != "info")
     notes = [(found.code, found.message) for found in header.findings if found.severity == "info"]
-    converted, told = to_float32(values)
-    filled, replaced, told_too = replace_non_finite(name, converted.reshape((*shape, 1)[:3]))
+    converted, value_notes = to_float32(values)
+    filled, replaced, more_notes = replace_non_finite(name, converted.reshape((*shape, 1)[:3]))
     if filled.min() == filled.max():
         raise ImageError(
             f"{name} has the same value {filled.flat[0]:g} in every voxel. An image is expected. Look at the file."
         )
     volume = Volume(filled, Grid(filled.shape, header.affine))
-    return LoadedImage(volume, header.nifti, shape, (*notes, *told, *told_too), doubts=doubts, replaced=replaced)
+    return LoadedImage(
+        volume, header.nifti, shape, (*notes, *value_notes, *more_notes), doubts=doubts, replaced=replaced
+    )
 
 
 def fingerprint(path: Path) -> dict[str, int | str]:
@@ -223,10 +225,10 @@ def read_steadily(image: BidsImage, volume: str = "auto") -> tuple[LoadedImage, 
         try:
             found = source_fingerprint(image)
         except OSError as error:
-            raise ImageChangedError(_told(image)) from error
+            raise ImageChangedError(_changed(image)) from error
         if _moments(image) == before:
             return loaded, found
-    raise ImageChangedError(_told(image))
+    raise ImageChangedError(_changed(image))
 
 
 def check_unchanged(image: BidsImage, fingerprint: Fingerprint) -> None:
@@ -242,7 +244,7 @@ def check_unchanged(image: BidsImage, fingerprint: Fingerprint) -> None:
     except OSError:
         same = False
     if not same:
-        raise ImageChangedError(_told(image))
+        raise ImageChangedError(_changed(image))
 
 
 def changed_input(image: BidsImage) -> ImageChangedError:
@@ -265,7 +267,7 @@ def _moments(image: BidsImage) -> list[tuple[int, int, int]]:
     return found
 
 
-def _told(image: BidsImage) -> str:
+def _changed(image: BidsImage) -> str:
     """Say what happened and what to do."""
     return (
         f"{image.path.name} changed while it was read or segmented. Nothing was written: the result would be that of "

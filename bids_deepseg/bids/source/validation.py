@@ -26,7 +26,7 @@ VALIDATOR = "bids-validator-deno"
 #: Folders of the root to which files of the participants may refer.
 _SHARED_FOLDERS = ("stimuli", "phenotype")
 
-_MAX_TOLD = 5
+_MAX_SHOWN = 5
 
 _MAX_LENGTH = 300
 
@@ -167,13 +167,13 @@ def _report(issues: list[dict[str, Any]], texts: dict[str, str], command: str, d
     """Count the issues and describe the first errors."""
     errors = [issue for issue in issues if issue.get("severity") == "error"]
     n_warnings = sum(issue.get("severity") == "warning" for issue in issues)
-    told = tuple(dict.fromkeys(_describe(issue, texts) for issue in errors))[:_MAX_TOLD]
+    shown = tuple(dict.fromkeys(_describe(issue, texts) for issue in errors))[:_MAX_SHOWN]
     message = f"BIDS validation of the input: {len(errors)} errors, {n_warnings} warnings."
     return ValidationReport(
         available=True,
         n_errors=len(errors),
         n_warnings=n_warnings,
-        errors=told,
+        errors=shown,
         command=command,
         message=message,
         details=details,

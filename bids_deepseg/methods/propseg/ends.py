@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.methods.propseg.along import smooth_along
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
+from bids_deepseg.methods.propseg.stack import smooth_along
 
 Array = NDArray[np.float64]
 

@@ -10,9 +10,8 @@ import numpy as np
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.propseg.deformation import deform
+from bids_deepseg.methods.propseg.deformation import deform, measure_rings, trade_off
 from bids_deepseg.methods.propseg.field import Field, prepare_field
-from bids_deepseg.methods.propseg.forces import measure_rings, trade_off
 from bids_deepseg.methods.propseg.mesh import Array, ring_areas, ring_centres, turned
 from bids_deepseg.methods.propseg.parameters import MIN_LENGTH_MM, ContrastKind, PropsegParameters, contrast_kind
 from bids_deepseg.methods.propseg.propagation import propagate

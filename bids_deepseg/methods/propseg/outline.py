@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from bids_deepseg.methods.propseg.along import smooth_along
 from bids_deepseg.methods.propseg.rings import N_RAYS, ellipse_radii, radial
-from bids_deepseg.methods.propseg.stack import Edges
+from bids_deepseg.methods.propseg.stack import Edges, smooth_along
 
 Array = NDArray[np.float64]
 

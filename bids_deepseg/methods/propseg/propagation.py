@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_deepseg.methods.propseg.deformation import deform
+from bids_deepseg.methods.propseg.deformation import RingContrast, deform, measure_rings, trade_off
 from bids_deepseg.methods.propseg.field import Field
-from bids_deepseg.methods.propseg.forces import RingContrast, measure_rings, trade_off
 from bids_deepseg.methods.propseg.mesh import (
     Array,
     ring_areas,

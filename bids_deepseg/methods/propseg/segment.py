@@ -8,18 +8,15 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.propseg.along import median_along, smooth_along
 from bids_deepseg.methods.propseg.checks import check_tube, doubts_about
 from bids_deepseg.methods.propseg.course import Course
-from bids_deepseg.methods.propseg.drawing import draw_rings
 from bids_deepseg.methods.propseg.ellipses import EllipseFit, fit_ellipses
 from bids_deepseg.methods.propseg.ends import SliceEvidence, cord_span
 from bids_deepseg.methods.propseg.mesh import closed_surface
 from bids_deepseg.methods.propseg.outline import best_outlines, settle
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
-from bids_deepseg.methods.propseg.rings import areas, centroids, ring_points
-from bids_deepseg.methods.propseg.stack import find_edges, straighten
-from bids_deepseg.methods.propseg.tube import Tube
+from bids_deepseg.methods.propseg.rings import areas, centroids, draw_rings, ring_points
+from bids_deepseg.methods.propseg.stack import Tube, find_edges, median_along, smooth_along, straighten
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding
 

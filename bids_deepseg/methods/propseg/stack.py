@@ -1,17 +1,17 @@
 """Cut a square around the course of the cord out of each slice: in the stack of squares the cord stands upright.
 
 Slices stay slices: nothing is interpolated between them, so that slices of 17 mm are as good as those of 1 mm. Across
-them the smoothing of :mod:`.along` follows the cord, not the image.
+them :func:`smooth_along` follows the cord, not the image; its lengths are in mm, whatever the distance of the slices.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.methods.propseg.along import smooth_along
 
 Array = NDArray[np.float64]
 
@@ -22,6 +22,11 @@ PIXEL_MM, HALF_MM = 0.5, 18.0
 _SCALE_RADIUS_MM = 12.0
 #: Smoothing of that scale along the cord: as slowly as the sensitivity of a coil falls off.
 _SCALE_SIGMA_MM = 10.0
+
+T = TypeVar("T", bound=np.floating)
+
+#: Below this part of the slice distance a Gaussian changes nothing worth its time.
+_LEAST_SIGMA_SLICES = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,3 +144,51 @@ def _typical(slopes: NDArray[np.float32], stack: Stack) -> Array:
     logs = np.interp(np.arange(len(median)), known, np.log(median[known]))
     typical: Array = np.maximum(np.exp(smooth_along(logs, _SCALE_SIGMA_MM, stack.slice_mm)), floor)
     return typical
+
+
+def smooth_along(values: NDArray[T], sigma_mm: float, slice_mm: float) -> NDArray[T]:
+    """Smooth along the first axis (slices) with a Gaussian; the ends go on as they are."""
+    sigma = sigma_mm / slice_mm
+    if sigma < _LEAST_SIGMA_SLICES or len(values) < 2:
+        return values
+    smooth: NDArray[T] = ndimage.gaussian_filter1d(values, sigma, axis=0, mode="nearest")
+    return smooth
+
+
+def median_along(values: NDArray[np.float64], window_mm: float, slice_mm: float) -> NDArray[np.float64]:
+    """Replace each row by the median of the rows within a window, so that single bad slices drop out."""
+    size = 2 * int(window_mm / 2 / slice_mm) + 1
+    if size < 3 or len(values) < 3:
+        return values
+    median: NDArray[np.float64] = ndimage.median_filter(values, (size, *(1,) * (values.ndim - 1)), mode="nearest")
+    return median
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tube:
+    """The border of the cord in K slices.
+
+    Attributes
+    ----------
+    slices : (K,) int array
+        Slices of the image, consecutive.
+    centres_mm : (K, 2) array
+        Origin of the rays, voxel index times voxel size.
+    radii : (K, N_RAYS) array
+        Distance of the border from it in mm (:mod:`.rings`).
+    edge : (K,) array
+        Mean bounded gradient across the border, 1 at most.
+    agreement : (K,) array
+        Share of the rays on which it has the right sign.
+    """
+
+    slices: NDArray[np.intp]
+    centres_mm: Array
+    radii: Array
+    edge: Array
+    agreement: Array
+
+    def part(self, first: int, last: int) -> "Tube":
+        """Return the rings from the first to the last, both included."""
+        kept = slice(first, last + 1)
+        return Tube(self.slices[kept], self.centres_mm[kept], self.radii[kept], self.edge[kept], self.agreement[kept])

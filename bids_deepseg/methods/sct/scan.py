@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
-from bids_deepseg.methods.sct.cleanup import keep_one_object
-from bids_deepseg.methods.sct.inference import scale_to_byte
+from bids_deepseg.methods.sct.networks import scale_to_byte
+from bids_deepseg.methods.sct.postprocess import keep_one_object
 from bids_deepseg.methods.sct.settings import DETECTION_THRESHOLD, MOST_MISSES
 from bids_deepseg.networks.predictor import ScaledPredictor
 from bids_deepseg.stages.crops import window_start
-from bids_deepseg.stages.wording import Measured
+from bids_deepseg.stages.findings import Measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,18 +17,16 @@ from bids_deepseg.methods.sct.centerlines import (
     course_of_points,
     to_centerline,
 )
-from bids_deepseg.methods.sct.cleanup import clean_slices
-from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
-from bids_deepseg.methods.sct.networks import SctNetworks
-from bids_deepseg.methods.sct.postprocess import Cleaned, clean_volume
+from bids_deepseg.methods.sct.networks import SctNetworks, predict_isotropic, predict_slices, scale_to_byte
+from bids_deepseg.methods.sct.postprocess import Cleaned, clean_slices, clean_volume
 from bids_deepseg.methods.sct.result import collect, cord_mask
 from bids_deepseg.methods.sct.settings import NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.networks.batches import predict_blocks
 from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.crops import Crops, cut_crops, paste_crops
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.segmentation import Observer, Segmentation
-from bids_deepseg.stages.wording import Measured
 
 
 def segment_sct(
@@ -52,12 +50,12 @@ def segment_sct(
     given : Volume or (N, 3) float array, optional
         Centerline of the ways ``viewer`` and ``file``: an image that is not zero there, or points in RAS+ mm.
     observer : callable, optional
-        Called as ``observer(stage_name, result)`` after each step.
+        As for :func:`bids_deepseg.pipeline.segment`.
 
     Returns
     -------
     Segmentation
-        Results on the grid of ``volume``.
+        Result on the grid of the image.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Score the grey matter network on the people held out, with the stages of the application inside the manual cord."""
+"""Score the grey matter network on the held-out participants by the application's stages inside the manual cord."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
-from bids_deepseg.training.grey.sources import find_grey
+from bids_deepseg.training.grey.samples import find_grey
 
 
 def score_people(
-    predictor: Predictor, data_dir: Path, people: tuple[str, ...], *, is_published: bool = False
+    predictor: Predictor, data_dir: Path, participants: tuple[str, ...], *, is_published: bool = False
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield name and figures of each image of these people that has masks of cord and grey matter.
+    """Yield name and figures of each image of these participants that has masks of cord and grey matter.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ def score_people(
         Grey matter network.
     data_dir : Path
         Root of the data.
-    people : tuple of str
+    participants : tuple of str
         Labels without ``sub-``.
     is_published : bool, optional
         Whether it is one of the published networks.
     """
     for image_path, cord_path, grey_path in find_grey(data_dir):
-        if any(f"sub-{person}" in image_path.parts for person in people):
+        if any(f"sub-{participant}" in image_path.parts for participant in participants):
             image, cord, grey = (_read(path) for path in (image_path, cord_path, grey_path))
             mask = Volume((cord.data > 0).astype(np.uint8), cord.grid)
             name = image_path.name.removesuffix(".nii.gz")

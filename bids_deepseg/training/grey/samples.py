@@ -1,24 +1,86 @@
 """Make training samples of the grey matter network: a patch around the cord, and its fraction of grey matter.
 
-Painted slices come from :mod:`bids_deepseg.training.synthesis.scene` with white matter only; grey matter is laid over
-the cord here, so that its contrast is under control: in a slice in which it cannot be seen there is nothing to learn.
+The images have masks of cord and grey matter. Painted slices come from :mod:`bids_deepseg.training.synthesis.scene`
+with white matter only; grey matter is laid over the cord here, so that its contrast is under control: in a slice in
+which it cannot be seen there is nothing to learn.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from bids_deepseg.stages.intensity import standardise_patches
-from bids_deepseg.training.grey.sources import GreyImage
 from bids_deepseg.training.samples import Sample, SampleSettings
+from bids_deepseg.training.sources import RealImage, find_labelled, load_labelled, load_shapes, read_canonical
 from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition
 from bids_deepseg.training.synthesis.acquisition import draw_valid as draw_field_of_view
-from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid, smooth_field
-from bids_deepseg.training.synthesis.remapping import remap
+from bids_deepseg.training.synthesis.remapping import cut_slice, remap
 from bids_deepseg.training.synthesis.scene import Scene, paint_scene
-from bids_deepseg.training.synthesis.shapes import ShapeBank
+from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank
 from bids_deepseg.training.synthesis.tissues import Tissues, draw_tissues
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GreyImage:
+    """An image with two masks.
+
+    Attributes
+    ----------
+    cord, grey : RealImage
+        The same image, slices and centres, with the mask of the cord and with that of grey matter.
+    """
+
+    cord: RealImage
+    grey: RealImage
+
+
+def find_grey(data_dir: Path) -> Iterator[tuple[Path, Path, Path]]:
+    """Yield each training image that has manual masks of the cord and of grey matter, with both."""
+    for image, cord in find_labelled(data_dir):
+        grey = cord.with_name(cord.name.replace("_label-SC_", "_label-GM_"))
+        if grey.is_file():
+            yield image, cord, grey
+
+
+def load_grey_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[GreyImage, ...]:
+    """Load the images with grey matter, but those of the held-out participants."""
+    images = []
+    for image, cord_path, grey_path in find_grey(data_dir):
+        if any(f"sub-{participant}" in image.parts for participant in held_out):
+            continue
+        cord = load_labelled(image, cord_path)
+        mask = (read_canonical(grey_path)[0] > 0).astype(np.float32)
+        slices = np.intersect1d(cord.slices, np.flatnonzero(mask.any(axis=(0, 1))))
+        cord = replace(cord, slices=slices)
+        images.append(GreyImage(cord, replace(cord, mask=mask)))
+    return tuple(images)
+
+
+def load_grey_shapes(data_dir: Path, held_out: tuple[str, ...]) -> ShapeBank:
+    """Load the cord shapes but those of the held-out participants, those with hand-drawn grey matter several times.
+
+    Only the template has both grey matter and a canal.
+    """
+    shapes: list[CordShape] = []
+    for shape in load_shapes(data_dir, held_out).shapes:
+        if shape.grey is None:
+            shapes.append(shape)
+        elif shape.canal_mm is None:
+            shapes += _DRAWN_WEIGHT * [shape]
+        else:
+            raised = np.where(shape.grey > 0.02, shape.grey + np.float32(0.5 - _TEMPLATE_LEVEL), 0)
+            shapes.append(replace(shape, grey=raised.astype(np.float32)))
+    return ShapeBank(tuple(shapes))
+
+
+#: Weight of a cord with hand-drawn grey matter against one of the template, whose 126 slices are much alike.
+_DRAWN_WEIGHT = 4
+#: Value of the probabilistic template at the border of grey matter. At 0.5 its horns and commissure, which are thin,
+#: would be lost where participants differ.
+_TEMPLATE_LEVEL = 0.42
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
 _MARGIN_PX = 6

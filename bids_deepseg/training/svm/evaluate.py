@@ -1,4 +1,4 @@
-"""Measure the linear detectors on people held out: ``python -m bids_deepseg.training.svm.evaluate``.
+"""Measure the linear detectors on held-out participants: ``python -m bids_deepseg.training.svm.evaluate``.
 
 The error of a slice is the distance in mm, in plane, from the centerline's pixel to the centre of mass of the manual
 mask. Contrasts without a real image with a mask are measured on a held-out T2w volume whose tone curve makes the cord
@@ -59,9 +59,9 @@ def centerline_errors_mm(image: Volume, mask: NDArray[np.bool_], model: SvmModel
 
 
 def evaluate_contrast(contrast: str, model: SvmModel, data_dir: Path) -> dict[str, dict[str, float]]:
-    """Return the errors of a detector on each image of a held-out person that can stand for its contrast."""
+    """Return the errors of a detector on each image of a held-out participant that can stand for its contrast."""
     suffix = {"t2": "_T2w", "t2s": "_T2starw"}.get(contrast)
-    held_out = tuple(f"sub-{person}" for person in read_sources()["held_out"])
+    held_out = tuple(f"sub-{participant}" for participant in read_sources()["held_out"])
     figures = {}
     for image_path, mask_path in find_labelled(data_dir):
         if not set(image_path.parts) & set(held_out) or (suffix or "_T2w") not in image_path.name:

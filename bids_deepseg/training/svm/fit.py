@@ -219,7 +219,7 @@ def write_model(
 
 
 def train_contrast(contrast: str, data_dir: Path, output: Path, settings: SvmSettings) -> Path:
-    """Train the detector of one contrast without the people held out, and write it."""
+    """Train the detector of one contrast without the held-out participants, and write it."""
     held_out = tuple(read_sources()["held_out"])
     rng = np.random.default_rng([settings.seed, CONTRASTS.index(contrast)])
     images = load_real_images(data_dir, held_out)

@@ -15,9 +15,8 @@ from scipy import ndimage
 from bids_deepseg.methods.optic.centerline import to_detector_pixels, to_eight_bit
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.synthesis.acquisition import acquire, average_along, draw_acquisition
-from bids_deepseg.training.synthesis.cuts import cut_slice
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid
-from bids_deepseg.training.synthesis.remapping import apply_curve, draw_curve
+from bids_deepseg.training.synthesis.remapping import apply_curve, cut_slice, draw_curve
 from bids_deepseg.training.synthesis.scene import paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 from bids_deepseg.training.synthesis.tissues import draw_tissues

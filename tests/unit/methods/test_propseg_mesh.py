@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from bids_deepseg.methods.propseg.deformation import minimise
+from bids_deepseg.methods.propseg.deformation import Targets, minimise
 from bids_deepseg.methods.propseg.field import prepare_field
-from bids_deepseg.methods.propseg.forces import Targets
 from bids_deepseg.methods.propseg.mesh import (
     closed_surface,
     cylinder,

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError, UsageError
 from bids_deepseg.geometry.half_mm import resample, rounded_size, working_grid
-from bids_deepseg.methods.sct.cleanup import clean_slices, fill_holes, keep_one_object
-from bids_deepseg.methods.sct.inference import predict_isotropic, predict_slices, scale_to_byte
+from bids_deepseg.methods.sct.networks import predict_isotropic, predict_slices, scale_to_byte
 from bids_deepseg.methods.sct.postprocess import (
+    clean_slices,
     clean_volume,
+    fill_holes,
+    keep_one_object,
     list_holes,
     remove_blobs_above,
     remove_small_ends,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.rules import rules
+from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.heatmap import DETECTION_THRESHOLD, Heatmap
-from bids_deepseg.stages.wording import Measured
 from tests.helpers.phantoms import grid_of
 
 
