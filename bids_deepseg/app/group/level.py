@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg import __version__
+from bids_deepseg.app.group.review import write_lists
 from bids_deepseg.app.group.sources import PARTICIPANTS_PLACES, GroupSources, kind_of, read_group_sources
 from bids_deepseg.app.group.statistics import (
     LEAST_IMAGES,
@@ -18,12 +19,11 @@ from bids_deepseg.app.group.structures import structure_tables, table_name
 from bids_deepseg.app.group.table import level_table, morph_table, reasons_of, repetition_table
 from bids_deepseg.bids.derivatives.failures import DamagedRecord
 from bids_deepseg.bids.derivatives.layout import place
-from bids_deepseg.bids.derivatives.review_lists import LISTS, format_list
+from bids_deepseg.bids.derivatives.ownership import own_marks
 from bids_deepseg.bids.derivatives.saved import DamagedResult
 from bids_deepseg.errors import DamagedResultError, DatasetError
-from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
 from bids_deepseg.files.names import as_utf8
-from bids_deepseg.files.own import write_own
+from bids_deepseg.files.own import remove_own, write_own
 from bids_deepseg.report.group import (
     Absence,
     GroupImage,
@@ -108,20 +108,12 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
 
 def _write_review(folder: Path, sources: GroupSources) -> None:
     """Write the lists of images to correct: those without usable result, and those that a person marked."""
-    wrong = [result.source_file for result in sources.results if result.verdict == "fail"]
-    wrong += [failure.source.partition("#")[0] for failure in sources.failures]
-    listed = {mark: [] if mark != "fail" else wrong for mark in LISTS}
-    for image in [*(each.source for each in sources.results), *(each.source for each in sources.failures)]:
-        mark = sources.mark_of(image)
-        if mark:
-            listed[mark].append(image.partition("#")[0])
-    make_folder(folder)
-    for mark, images in listed.items():
-        if images:
-            write_if_different(folder / LISTS[mark], format_list(images))
-        else:
-            with output_errors(folder / LISTS[mark]):
-                (folder / LISTS[mark]).unlink(missing_ok=True)
+    wrong = [result.source for result in sources.results if result.verdict == "fail"]
+    failed = [failure.source for failure in sources.failures]
+    marks = {
+        image: sources.review.of(image).mark for image in [*(result.source for result in sources.results), *failed]
+    }
+    write_lists(folder, wrong, failed, marks)
 
 
 def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
@@ -212,14 +204,12 @@ def _images(sources: GroupSources) -> list[GroupImage]:
 
 
 def _write_table(path: Path, content: tuple[bytes, bytes]) -> None:
-    """Write a table and its description."""
-    table, sidecar = content
-    write_if_different(path, table)
-    write_if_different(path.with_suffix(".json"), sidecar)
+    """Write a table and its description, unless somebody else's file stands there."""
+    for each, text in zip((path, path.with_suffix(".json")), content, strict=True):
+        write_own(each, text, own_marks(each.name))
 
 
 def _remove_table(path: Path) -> None:
     """Remove a table of an earlier run and its description."""
     for each in (path, path.with_suffix(".json")):
-        with output_errors(each):
-            each.unlink(missing_ok=True)
+        remove_own(each, own_marks(each.name))
