@@ -5,7 +5,7 @@
   document.getElementById("judging").append(document.getElementById("judge").content.cloneNode(true));
   const panel = document.querySelector(".judge"), find = (selector) => panel.querySelector(selector);
   const told = find(".told"), rank = find(".rank"), words = find(".words"), keys = find(".keys input");
-  const picture = find(".which img"), link = find(".chosen");
+  const which = find(".which"), link = find(".chosen");
   const saving = Array.from(panel.querySelectorAll("[data-save]"));
   const judging = [rank, words, ...panel.querySelectorAll("[data-mark]")];
   table.classList.add("live");
@@ -77,8 +77,8 @@
     const leads = row.cells[file].querySelector("a"), seen = row.querySelector(".picture img");
     link.textContent = row.dataset.image;
     if (leads) link.setAttribute("href", leads.getAttribute("href")); else link.removeAttribute("href");
-    picture.hidden = !seen;
-    if (seen) { picture.src = seen.src; picture.alt = seen.alt; }
+    for (const old of which.querySelectorAll("img")) old.remove();
+    if (seen) which.prepend(seen.cloneNode());
     told.textContent = [row.querySelector(".badge").textContent.trim(), row.querySelector("td.area").textContent.trim() + " mm²"].join(", ");
     words.blur();
     fill(read(row.dataset.image));
