@@ -4,156 +4,31 @@ The page opens from disk without network, works without scripts, and is the same
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import jinja2
 
+from bids_deepseg.report.along_cord import Band, Profile, plot_band
 from bids_deepseg.report.distribution import Distribution, Values, plot_distribution
+from bids_deepseg.report.group_facts import GroupImage, GroupPage, KindSummary
+from bids_deepseg.report.grouping import group_by
+
+#: Columns of participants.tsv that are shown; more make a table that nobody can read.
+MOST_COLUMNS = 12
+
+#: Strips of one plot.
+_MOST_STRIPS = 48
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupImage:
-    """One image.
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """A plot with its heading and the name by which the page refers to it."""
 
-    Attributes
-    ----------
-    subject : str
-        Label without ``sub-``.
-    title : str
-        Path of the source image relative to its data set.
-    kind : str
-        Kind of image, the value of ``desc``.
-    verdict : str
-        ``pass``, ``warn``, ``fail``, or ``failed`` if there is no result.
-    area_mm2 : float
-        Mean area; NaN if there is none.
-    score : float
-        Robust z-score of the mean area; NaN if there is none.
-    n_slices : int or None
-        Slices with mask; None without result.
-    note : str
-        Doubts about the result, or why there is none.
-    """
-
-    subject: str
+    name: str
     title: str
-    kind: str
-    verdict: str
-    area_mm2: float = math.nan
-    score: float = math.nan
-    n_slices: int | None = None
-    note: str = ""
-
-    @property
-    def name(self) -> str:
-        """File name, which holds the labels of participant and session."""
-        return self.title.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class KindSummary:
-    """Kind, number of images, median and robust standard deviation (NaN if unknown) of their mean areas in mm²."""
-
-    kind: str
-    n_images: int
-    median_mm2: float
-    spread_mm2: float
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """Participant, session and kind of an image that is not there, and why it is listed; an empty kind is all."""
-
-    subject: str
-    session: str | None
-    kind: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two images of one participant, what differs, their mean areas in mm² and the difference in percent."""
-
-    subject: str
-    kind: str
-    between: str
-    first: str
-    second: str
-    first_mm2: float
-    second_mm2: float
-    percent: float
-
-
-@dataclass(frozen=True, slots=True)
-class PairSummary:
-    """What differs, kind, number of pairs and coefficient of variation within participants in percent."""
-
-    between: str
-    kind: str
-    n_pairs: int
-    variation_percent: float
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPage:
-    """Everything on the page.
-
-    Attributes
-    ----------
-    images : tuple of GroupImage
-        Rows in their order.
-    kinds : tuple of KindSummary
-        Kinds in their order.
-    missing : tuple of Absence
-        Images that are not there.
-    pairs, pair_summaries : tuple of Pair, tuple of PairSummary
-        Repeated images.
-    pages : frozenset of str
-        Participants who have a page ``sub-<label>.html`` beside this one.
-    participant_columns : tuple of str
-        Columns of the source's ``participants.tsv``; empty if it is not joined.
-    participant_places : tuple of str
-        Where it is looked for.
-    tables : tuple of str
-        Files with these numbers.
-    outlier_score : float
-        Robust z-score from which an image is an outlier.
-    least_images : int
-        Images of a kind from which there is a score.
-    """
-
-    images: tuple[GroupImage, ...]
-    kinds: tuple[KindSummary, ...]
-    missing: tuple[Absence, ...]
-    pairs: tuple[Pair, ...]
-    pair_summaries: tuple[PairSummary, ...]
-    pages: frozenset[str]
-    participant_columns: tuple[str, ...]
-    participant_places: tuple[str, ...]
-    tables: tuple[str, ...]
-    outlier_score: float
-    least_images: int
-
-    def is_outlier(self, image: GroupImage) -> bool:
-        """Return whether the mean area of an image is an outlier."""
-        return abs(image.score) >= self.outlier_score
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images by verdict, worst first."""
-        verdicts = [image.verdict for image in self.images]
-        return {each: verdicts.count(each) for each in ("failed", "fail", "warn", "pass") if each in verdicts}
-
-    @property
-    def outliers(self) -> tuple[GroupImage, ...]:
-        """Images whose mean area is an outlier, the farthest first."""
-        found = [image for image in self.images if self.is_outlier(image)]
-        return tuple(sorted(found, key=lambda image: -abs(image.score)))
-
-    @property
-    def n_participants(self) -> int:
-        """Participants with an image."""
-        return len({image.subject for image in self.images})
+    plot: Distribution
 
 
 def render_group(page: GroupPage, *, version: str, app: str = "bids_deepseg") -> str:
@@ -182,30 +57,86 @@ def render_group(page: GroupPage, *, version: str, app: str = "bids_deepseg") ->
         keep_trailing_newline=True,
     )
     environment.tests["known"] = lambda value: value is not None and math.isfinite(value)
-    return environment.get_template("group.html").render(page=page, plot=_plot(page), version=version, app=app)
-
-
-def _plot(page: GroupPage) -> Distribution | None:
-    """Lay out the mean areas of all images."""
-    return plot_distribution(
-        [
-            Values(
-                kind.kind,
-                [
-                    (image.area_mm2, f"{image.title}: {image.area_mm2:.1f} mm²", _style(page, image))
-                    for image in page.images
-                    if image.kind == kind.kind and math.isfinite(image.area_mm2)
-                ],
-                kind.median_mm2,
-                page.outlier_score * kind.spread_mm2,
-            )
-            for kind in page.kinds
-        ]
+    # Also slashes: a label is a part of a file name.
+    environment.filters["link_part"] = lambda text: quote(text, safe="", errors="replace")
+    return environment.get_template("group.html").render(
+        page=page,
+        images=page.worst_first,
+        columns=page.participant_columns[:MOST_COLUMNS],
+        figures=tuple(_distributions(page)),
+        bands=tuple(_bands(page)),
+        differences=_differences(page),
+        version=version,
+        app=app,
     )
+
+
+def _distributions(page: GroupPage) -> Iterator[_Figure]:
+    """Yield the plots of the mean areas: by kind, then within each kind by session and the columns of the people."""
+    images = [image for image in page.images if math.isfinite(image.area_mm2)]
+    kinds = {kind.kind: kind for kind in page.kinds}
+    members = {kind: [image for image in images if image.kind == kind] for kind in kinds}
+    strips = [Values(kind, _points(page, members[kind]), _usual(page, kinds[kind])) for kind in kinds]
+    if (plot := plot_distribution(strips)) is not None:
+        yield _Figure("areas-kind", "kind of image", plot)
+    columns = [("session", [f"ses-{image.session}" if image.session else "" for image in images])]
+    columns += [
+        (name, [image.person[index] if image.person else "" for image in images])
+        for index, name in enumerate(page.participant_columns)
+    ]
+    for index, (name, values) in enumerate(columns):
+        groups = group_by(values)
+        strips = [
+            Values(f"{kind}, {group}" if len(kinds) > 1 else group, _points(page, chosen), _usual(page, kinds[kind]))
+            for kind in kinds
+            for group, positions in groups.items()
+            if (chosen := [images[position] for position in positions if images[position].kind == kind])
+        ]
+        if (plot := plot_distribution(strips[:_MOST_STRIPS])) is not None:
+            yield _Figure(f"areas-{index}", name, plot)
+
+
+def _points(page: GroupPage, images: Sequence[GroupImage]) -> list[tuple[float, str, str]]:
+    """Return value, text and class of images."""
+    return [(image.area_mm2, f"{image.title}: {image.area_mm2:.1f} mm²", _style(page, image)) for image in images]
+
+
+def _usual(page: GroupPage, kind: KindSummary) -> tuple[float, float] | None:
+    """Return the range of areas without outliers of a kind."""
+    away = page.outlier_score * kind.spread_mm2
+    return (kind.median_mm2 - away, kind.median_mm2 + away) if math.isfinite(away) else None
 
 
 def _style(page: GroupPage, image: GroupImage) -> str:
     """Return the class of the dot of an image."""
-    if page.is_outlier(image):
-        return "outlier"
-    return "unused" if image.verdict == "fail" else "plain"
+    if image.verdict == "fail":
+        return "unused"
+    return "outlier" if page.is_outlier(image) else "plain"
+
+
+def _bands(page: GroupPage) -> Iterator[Band]:
+    """Yield the areas along the cord of each kind; results that must not be used do not count."""
+    for kind in page.kinds:
+        images = [each for each in page.images if each.kind == kind.kind and each.along and each.verdict != "fail"]
+        images.sort(key=lambda image: (-abs(image.score) if math.isfinite(image.score) else 0.0, image.title))
+        profiles = [Profile(image.title, image.along, _style(page, image)) for image in images]
+        band = plot_band(kind.kind, profiles, page.levels.get(kind.kind, ()))
+        if band is not None:
+            yield band
+
+
+def _differences(page: GroupPage) -> Distribution | None:
+    """Lay out the differences of repeated images in percent."""
+    return plot_distribution(
+        [
+            Values(
+                f"{each.kind}, {each.between}s",
+                [
+                    (pair.percent, f"{pair.first.rpartition('/')[2]}: {pair.percent:+.1f} %", "plain")
+                    for pair in page.pairs
+                    if (pair.between, pair.kind) == (each.between, each.kind)
+                ],
+            )
+            for each in page.pair_summaries
+        ]
+    )

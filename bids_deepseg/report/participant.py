@@ -15,6 +15,7 @@ from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.hints import what_to_do
 from bids_deepseg.report.reportlets import Figures, draw_figures, mean_area_mm2
+from bids_deepseg.report.thumbnail import Thumbnail, draw_thumbnail
 from bids_deepseg.report.views import UNSURE, CordImage, cord_image
 
 
@@ -95,6 +96,7 @@ class _Section:
     area: float | None
     n_slices: int | None
     structure_noun: str
+    thumbnail: Thumbnail | None
 
     @property
     def has_mask(self) -> bool:
@@ -178,6 +180,7 @@ def _section(image: ReportImage, anchor: str) -> _Section:
         area=area,
         n_slices=None if image.mask is None else int(image.mask.data.any(image.mask.grid.in_plane_axes).sum()),
         structure_noun=image.structure_noun,
+        thumbnail=None if cord is None else draw_thumbnail(cord, anchor),
     )
 
 

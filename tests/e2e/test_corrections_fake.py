@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, read_list
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from bids_deepseg.files.tables import read_columns, read_rows
@@ -207,7 +208,7 @@ def test_the_group_level_reads_and_writes_the_lists_of_a_review(run, out, data, 
     assert cli.main(group, engine=FakeEngine()) == 0
     rows = read_rows(out / "group_label-SC_morph.tsv")
     assert [(row["manual"], row["review"]) for row in rows] == [("yes", "n/a"), ("no", "n/a"), ("n/a", "n/a")]
-    assert (out / "logs" / "qc_fail.yml").read_text() == "FILES_SEG:\n- sub-03/anat/sub-03_T2w.nii.gz\n"
+    assert read_list(out / "logs" / "qc_fail.yml") == {CORD_KEY: ("sub-03/anat/sub-03_T2w.nii.gz",)}
     assert not (out / "logs" / "qc_artifact.yml").exists()
 
     (out / "sourcedata").mkdir()
@@ -218,11 +219,10 @@ def test_the_group_level_reads_and_writes_the_lists_of_a_review(run, out, data, 
     assert "not among the results: sub-09_T2w" in capsys.readouterr().err
     rows = read_rows(out / "group_label-SC_morph.tsv")
     assert [row["review"] for row in rows] == ["fail", "artifact", "n/a"]
-    assert (out / "logs" / "qc_fail.yml").read_text().splitlines()[1:] == [
-        "- sub-01/anat/sub-01_T2w.nii.gz",
-        "- sub-03/anat/sub-03_T2w.nii.gz",
-    ]
-    assert (out / "logs" / "qc_artifact.yml").read_text() == "FILES_SEG:\n- sub-02/anat/sub-02_T2w.nii.gz\n"
+    assert read_list(out / "logs" / "qc_fail.yml") == {
+        CORD_KEY: ("sub-01/anat/sub-01_T2w.nii.gz", "sub-03/anat/sub-03_T2w.nii.gz")
+    }
+    assert read_list(out / "logs" / "qc_artifact.yml") == {CORD_KEY: ("sub-02/anat/sub-02_T2w.nii.gz",)}
 
     (out / "sourcedata" / "qc_fail.yml").write_text("what: is this\n")
     assert cli.main(group, engine=FakeEngine()) == 64

@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from bids_deepseg.report.distribution import WIDTH, Values, axis_ticks, plot_distribution
-from bids_deepseg.report.group import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary, render_group
+from bids_deepseg.report.distribution import MOST_DOTS, WIDTH, Values, axis_ticks, plot_distribution
+from bids_deepseg.report.group import MOST_COLUMNS, render_group
+from bids_deepseg.report.group_facts import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary
+from bids_deepseg.report.thumbnail import Thumbnail
 
 
 def group_page(**more):
@@ -42,25 +44,67 @@ def render(**more):
 
 
 def rows_of(html, table):
-    body = html.split(f'id="{table}"')[1].split("<tbody>")[1].split("</tbody>")[0]
+    body = re.split("<tbody[^>]*>", html.split(f'id="{table}"')[1])[1].split("</tbody>")[0]
     return [
-        " ".join(re.sub(r"<[^>]*>", " ", row).replace("\N{EN DASH}", "none").split()) for row in body.split("<tr>")[1:]
+        " ".join(re.sub(r"<[^>]*>", " ", row).replace("\N{EN DASH}", "none").split())
+        for row in re.split("<tr[^>]*>", body)[1:]
     ]
 
 
-def test_every_image_has_a_row_and_outliers_are_marked():
+def test_every_image_has_a_row_the_worst_first_and_outliers_are_marked():
     rows = rows_of(render(), "images")
-    assert rows[0] == "sub-01 sub-01_T2w.nii.gz T2w Pass 70.0 0.1 20 none"
-    assert "▲ outlier 7.2" in rows[1]
-    assert "▲ outlier -9.0 2 Too small." in rows[2]
-    assert rows[3] == "sub-04 sub-04_T2w.nii.gz T2w No result none none none bad-image: It is empty."
+    assert rows == [
+        "none sub-04 sub-04_T2w.nii.gz T2w No result none none none none bad-image: It is empty.",
+        "none sub-03 sub-03_T2w.nii.gz T2w Fail none 8.0 ▲ outlier -9.0 2 Too small.",
+        "none sub-02 sub-02_T2w.nii.gz T2w Look none 120.0 ▲ outlier 7.2 9 Look.",
+        "none sub-01 sub-01_T2w.nii.gz T2w Pass none 70.0 0.1 20 none",
+    ]
     assert rows_of(render(), "absent") == ["sub-05 none all no usable image in the data set: 2 FLAIR"]
     assert "+9.5" in rows_of(render(), "pairs")[0]
 
 
+def test_outliers_come_before_other_doubts_the_farthest_first():
+    scores = {"a": 3.6, "b": 0.0, "c": -7.0, "d": 1.0}
+    verdicts = {"a": "pass", "b": "warn", "c": "pass", "d": "fail"}
+    images = [
+        GroupImage(subject=name, title=f"{name}.nii", kind="T2w", verdict=verdicts[name], area_mm2=70.0, score=score)
+        for name, score in scores.items()
+    ]
+    assert [image.subject for image in group_page(images=tuple(images)).worst_first] == ["d", "c", "a", "b"]
+
+
+def test_what_is_known_of_an_image_is_in_its_row():
+    image = GroupImage(
+        subject="01", title="sub-01/anat/sub-01_T2w.nii.gz", kind="T2w", verdict="failed", session="pre", note="Bad.",
+        advice="Mend it.", person=("33", "north"), mark="fail", rank="7", comment="leaks",
+        thumbnail=Thumbnail("/9j/AAAA", 194, 96, "image-2"),
+    )  # fmt: skip
+    html = render(images=(image,), participant_columns=("age", "site"))
+    assert rows_of(html, "images") == [
+        "sub-01 sub-01_T2w.nii.gz T2w ses-pre No result fail 7: leaks none none none Bad. What to do: Mend it. 33 north"
+    ]
+    assert 'href="sub-01.html#image-2"' in html
+    assert 'src="data:image/jpeg;base64,/9j/AAAA" width="194" height="96"' in html
+
+
+def test_a_table_of_very_many_columns_shows_the_first_and_says_so():
+    names = tuple(f"column{n}" for n in range(MOST_COLUMNS + 3))
+    html = render(participant_columns=names)
+    assert html.count('<th scope="col" role="columnheader" class="person"') == MOST_COLUMNS
+    assert f"shows the first {MOST_COLUMNS} of them" in html
+    assert names[-1] in html
+
+
 def test_only_pages_that_exist_are_linked():
-    assert re.findall(r'href="(sub-.*?)"', rows_html := render()) == ["sub-01.html", "sub-02.html", "sub-01.html"]
-    assert "sub-03.html" not in rows_html
+    assert set(re.findall(r'href="(sub-.*?)"', html := render())) == {"sub-01.html", "sub-02.html"}
+    assert "sub-03.html" not in html
+
+
+def test_links_lead_to_the_file_whatever_the_label_is():
+    label = "a#b?c%20 d"
+    image = GroupImage(subject=label, title="x.nii", kind="T2w", verdict="pass", area_mm2=70.0)
+    html = render(images=(image,), pairs=(), pages=frozenset({label}))
+    assert re.findall(r'href="(sub-.*?)"', html) == ["sub-a%23b%3Fc%2520%20d.html"]
 
 
 def test_the_page_says_whether_the_people_were_joined():
@@ -101,24 +145,64 @@ def test_the_axis_has_round_equal_steps_around_the_values(ends):
     assert np.allclose(np.diff(ticks), ticks[1] - ticks[0])
 
 
+def values(rng, kind, count, style="plain"):
+    return Values(kind, [(float(v), f"{v:.2f}", style) for v in rng.normal(75, 8, count)], (47.0, 103.0))
+
+
 def test_dots_lie_at_their_values_within_their_strip(rng):
-    groups = [
-        Values(kind, [(float(value), f"{value:.2f}", "plain") for value in rng.normal(75, 8, 300)], 75.0, 28.0)
-        for kind in ("T1w", "T2w")
-    ]
-    plot = plot_distribution(groups)
+    plot = plot_distribution([values(rng, kind, MOST_DOTS) for kind in ("T1w", "T2w")])
     low, high = float(plot.ticks[0][1]), float(plot.ticks[-1][1])
     for strip in plot.strips:
-        values = [low + dot.x / WIDTH * (high - low) for dot in strip.dots]
-        assert np.allclose(values, [float(dot.text) for dot in strip.dots], atol=0.01)
+        shown = [low + dot.x / WIDTH * (high - low) for dot in strip.dots]
+        assert np.allclose(shown, [float(dot.text) for dot in strip.dots], atol=0.01)
         assert all(abs(dot.y - strip.middle) <= plot.strip / 2 - 3.2 for dot in strip.dots)
-        assert 0 <= strip.usual[0] < strip.median < strip.usual[1] <= WIDTH
+        assert 0 <= strip.usual[0] < strip.box.median < strip.usual[1] <= WIDTH
     assert plot.height == 2 * plot.strip
+
+
+def test_a_box_lies_at_the_percentiles_of_what_counts(rng):
+    group = values(rng, "T2w", 500)
+    unused = [(1.0, "wrong", "unused")] * 300
+    (strip,) = plot_distribution([Values("T2w", [*group.points, *unused])]).strips
+    plot = plot_distribution([Values("T2w", [*group.points, *unused])])
+    low, high = float(plot.ticks[0][1]), float(plot.ticks[-1][1])
+    box = [low + at / WIDTH * (high - low) for at in (
+        strip.box.low, strip.box.begin, strip.box.median, strip.box.end, strip.box.high)]  # fmt: skip
+    assert np.allclose(box, np.percentile([value for value, _, _ in group.points], (5, 25, 50, 75, 95)))
+    assert strip.n_values == 800
+
+
+def test_thousands_of_images_do_not_make_thousands_of_dots(rng):
+    outliers = [(float(v), "far", "outlier") for v in rng.uniform(200, 900, 300)]
+    group = Values("T2w", [*values(rng, "T2w", 5000).points, *outliers])
+    (strip,) = plot_distribution([group]).strips
+    assert len(strip.dots) == MOST_DOTS
+    assert {dot.style for dot in strip.dots} == {"outlier"}
+    assert strip.shape
+
+
+def test_one_wrong_mask_does_not_push_the_others_together(rng):
+    group = Values("T2w", [*values(rng, "T2w", 300).points, (1e6, "wrong", "outlier")])
+    plot = plot_distribution([group])
+    assert float(plot.ticks[-1][1]) < 300
+    assert plot.strips[0].dots[-1].x == WIDTH
+
+
+@pytest.mark.parametrize("count", [1, 2, 11, 12, 100])
+def test_equal_values_make_a_strip(count):
+    (strip,) = plot_distribution([Values("T2w", [(70.0, "same", "plain")] * count)]).strips
+    assert strip.box.low == strip.box.high
+    assert "nan" not in strip.shape
 
 
 def test_without_values_there_is_no_plot():
     assert plot_distribution([]) is None
-    assert plot_distribution([Values("T2w", [], math.nan, math.nan)]) is None
+    assert plot_distribution([Values("T2w", [])]) is None
+
+
+def test_only_results_that_must_not_be_used_make_a_strip_without_box():
+    (strip,) = plot_distribution([Values("T2w", [(3.0, "a", "unused"), (4.0, "b", "unused")])]).strips
+    assert (strip.box, strip.shape, len(strip.dots)) == (None, "", 2)
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------------
@@ -144,9 +228,9 @@ def test_opens_without_error_and_without_request(browser, url, scripts):
 @pytest.mark.slow
 def test_each_table_is_sorted_by_keyboard(browser, url):
     browser.open(url)
-    browser.evaluate("document.querySelectorAll('#images thead button')[5].focus()")
+    browser.evaluate("document.querySelector('#images thead .score button').focus()")
     browser.press("Enter")
-    column = "Array.from(document.querySelectorAll('#images tbody tr'), r => r.cells[0].innerText)"
+    column = "Array.from(document.querySelectorAll('#images tbody tr'), r => r.cells[1].innerText.split('\\n')[0])"
     assert browser.evaluate(column) == ["sub-04", "sub-03", "sub-01", "sub-02"]
     browser.press("Enter")
     assert browser.evaluate(column) == ["sub-02", "sub-01", "sub-03", "sub-04"]
@@ -174,11 +258,11 @@ def test_rows_of_a_long_table_are_found_by_all_words(browser, long_url):
     for letter in "T1W sub-01":
         browser.press(letter)
     rows = "Array.from(document.querySelectorAll('#images tbody tr'))"
-    shown = f"{rows}.filter(row => row.offsetHeight).map(row => row.cells[0].innerText)"
+    shown = f"{rows}.filter(row => row.offsetHeight).map(row => row.dataset.image.slice(0, 7))"
     assert browser.evaluate(shown) == [f"sub-{n:03d}" for n in range(10, 20, 2)]
-    assert browser.evaluate("document.querySelector('.search output').textContent") == "5 of 200 rows"
-    browser.evaluate("document.querySelectorAll('#images thead button')[4].click()")
-    browser.evaluate("document.querySelectorAll('#images thead button')[4].click()")
+    assert browser.evaluate("document.querySelector('.filters output').textContent") == "5 of 200 images"
+    browser.evaluate("document.querySelector('#images thead .area button').click()")
+    browser.evaluate("document.querySelector('#images thead .area button').click()")
     assert browser.evaluate(shown)[0] == "sub-018"
     for _ in range(10):
         browser.press("Backspace")
@@ -189,7 +273,7 @@ def test_rows_of_a_long_table_are_found_by_all_words(browser, long_url):
 def test_the_head_of_a_long_table_stays_while_it_scrolls(browser, long_url):
     browser.open(long_url)
     browser.evaluate("document.querySelector('#images').closest('.rows').scrollTop = 3000")
-    places = "[document.querySelector('#images thead th'), document.querySelector('#images').closest('.rows')]"
+    places = "[document.querySelector('#images thead'), document.querySelector('#images').closest('.rows')]"
     head, around = browser.evaluate(f"{places}.map(each => each.getBoundingClientRect().top)")
     assert head == pytest.approx(around, abs=2)
 

@@ -1,13 +1,12 @@
 """Gather what the group level shows, from the output folder alone: results, failures, missing images, participants."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from bids_deepseg.app.group.review import Review, read_marks
 from bids_deepseg.bids.derivatives.failures import DamagedRecord, FailureRecord, find_records
-from bids_deepseg.bids.derivatives.review_lists import image_name, read_review
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, find_results
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, description_label, parse_name
@@ -20,11 +19,6 @@ PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participan
 
 #: Else the columns that the participant level took over from the source.
 _OWN_TABLE = "participants.tsv"
-
-#: Where a person puts the lists of images that were marked while looking at the results.
-REVIEW_PLACE = "sourcedata"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +63,8 @@ class GroupSources:
         Rows of the source's ``participants.tsv`` by ``participant_id``, without that column; empty if it is not there.
     participant_columns : tuple of str
         Names of its columns; empty if it is not there.
-    review : mapping of str to str
-        How a person marked images, ``fail`` or ``artifact``, by their names without folder and extension.
+    review : Review
+        What a person thinks of the images.
     """
 
     results: tuple[SavedResult, ...]
@@ -80,11 +74,7 @@ class GroupSources:
     missing: tuple[MissingImage, ...]
     participants: Mapping[str, Mapping[str, str]]
     participant_columns: tuple[str, ...]
-    review: Mapping[str, str] = field(default_factory=dict)
-
-    def mark_of(self, source: str) -> str:
-        """Return how a person marked an image, an empty text if not at all."""
-        return self.review.get(image_name(source), "")
+    review: Review = field(default_factory=Review)
 
 
 def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> GroupSources:
@@ -100,7 +90,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     Raises
     ------
     UsageError
-        If a list of a person's review cannot be read.
+        If a list or the table of a person's review cannot be read.
     """
     read = list(find_results(output_dir, check_tables))
     results = tuple(each for each in read if isinstance(each, SavedResult))
@@ -122,12 +112,9 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     ]
     missing += _rarely_missing(found)
     participants, columns = _read_joined_participants(output_dir)
-    review = read_review(output_dir / REVIEW_PLACE)
     sources = [result.source for result in results]
     sources += [failure.source for failure in failures] + [each.source for each in damaged]
-    unknown = sorted(set(review) - {image_name(source) for source in sources})
-    if unknown:
-        logger.warning("Listed in the review, but not among the results: %s.", ", ".join(unknown))
+    review = read_marks(output_dir, sources)
     damaged_records = tuple(each for each in records if isinstance(each, DamagedRecord))
     missing.sort(key=_order)
     return GroupSources(results, failures, damaged, damaged_records, tuple(missing), participants, columns, review)

@@ -19,6 +19,7 @@ from bids_deepseg.app.group.statistics import (
     is_outlier,
 )
 from bids_deepseg.bids.derivatives.failures import FailureRecord
+from bids_deepseg.bids.derivatives.judgements import Judgement
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, LEVEL_NAMES
 from bids_deepseg.errors import DamagedResultError
@@ -51,9 +52,17 @@ FIRST_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "n_slices": {"Description": "Number of slices with a mask"},
     "manual": {"Description": "Whether the mask was drawn by hand", "Levels": {"yes": "A person", "no": "The app"}},
     "review": {
-        "Description": "How a reviewer marked the image in sourcedata/qc_fail.yml and sourcedata/qc_artifact.yml",
-        "Levels": {"fail": "The mask is wrong", "artifact": "The image is not usable", "n/a": "It is not listed"},
+        "Description": "How a reviewer marked the image in sourcedata/qc_judgements.tsv, sourcedata/qc_fail.yml and "
+        "sourcedata/qc_artifact.yml",
+        "Levels": {
+            "pass": "The mask is right",
+            "fail": "The mask is wrong",
+            "artifact": "The image is not usable",
+            "n/a": "It is not marked",
+        },
     },
+    "review_rank": {"Description": "Rank from 0 to 9 that a reviewer gave the image in sourcedata/qc_judgements.tsv"},
+    "review_comment": {"Description": "Comment of a reviewer in sourcedata/qc_judgements.tsv"},
 }
 
 #: Columns that say which image a row of another table is about.
@@ -105,9 +114,9 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     own = _columns()
     joined = {name: name if name not in own else f"source_{name}" for name in sources.participant_columns}
     for row in rows:
-        row["review"] = sources.mark_of(row["image"]) or MISSING
+        row.update(_row_of_review(sources.review.of(row["image"])))
         person = sources.participants.get(row["participant_id"], {})
-        row |= {joined[name]: person.get(name, MISSING) for name in sources.participant_columns}
+        row.update({joined[name]: person.get(name, MISSING) for name in sources.participant_columns})
     columns: dict[str, Mapping[str, object]] = own | {
         column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
     }
@@ -255,6 +264,12 @@ def _statistics(table: Mapping[str, NDArray[np.float64]]) -> dict[str, str]:
         if len(values) > 1:
             row[_column_name(measure, "sd")] = format_number(float(values.std(ddof=1)), 4)
     return row
+
+
+def _row_of_review(said: Judgement) -> dict[str, str]:
+    """Return what a person said about an image."""
+    rank = MISSING if said.rank is None else str(said.rank)
+    return {"review": said.mark or MISSING, "review_rank": rank, "review_comment": said.comment or MISSING}
 
 
 def _row_of_failure(failure: FailureRecord) -> dict[str, str]:

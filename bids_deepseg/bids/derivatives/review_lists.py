@@ -22,6 +22,9 @@ _FORM = f"A key such as {CORD_KEY} is expected, and below it one image per line 
 #: Marks and the files that give them; the first counts where an image is in both.
 LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
 
+#: What stands at the beginning of each list that the app writes: others write lists of the same form.
+LIST_MARKS = (b"# Written by bids_deepseg",)
+
 
 def read_review(folder: Path) -> dict[str, str]:
     """Read the lists of a folder.
@@ -68,8 +71,8 @@ def read_list(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def format_list(images: Iterable[str]) -> bytes:
-    """Return the bytes of a file that lists images below ``FILES_SEG``, each once, sorted."""
-    return format_yaml({CORD_KEY: sorted(set(images))})
+    """Return the bytes of a file of ours that lists images below ``FILES_SEG``, each once, sorted."""
+    return LIST_MARKS[0] + b" (group level)\n" + format_yaml({CORD_KEY: sorted(set(images))})
 
 
 def image_name(entry: str) -> str:
