@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 #: Names shown to users, and the distributions that may provide each.
 _LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("TensorFlow", ("tensorflow-cpu", "tensorflow")),
+    ("OpenVINO", ("openvino",)),
     ("Keras", ("keras",)),
     ("nibabel", ("nibabel",)),
     ("NumPy", ("numpy",)),

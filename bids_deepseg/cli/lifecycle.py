@@ -223,7 +223,9 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     )
     from bids_deepseg.execution.device import tell_device  # noqa: PLC0415
 
-    has_networks = not isinstance(options, RunOptions) or "participant" in options.levels
+    has_networks = not isinstance(options, RunOptions) or (
+        "participant" in options.levels and not options.reports_only and not options.boilerplate_only
+    )
     device, backend = choose_device_and_backend(options) if has_networks else ("cpu", "")
     prepare_output(options.output_dir)
     log_folder = None if record is None else create_log_folder(options.output_dir)

@@ -48,6 +48,11 @@ class Cost:
     megabytes: float
 
 
+#: Until the first image begins, by the library that computes the networks: seconds of one processor for libraries,
+#: networks and their graphs, and the memory of the process in MB.
+_BASES = {"tensorflow": Cost(7.0, 843.0), "openvino": Cost(4.0, 500.0)}
+
+
 def worker_bytes(backend: str) -> int:
     """Return the memory that a worker gets at least: that for an image of 512x512x100 voxels, and some to spare."""
     return int(_WORKER_SHARE * 1e6 * (base_of(backend).megabytes + _MVOXEL_MB * 512 * 512 * 100 / 1e6))

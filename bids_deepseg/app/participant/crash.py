@@ -13,7 +13,7 @@ from bids_deepseg.execution import Outcome
 from bids_deepseg.files.names import as_utf8, fitting_name
 from bids_deepseg.options.run import RunOptions
 
-_PACKAGES = ("numpy", "scipy", "nibabel", "keras", "tensorflow-cpu", "tensorflow")
+_PACKAGES = ("numpy", "scipy", "nibabel", "keras", "tensorflow-cpu", "tensorflow", "openvino")
 
 
 def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, folder: Path) -> Path:

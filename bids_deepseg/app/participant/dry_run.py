@@ -123,9 +123,7 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     return Preview(options, allocation, tuple(specs.values()), ordered, found, engine.backend)
 
 
-def _planned(
-    options: RunOptions, plan: Plan, known: KnownImage, expect: Callable[[ImageSize], Cost]
-) -> PlannedImage:
+def _planned(options: RunOptions, plan: Plan, known: KnownImage, expect: Callable[[ImageSize], Cost]) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
     image, correction = known.image, known.correction
     if isinstance(known.size, str):

@@ -95,6 +95,8 @@ class MaskFacts:
         Version of the app that made it.
     models : tuple of Model
         Networks.
+    backend : str
+        Library that computed them, empty if none is stated.
     threshold : int, float or None
         Probability from which a voxel counts as cord.
     options : mapping of str to (str, int, float, bool or None)
@@ -117,6 +119,7 @@ class MaskFacts:
     threshold: int | float | None
     options: Mapping[str, Scalar] = field(default_factory=dict)
     is_mean: bool = False
+    backend: str = ""
     tries: tuple[Tried, ...] = ()
 
 
@@ -175,6 +178,7 @@ def mask_facts(sidecar: Facts) -> MaskFacts:
         threshold=take_number(sidecar, "Threshold") if sidecar.get("Threshold") is not None else None,
         options=options,
         is_mean="VolumesUsed" in sidecar,
+        backend=take_text(sidecar, "Backend") if "Backend" in sidecar else "",
         tries=tuple(_tried(as_entry(one)) for one in take_list(sidecar, "Rescue")) if "Rescue" in sidecar else (),
     )
 
