@@ -14,12 +14,14 @@ from bids_deepseg.methods import manual
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.propseg import method as propseg
 from bids_deepseg.methods.sct import method as sct
+from bids_deepseg.networks.backend import AUTO, choose_backend, start_keras
 from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.segmentation import Observer, Segmentation
 from bids_deepseg.structures.models import identify_structure_models, load_structure_model
+from bids_deepseg.structures.tasks import CORD
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,11 @@ class Engine(Protocol):
         """How images are segmented."""
         ...
 
+    @property
+    def backend(self) -> str:
+        """Library that computes the networks; empty if there is none."""
+        ...
+
     def configured(self, settings: MethodSettings) -> Self:
         """Return the same engine with other settings."""
         ...
@@ -72,29 +79,49 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NetworkEngine:
-    """The methods of the table, by the settings."""
+    """The methods of the table, by the settings.
+
+    Attributes
+    ----------
+    settings : MethodSettings
+        How images are segmented.
+    backend : {"tensorflow", "openvino"}
+        Library that computes the networks; given as ``auto``, it is chosen here, so that all processes have the same.
+
+    Raises
+    ------
+    UsageError, NetworkError
+        If the backend cannot be had.
+    """
 
     settings: MethodSettings = field(default_factory=MethodSettings)
+    backend: str = AUTO
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "backend", choose_backend(self.backend))
 
     def configured(self, settings: MethodSettings) -> Self:
         """Return an engine with other settings."""
         return replace(self, settings=settings)
 
     def specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
-        """Describe the networks without loading TensorFlow, and compare their weights with their checksums."""
+        """Describe the networks without loading Keras, and compare their weights with their checksums."""
         return method_of(self.settings).identify(self.settings, contrast)
 
     def structure_specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
-        """Describe the network of the task without loading TensorFlow, and compare its weights with their checksum."""
+        """Describe the network of the task without loading Keras, and compare its weights with their checksum."""
         return identify_structure_models(self.settings.task, self.settings.weights_dir, contrast)
 
     def load(self) -> Segmenter:
-        """Load TensorFlow and the networks of all contrasts; those of one contrast are loaded at its first image."""
+        """Load Keras and the networks of all contrasts; those of one contrast are loaded at its first image."""
+        start_keras(self.backend)
         of_contrast = functools.cache(method_of(self.settings).load(self.settings))
         return lambda volume, guide, observer: of_contrast(guide.contrast)(volume, guide, observer)
 
     def load_structure(self, contrast: str | None) -> StructureModel | None:
-        """Load the network of the task; imports TensorFlow."""
+        """Load the network of the task, and Keras if there is one."""
+        if self.settings.task != CORD:
+            start_keras(self.backend)
         return load_structure_model(self.settings.task, self.settings.weights_dir, contrast)
 
 
@@ -106,6 +133,8 @@ class ModelStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        #: Library that computes the networks.
+        self.backend = engine.backend
         self._specs: dict[tuple[object, ...], tuple[ModelIdentity, ...]] = {}
         self._segmenters: dict[tuple[object, ...], Segmenter] = {}
         #: Describe, and load, the network of the task beside the cord for a contrast.

@@ -181,7 +181,7 @@ def with_models(settings: MethodSettings, models: Models) -> Segmenter:
 
 
 def _load(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
-    """Load the models of all contrasts; imports TensorFlow."""
+    """Load the models of all contrasts; imports Keras."""
     models_of = load_all(settings)
     return lambda contrast: with_models(settings, models_of(contrast))
 

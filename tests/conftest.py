@@ -1,6 +1,7 @@
 """Fixtures and Hypothesis profiles of all tests."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ settings.register_profile("dev", max_examples=25, deadline=None)
 # Machines that run the tests of every change are slow at times: no deadline.
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# A process has one backend for good, whatever test comes first: TensorFlow, unless a variable or command says other.
+if find_spec("tensorflow"):
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 @pytest.fixture

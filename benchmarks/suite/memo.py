@@ -92,6 +92,11 @@ class RememberingEngine:
         """How images are segmented."""
         return self.inner.settings
 
+    @property
+    def backend(self) -> str:
+        """Library that computes the networks."""
+        return self.inner.backend
+
     def configured(self, settings: MethodSettings) -> "RememberingEngine":
         """Return the same engine with other settings."""
         return RememberingEngine(self.folder, self.may_ask, self.inner.configured(settings))

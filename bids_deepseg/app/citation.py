@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.saved import SavedResult, find_saved
-from bids_deepseg.bids.derivatives.saved_facts import Model
+from bids_deepseg.bids.derivatives.saved_facts import MaskFacts, Model
 from bids_deepseg.bids.naming import parse_name
 from bids_deepseg.errors import DamagedResultError, DatasetError
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
@@ -25,6 +25,9 @@ from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_me
 _MAX_ROUNDS = 20
 
 _VERDICTS = ("pass", "warn", "fail")
+
+#: Names for people of what computes the networks.
+_LIBRARY_OF = {"tensorflow": "TensorFlow", "openvino": "OpenVINO"}
 
 #: What it means that an image does not state an option.
 _UNSTATED = {"volume": "no anatomical series"}
@@ -98,7 +101,7 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
     unstated = {name: value or "that of the network" for name, value in default_facts().items()} | _UNSTATED
     return MethodsFacts(
         versions=_sorted(facts.version or version for facts in stated) or {version: 0},
-        software=software_versions(),
+        software=_software(stated),
         networks=_networks(results),
         n_participants=len({result.subject for result in results}),
         n_images=len(results),
@@ -114,6 +117,15 @@ def gather_facts(results: Sequence[SavedResult], failures: Iterable[FailureRecor
         n_drawn=len(stated) - len(made),
         structures=_sorted(result.task.noun for result in results if result.task is not None),
     )
+
+
+def _software(stated: Iterable[MaskFacts]) -> Mapping[str, str]:
+    """Return the versions of the libraries; of those that compute networks, the ones that made results."""
+    # Results of before there was a choice name none.
+    backends = {facts.backend or ("" if facts.manual else "tensorflow") for facts in stated}
+    used = {name for backend, name in _LIBRARY_OF.items() if backend in backends}
+    unused = set(_LIBRARY_OF.values()) - used if used else set()
+    return {name: number for name, number in software_versions().items() if name not in unused}
 
 
 def _update(folder: Path, facts: MethodsFacts, markdown_only: bool) -> bool:  # noqa: FBT001 - private
@@ -159,6 +171,7 @@ def _sorted(words: Iterable[str]) -> dict[str, int]:
 #: Names shown to users, and the distributions that may provide each.
 _LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("TensorFlow", ("tensorflow-cpu", "tensorflow")),
+    ("OpenVINO", ("openvino",)),
     ("Keras", ("keras",)),
     ("nibabel", ("nibabel",)),
     ("NumPy", ("numpy",)),

@@ -22,7 +22,8 @@ from bids_deepseg.engine import Engine, ModelStore, NetworkEngine
 from bids_deepseg.errors import DatasetError, UsageError, error_context
 from bids_deepseg.files.names import leads_to_file
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.options.image import CONTRASTS, SegmentOptions
+from bids_deepseg.networks.backend import AUTO
+from bids_deepseg.options.image import BACKENDS, CONTRASTS, SegmentOptions
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
@@ -40,6 +41,7 @@ def segment(
     *,
     contrast: str | None = None,
     volume: str | int = "auto",
+    backend: str = AUTO,
     engine: Engine | None = None,
     **options: object,
 ) -> Segmentation:
@@ -47,7 +49,7 @@ def segment(
 
     The networks are loaded at the first call and kept. The result is that of ``bids_deepseg segment``, but that here
     TensorFlow runs where it wants to: set the environment variable ``CUDA_VISIBLE_DEVICES=-1`` before the first call
-    for the same bytes on a machine with a GPU.
+    for the same bytes on a machine with a GPU. ``OMP_NUM_THREADS`` limits the threads of OpenVINO.
 
     Parameters
     ----------
@@ -59,8 +61,11 @@ def segment(
     volume : str or int, optional
         What to take of a file with several volumes: ``mean``, ``first`` or the number of one from 0; by default as
         for ``--volume``. An image in memory has one volume.
+    backend : {"auto", "tensorflow", "openvino"}, optional
+        Library that computes the networks, as for ``--backend``. Keras is loaded at the first call and keeps its
+        backend until the process ends; where it was imported before, ``auto`` takes the one that it has.
     engine : Engine, optional
-        Segmentation method; the networks of the package by default.
+        Segmentation method; the networks of the package on ``backend`` by default.
     **options
         Options of the method by their names on the command line with ``_`` for ``-``, such as ``kernel="3d"``,
         ``threshold=0.4``, ``rescue="off"``, ``centerline_file="points.csv"``; all but ``corrections``.
@@ -74,7 +79,8 @@ def segment(
     Raises
     ------
     UsageError
-        If an option does not exist, has a wrong value, or contradicts another one, or if ``image`` is of another type.
+        If an option does not exist, has a wrong value, or contradicts another one, or if ``image`` is of another type;
+        if the backend is not installed, or Keras runs on another one already.
     DatasetError
         If there is no such file, image or centerline.
     ImageError
@@ -88,6 +94,8 @@ def segment(
         raise UsageError(
             f"The contrast is {contrast!r}. Expected: {', '.join(CONTRASTS[1:])}, or None if it is unknown."
         )
+    if backend not in BACKENDS:
+        raise UsageError(f"The backend is {backend!r}. Expected: {', '.join(BACKENDS)}.")
     settings = settings_from(options)
     given = settings.centerline_file
     if given is not None and not leads_to_file(given):
@@ -95,7 +103,7 @@ def segment(
             f"centerline_file is {given}, which is no file. A mask, or points as CSV or TSV, is expected."
         )
     models = _models(
-        (engine or NetworkEngine()).configured(
+        (engine or NetworkEngine(backend=backend)).configured(
             MethodSettings(task=settings.task, weights=settings.weights, weights_dir=settings.weights_dir)
         )
     )

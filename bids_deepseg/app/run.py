@@ -104,7 +104,7 @@ def segment_participants(run: Run) -> None:
     unnameable, request = refuse_unnameable(options, found.images), request_of(options, run.engine)
     refused = [refuse(request.look_up(image), error) for image, error in unnameable.items()]
     images = [image for image in found.images if image not in unnameable]
-    plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images))
+    plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images), run.engine.backend)
     refused += too_large
     log_selection(options, found)
     log_plan(run, plan)

@@ -56,8 +56,15 @@ def check_is_image(path: Path) -> None:
         raise DatasetError(f"{path} is not an image. A file .nii or .nii.gz is expected. Check the path.")
 
 
-def check_place(asked: SegmentOptions) -> None:
+def check_place(asked: SegmentOptions, backend: str) -> None:
     """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
+
+    Parameters
+    ----------
+    asked : SegmentOptions
+        What the user asked for.
+    backend : str
+        Library that computes the networks.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def check_place(asked: SegmentOptions) -> None:
             raise OutputError(
                 f"The results cannot be written: {problem.partition(':')[0]}. Give the image a shorter name."
             )
-    lacking = find_lack_of_memory(_look_up(asked), None, memory_of_one())
+    lacking = find_lack_of_memory(_look_up(asked), backend, None, memory_of_one())
     if lacking:
         raise lacking
     found = [path for path in _earlier(asked) if os.path.lexists(path)]

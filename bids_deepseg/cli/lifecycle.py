@@ -184,11 +184,14 @@ class Prepared:
         Processors and workers.
     log_settings : LogSettings
         How worker processes log.
+    backend : str
+        Library that computes the networks; empty if none are run.
     """
 
     folder: Path
     allocation: "Allocation"
     log_settings: logs.LogSettings
+    backend: str = ""
 
 
 @contextmanager
@@ -218,10 +221,12 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
         prepare_output,
         temporary_folder,
     )
-    from bids_deepseg.execution.device import choose_device, log_device  # noqa: PLC0415
+    from bids_deepseg.execution.device import log_device  # noqa: PLC0415
 
-    has_networks = not isinstance(options, RunOptions) or "participant" in options.levels
-    device = choose_device(options.device) if has_networks else "cpu"
+    has_networks = not isinstance(options, RunOptions) or (
+        "participant" in options.levels and not options.reports_only and not options.boilerplate_only
+    )
+    device, backend = choose_device_and_backend(options) if has_networks else ("cpu", "")
     prepare_output(options.output_dir)
     log_folder = None if record is None else create_log_folder(options.output_dir)
     if record is not None:
@@ -230,13 +235,32 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     with ExitStack() as stack:
         stack.enter_context(logging_to(settings))
         log_device(options.device, device)
-        allocation = allocate(options)
+        allocation = allocate(options, backend)
         if isinstance(options, RunOptions) and options.clean_work:
             clean_leftovers(options.work_dir, options.output_dir)
         keep = options.keep_work or options.debug
         folder = stack.enter_context(temporary_folder(options.work_dir, options.output_dir, keep=keep))
         stack.enter_context(environment(variables(allocation, folder, device, low_memory=options.low_memory)))
-        yield Prepared(folder, allocation, settings)
+        yield Prepared(folder, allocation, settings, backend)
+
+
+def choose_device_and_backend(options: RunOptions | SegmentOptions) -> tuple[str, str]:
+    """Return where the networks run, and what computes them.
+
+    Raises
+    ------
+    UsageError
+        If what was asked for cannot be had, or contradicts itself.
+    NetworkError
+        If there is nothing that could compute networks.
+    """
+    from bids_deepseg.execution.device import choose_device  # noqa: PLC0415 - not needed for --help, as the next
+    from bids_deepseg.networks.backend import OPENVINO, choose_backend, named_backend  # noqa: PLC0415
+
+    # OpenVINO needs no GPU to be looked for.
+    is_free = options.device != "auto" or named_backend(options.backend) != OPENVINO
+    device = choose_device(options.device) if is_free else "cpu"
+    return device, choose_backend(options.backend, device=device)
 
 
 def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = None) -> logs.LogSettings:
@@ -245,9 +269,10 @@ def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = 
     return logs.LogSettings(folder, options.verbosity, as_json)
 
 
-def allocate(options: RunOptions | SegmentOptions) -> "Allocation":
+def allocate(options: RunOptions | SegmentOptions, backend: str) -> "Allocation":
     """Divide processors and memory."""
-    from bids_deepseg.execution import resources  # noqa: PLC0415 - not needed for --help
+    from bids_deepseg.app.participant.cost import worker_bytes  # noqa: PLC0415 - not needed for --help
+    from bids_deepseg.execution import resources  # noqa: PLC0415
 
     demanded, most = (options.memory, None) if isinstance(options, RunOptions) else (None, 1)
     return resources.allocate(
@@ -256,4 +281,5 @@ def allocate(options: RunOptions | SegmentOptions) -> "Allocation":
         cpus=resources.available_cpus(),
         memory=resources.usable_memory(demanded, resources.available_memory()),
         most_workers=1 if options.low_memory else most,
+        worker_bytes=worker_bytes(backend),
     )

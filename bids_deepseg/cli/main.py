@@ -16,6 +16,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.cli import example, segment, viewer, weights
 from bids_deepseg.cli.lifecycle import (
     Ending,
+    Prepared,
     allocate,
     ended_by,
     log_settings_of,
@@ -34,7 +35,6 @@ from bids_deepseg.terminal import complain, say
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
-    from bids_deepseg.execution import Allocation
 
 #: All commands but the run on a data set, in the order of the help.
 COMMANDS = (segment.COMMAND, viewer.COMMAND, weights.COMMAND, example.COMMAND)
@@ -94,12 +94,13 @@ def _run_levels(options: RunOptions, record: RunRecord, engine: "Engine | None")
     """Prepare folders, logs and environment, then run the levels."""
     with prepared(options, record) as process:
         if record.log_folder is not None:
-            _write_config(options, process.allocation, record.log_folder)
+            _write_config(options, process, record.log_folder)
 
         from bids_deepseg.app.run import Run, run_app  # noqa: PLC0415 - loads numpy, which reads the environment
         from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
+        from bids_deepseg.networks.backend import AUTO  # noqa: PLC0415
 
-        configured = (engine or NetworkEngine()).configured(options.settings)
+        configured = (engine or NetworkEngine(backend=process.backend or AUTO)).configured(options.settings)
         return run_app(Run(options, process.allocation, configured, record, process.log_settings))
 
 
@@ -111,8 +112,8 @@ def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") ->
 
     for folder in filter(None, (options.output_dir, options.work_dir)):
         check_possible(folder)
-    configured = (engine or NetworkEngine()).configured(options.settings)
-    preview = preview_run(options, allocate(options), configured, record)
+    configured = (engine or NetworkEngine(backend=options.backend)).configured(options.settings)
+    preview = preview_run(options, allocate(options, configured.backend), configured, record)
     if options.log_format == "json":
         return json.dumps(describe_preview(preview), ensure_ascii=False)
     return "\n".join(printable(line) for line in preview_lines(preview))
@@ -141,14 +142,15 @@ def _check_input(options: RunOptions) -> None:
         )
 
 
-def _write_config(options: RunOptions, allocation: "Allocation", folder: Path) -> None:
+def _write_config(options: RunOptions, process: Prepared, folder: Path) -> None:
     """Write ``config.toml``, what was asked for, and ``config.json``, with what it is run."""
     write_config(options, folder / "config.toml")
     content = {
         "version": __version__,
         "python": sys.version,
         "command": sys.argv,
-        "allocation": asdict(allocation),
+        "allocation": asdict(process.allocation),
+        "backend": process.backend,
     }
     text = json.dumps(content, indent=2, default=str, ensure_ascii=False)
     (folder / "config.json").write_bytes(as_utf8(f"{text}\n"))

@@ -53,8 +53,8 @@ def run_segment(words: Sequence[str], engine: "Engine | None" = None) -> int:
         from bids_deepseg.app.single_image import check_place, segment_one  # noqa: PLC0415 - reads the environment
         from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
 
-        check_place(options)
-        configured = (engine or NetworkEngine()).configured(options.settings)
+        configured = (engine or NetworkEngine(backend=process.backend)).configured(options.settings)
+        check_place(options, configured.backend)
         result = segment_one(options, configured, log_settings=process.log_settings)
     _say_result(result, options)
     return int(result.verdict == "fail")

@@ -14,9 +14,6 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-#: Peak memory of one worker: TensorFlow, the networks and an image of 512x512x100 voxels.
-WORKER_BYTES = 1_200_000_000
-
 #: A second thread for one image still pays well, a third does not.
 _DEFAULT_THREADS = 2
 
@@ -48,6 +45,7 @@ def allocate(
     omp_nthreads: int | None,
     cpus: int,
     memory: int | None,
+    worker_bytes: int,
     most_workers: int | None = None,
 ) -> Allocation:
     """Divide the processors among workers, as far as the memory reaches.
@@ -60,6 +58,8 @@ def allocate(
         Processors that this process may use.
     memory : int or None
         Memory that may be used in bytes, None if unknown.
+    worker_bytes : int
+        Peak memory of one worker.
     most_workers : int or None
         Images at the same time at most.
 
@@ -77,8 +77,8 @@ def allocate(
             "%d threads per image were requested; lowered to %d, the number of processors.", omp_nthreads, allowed
         )
     workers = min(allowed // threads, most_workers or allowed)
-    if memory is not None and workers > max(1, memory // WORKER_BYTES):
-        fitting = max(1, memory // WORKER_BYTES)
+    if memory is not None and workers > max(1, memory // worker_bytes):
+        fitting = max(1, memory // worker_bytes)
         logger.warning(
             "%.1f GB of memory may be used, enough for %d images at the same time instead of %d.",
             memory / 1e9,

@@ -1,18 +1,17 @@
 """Run a Keras network on patches, in batches of bounded memory."""
 
 import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.backend import OPENVINO, native_output_silenced, start_keras
 from bids_deepseg.networks.batches import predict_in_batches
+from bids_deepseg.networks.openvino_network import compile_network
 from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.specs import ModelSpec, check_weights
 from bids_deepseg.networks.stacks import cut_stacks, join_stacks
@@ -73,38 +72,26 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
     Raises
     ------
     NetworkError
-        If the weights are missing, changed, or do not fit the architecture.
+        If the weights are missing, changed, or do not fit the architecture, or if Keras cannot be started.
     """
     check_weights(spec)
+    keras = start_keras()
     try:
-        with tensorflow_silenced(), as_file(spec.weights) as path:
+        with native_output_silenced(), as_file(spec.weights) as path:
             from bids_deepseg.networks import architectures  # noqa: PLC0415 - loads Keras, slow
 
-            network = architectures.build_network(spec.architecture, spec.patch_shape)
+            network = architectures.build_network(
+                spec.architecture, spec.patch_shape, channels_first=keras.config.backend() == OPENVINO
+            )
             network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise NetworkError(
             f"The weights of the network {spec.name!r} do not fit its architecture: {error}. Install the package again."
         ) from error
     logger.debug("Loaded network %s, %d weights", spec.name, network.count_params())
-    return KerasPredictor(spec, network)
+    return KerasPredictor(spec, made_ready(keras, network))
 
 
-@contextmanager
-def tensorflow_silenced() -> Iterator[None]:
-    """Keep the banner that TensorFlow's libraries write while they load off the user's terminal.
-
-    They write to the file descriptor of the standard error itself, before any of their settings is read.
-    """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-        # It warns of networks that are traced again, which several networks in one process always are.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+def made_ready(keras: Any, network: Any) -> Network:
+    """Return a network of Keras in the form in which its backend computes it best."""
+    return compile_network(keras, network) if keras.config.backend() == OPENVINO else network

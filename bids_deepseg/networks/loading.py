@@ -58,7 +58,7 @@ class Models:
 
 
 def load_models() -> Models:
-    """Load the package's networks; imports TensorFlow.
+    """Load the package's networks; imports Keras.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def load_models() -> Models:
 
 
 def load_own(name: str) -> Predictor:
-    """Load one of the package's networks; imports TensorFlow.
+    """Load one of the package's networks; imports Keras.
 
     Raises
     ------

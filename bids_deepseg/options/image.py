@@ -10,6 +10,7 @@ from bids_deepseg.options.method import MethodSettings
 
 CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
 DEVICES = ("cpu", "gpu", "auto")
+BACKENDS = ("auto", "tensorflow", "openvino")
 VOLUMES = ("auto", "mean", "first", "each")
 
 
@@ -116,6 +117,17 @@ class ImageOptions:
             more="`gpu` is an error if there is no GPU.",
         ),
     )
+    backend: str = field(
+        default="auto",
+        metadata=option(
+            "--backend",
+            group="resources",
+            choices=BACKENDS,
+            help="library that computes the networks: `auto` takes that of the variable `KERAS_BACKEND`, else OpenVINO "
+            "if it is installed, else TensorFlow",
+            more="Only TensorFlow uses a GPU. See [below](#backends).",
+        ),
+    )
     probseg: bool = field(
         default=True,
         metadata=switch("--no-probseg", value=False, group="outputs", help="do not write the probability map"),
@@ -152,6 +164,8 @@ class ImageOptions:
         for name, count in (("--n-cpus", self.n_cpus), ("--omp-nthreads", self.omp_nthreads)):
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}. A number of at least 1 is expected.")
+        if self.device == "gpu" and self.backend == "openvino":
+            raise UsageError("--device gpu needs TensorFlow. Leave out --backend openvino, or choose --device cpu.")
         if self.settings.is_soft and not self.probseg:
             raise UsageError("With --threshold soft, the probability is the result. Leave out --no-probseg.")
 

@@ -155,6 +155,16 @@ def _software() -> tuple[Reference, ...]:
             "10.48550/arXiv.1605.08695",
         ),
         Reference(
+            "openvino",
+            "misc",
+            "OpenVINO developers",
+            ("OpenVINO developers",),
+            "OpenVINO toolkit",
+            "docs.openvino.ai",
+            None,
+            url="https://docs.openvino.ai",
+        ),
+        Reference(
             "keras",
             "misc",
             "Chollet et al., 2015",

@@ -40,7 +40,7 @@ def identify_structure_models(task_name: str, folder: Path | None, contrast: str
 
 
 def load_structure_model(task_name: str, folder: Path | None, contrast: str | None) -> StructureModel | None:
-    """Load the network of the task, None for the cord alone; parameters and errors as above. Imports TensorFlow."""
+    """Load the network of the task, None for the cord alone; parameters and errors as above. Imports Keras."""
     task = task_of(task_name)
     if task is None:
         return None

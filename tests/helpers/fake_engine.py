@@ -35,6 +35,7 @@ class FakeEngine:
     version: str = "0"
     broken: bool = False
     unloadable: bool = False
+    backend: str = ""
     settings: MethodSettings = field(default_factory=MethodSettings)
 
     def note(self, what):

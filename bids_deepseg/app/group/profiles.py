@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.derivatives.saved import SavedResult
-from bids_deepseg.bids.derivatives.saved_tables import Columns
+from bids_deepseg.bids.derivatives.saved_values import Columns
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_NAMES
 from bids_deepseg.report.along_cord import LEAST_IMAGES, PLACES
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from bids_deepseg.bids.nifti.header import ImageSize
 
-#: Seconds of one processor until the first image begins: TensorFlow, the networks and their graphs.
-START_S = 7.0
-
 #: Seconds of one processor an image, a slice, a million pixels of 1 mm, and a million voxels.
 _IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
 
-#: Memory of a process with the networks, and of a million voxels, in MB.
-_BASE_MB, _MVOXEL_MB = 843.0, 19.1
+#: Memory of a million voxels in MB.
+_MVOXEL_MB = 19.1
+
+#: Memory of a worker, relative to what is expected for a large image.
+_WORKER_SHARE = 1.0
 
 #: Memory of a million pixels of 1 mm: of the path through all of them, of their heat, and of those of the slices that
 #: are scanned together beyond what the base holds. They count where pixels of the image are larger than 1 mm.
@@ -48,13 +48,30 @@ class Cost:
     megabytes: float
 
 
-def expect_cost(size: ImageSize, *, n_threads: int = 1) -> Cost:
+#: Until the first image begins, by the library that computes the networks: seconds of one processor for libraries,
+#: networks and their graphs, and the memory of the process in MB.
+_BASES = {"tensorflow": Cost(7.0, 843.0), "openvino": Cost(4.0, 500.0)}
+
+
+def worker_bytes(backend: str) -> int:
+    """Return the memory that a worker gets at least: that for an image of 512x512x100 voxels, and some to spare."""
+    return int(_WORKER_SHARE * 1e6 * (base_of(backend).megabytes + _MVOXEL_MB * 512 * 512 * 100 / 1e6))
+
+
+def base_of(backend: str) -> Cost:
+    """Return what a process takes before its first image; for an unknown backend, that of TensorFlow."""
+    return _BASES.get(backend, _BASES["tensorflow"])
+
+
+def expect_cost(size: ImageSize, backend: str, *, n_threads: int = 1) -> Cost:
     """Expect time and memory of one image.
 
     Parameters
     ----------
     size : ImageSize
         From its header.
+    backend : str
+        Library that computes the networks.
     n_threads : int, optional
         Threads for one image.
     """
@@ -62,11 +79,11 @@ def expect_cost(size: ImageSize, *, n_threads: int = 1) -> Cost:
     seconds = _IMAGE_S + _SLICE_S * size.n_slices + _MPIXEL_S * mpixels + _MVOXEL_S * mvoxels
     scanned = max(0.0, min(size.n_slices, _SLICES_AT_ONCE) * size.slice_mm2 / 1e6 - _BASE_SCAN_MPIXEL)
     detection = max(_PATH_MB * mpixels, _HEAT_MB * mpixels + _SCAN_MB * scanned)
-    megabytes = _BASE_MB + max(_MVOXEL_MB * mvoxels, detection)
+    megabytes = base_of(backend).megabytes + max(_MVOXEL_MB * mvoxels, detection)
     return Cost(seconds * (_TWO_THREADS if n_threads > 1 else 1.0), megabytes)
 
 
-def expect_total(costs: Iterable[Cost], *, n_workers: int) -> Cost:
+def expect_total(costs: Iterable[Cost], *, backend: str, n_workers: int) -> Cost:
     """Expect time and memory of all images of a run; ``n_workers`` of them at the same time."""
     every = list(costs)
     if not every:
@@ -74,4 +91,4 @@ def expect_total(costs: Iterable[Cost], *, n_workers: int) -> Cost:
     largest = sorted((cost.megabytes for cost in every), reverse=True)[:n_workers]
     n_workers = min(n_workers, len(every))
     seconds = max(sum(cost.seconds for cost in every) / n_workers, *(cost.seconds for cost in every))
-    return Cost(START_S + seconds, sum(largest))
+    return Cost(base_of(backend).seconds + seconds, sum(largest))

@@ -4,8 +4,9 @@ Only names, headers and sidecars are read; an image that has a result already is
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.cost import Cost, expect_cost, expect_total
@@ -17,6 +18,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ResultNames
+from bids_deepseg.bids.nifti.header import ImageSize
 from bids_deepseg.bids.source.query import QueryResult
 from bids_deepseg.engine import Engine
 from bids_deepseg.execution.plan import Plan
@@ -66,6 +68,8 @@ class Preview:
         Sorted by path.
     found : QueryResult
         What was not selected.
+    backend : str
+        Library that computes the networks.
     """
 
     options: RunOptions
@@ -73,12 +77,13 @@ class Preview:
     specs: tuple[ModelIdentity, ...]
     images: tuple[PlannedImage, ...]
     found: QueryResult
+    backend: str
 
     @property
     def total(self) -> Cost:
         """Time and memory of the whole run."""
         costs = [planned.cost for planned in self.images if planned.cost]
-        return expect_total(costs, n_workers=self.allocation.n_workers)
+        return expect_total(costs, backend=self.backend, n_workers=self.allocation.n_workers)
 
     @property
     def filters(self) -> list[str]:
@@ -102,25 +107,26 @@ def preview_run(options: RunOptions, allocation: Allocation, engine: Engine, rec
     log_selection(options, found)
     unnameable = refuse_unnameable(options, found.images)
     usable = [image for image in found.images if image not in unnameable]
-    plan, too_large = refuse_too_large(options, plan_images(options, engine, usable))
+    plan, too_large = refuse_too_large(options, plan_images(options, engine, usable), engine.backend)
     request = request_of(options, engine)
+    expect = partial(expect_cost, backend=engine.backend, n_threads=allocation.omp_nthreads)
     images = [PlannedImage(request.look_up(image), "refuse", str(error)) for image, error in unnameable.items()]
     images += [PlannedImage(one.job.payload, "refuse", one.error.message) for one in too_large if one.error]
-    images += [_planned(options, plan, job.payload, allocation.omp_nthreads) for job in plan.todo]
+    images += [_planned(options, plan, job.payload, expect) for job in plan.todo]
     images += [PlannedImage(job.payload, "keep", "up to date") for job in plan.current]
     images += [PlannedImage(job.payload, "leave out", _words(plan, job.payload.image)) for job in plan.left_out]
     ordered = tuple(sorted(images, key=lambda planned: (planned.known.image.path, planned.known.image.volume or 0)))
     contrasts = dict.fromkeys(request.contrast_of(image) for image in usable)
     specs = {spec.sha256: spec for contrast in contrasts for spec in engine.specs(contrast)}
-    return Preview(options, allocation, tuple(specs.values()), ordered, found)
+    return Preview(options, allocation, tuple(specs.values()), ordered, found, engine.backend)
 
 
-def _planned(options: RunOptions, plan: Plan, known: KnownImage, n_threads: int) -> PlannedImage:
+def _planned(options: RunOptions, plan: Plan, known: KnownImage, expect: Callable[[ImageSize], Cost]) -> PlannedImage:
     """Return an image that would be segmented, or would fail because its header cannot be read."""
     image, correction = known.image, known.correction
     if isinstance(known.size, str):
         return PlannedImage(known, "refuse", known.size)
-    cost = expect_cost(known.size, n_threads=n_threads)
+    cost = expect(known.size)
     reason = _words(plan, image)
     if correction is not None:
         reason += f", {correction.kind} corrected by hand: {correction.paths[0].name}"
@@ -148,6 +154,7 @@ def describe_preview(preview: Preview) -> dict[str, object]:
         "output_dir": str(options.output_dir),
         "networks": [{"name": spec.name, "contrast": spec.contrast, "sha256": spec.sha256} for spec in preview.specs],
         "device": options.device,
+        "backend": preview.backend,
         "at_the_same_time": preview.allocation.n_workers,
         "threads": preview.allocation.omp_nthreads,
         "filters": preview.filters,

@@ -116,6 +116,7 @@ class ImageWork:
                 if known.cache_key(models).config_hash != key.config_hash:
                     raise changed_input(image)
                 products = ImageProducts(image, loaded, segmentation, key, dict(self.links), levels, fingerprint)
+                products = replace(products, backend=_backend_of(known, models))
                 write_products(products, self.files_of(image))
             clock.observe("write", None)
             area = segmentation.metrics.columns()["area_mm2"]
@@ -140,6 +141,11 @@ class ImageWork:
             if withdraw_stale(image, self.files_of(image), key):
                 logger.warning("The result of an earlier run was removed: it does not describe the image as it is now.")
             raise
+
+
+def _backend_of(known: KnownImage, models: ModelStore) -> str:
+    """Return what computed the networks of an image; nothing if a person drew its mask and none looked inside it."""
+    return "" if known.is_drawn and models.structure(known.contrast) is None else models.backend
 
 
 def segment_loaded(

@@ -99,7 +99,7 @@ def refuse_unnameable(options: RunOptions, images: Iterable[BidsImage]) -> dict[
     return refused
 
 
-def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcome]]:
+def refuse_too_large(options: RunOptions, plan: Plan, backend: str) -> tuple[Plan, list[Outcome]]:
     """Take the images out of a plan that are expected to need more memory than ``--mem`` allows, or than is free.
 
     Returns
@@ -110,25 +110,29 @@ def refuse_too_large(options: RunOptions, plan: Plan) -> tuple[Plan, list[Outcom
         Their failures.
     """
     free = memory_of_one()
-    found = ((job, find_lack_of_memory(job.payload, options.memory, free)) for job in plan.todo)
+    found = ((job, find_lack_of_memory(job.payload, backend, options.memory, free)) for job in plan.todo)
     refused = {job: error for job, error in found if error}
     todo = tuple(job for job in plan.todo if job not in refused)
     return replace(plan, todo=todo), [refuse(job.payload, error) for job, error in refused.items()]
 
 
-def find_lack_of_memory(known: KnownImage, allowed: int | None, free: int | None) -> MemoryBudgetError | None:
+def find_lack_of_memory(
+    known: KnownImage, backend: str, allowed: int | None, free: int | None
+) -> MemoryBudgetError | None:
     """Tell whether an image is expected to need more memory than there is.
 
     Parameters
     ----------
     known : KnownImage
         The image; one whose header cannot be read is reported when it is segmented.
+    backend : str
+        Library that computes the networks.
     allowed, free : int or None
         Bytes that the user allows, and that one process may use; None for no limit.
     """
     if isinstance(known.size, str):
         return None
-    image, megabytes = known.image, expect_cost(known.size).megabytes
+    image, megabytes = known.image, expect_cost(known.size, backend).megabytes
     if allowed is not None and megabytes * 1e6 > allowed:
         return MemoryBudgetError(_lack(image, megabytes, "--mem allows {} GB. Allow more.", allowed))
     if free is not None and megabytes * 1e6 > free:

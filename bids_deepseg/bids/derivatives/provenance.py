@@ -151,7 +151,9 @@ def mask_sidecar(
     loaded: LoadedImage,
     segmentation: "Segmentation",
     cache_key: CacheKey,
+    *,
     fingerprint: Mapping[str, int | str] | None = None,
+    backend: str = "",
 ) -> dict[str, Any]:
     """Return the sidecar of the mask, the one place that describes a result completely.
 
@@ -167,6 +169,9 @@ def mask_sidecar(
         App, networks and options.
     fingerprint : mapping, optional
         Fingerprint of what was read; that of the source as it is now by default.
+    backend : str, optional
+        Library that computed the networks. It does not decide whether a result is current: what it changes is less than
+        what another processor changes.
     """
     area = segmentation.metrics.columns()["area_mm2"]
     present = np.isfinite(area)
@@ -177,6 +182,7 @@ def mask_sidecar(
         "GeneratedBy": [{"Name": APP_NAME, "Version": cache_key.version}, *_by_hand(cache_key)],
         **({"Correction": dict(cache_key.correction)} if cache_key.correction else {}),
         "Model": describe_models(segmentation.models or cache_key.models),
+        **({"Backend": backend} if backend else {}),
         **({} if cache_key.threshold is None else {"Threshold": cache_key.threshold_of(segmentation.models)}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
         **({} if image.volume is None else {"Volume": image.volume}),

@@ -195,6 +195,8 @@ class MaskFacts:
     #: Version of the app that made it.
     version: str | None = field(metadata=_by(_version))
     models: tuple[Model, ...] = field(metadata=_by(_models))
+    #: Library that computed them, empty if none is stated.
+    backend: str = field(metadata=_by(lambda sidecar: take_text(sidecar, "Backend") if "Backend" in sidecar else ""))
     #: Probability from which a voxel counts as cord.
     threshold: float | None = field(
         metadata=_by(

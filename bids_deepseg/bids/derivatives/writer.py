@@ -71,6 +71,8 @@ class ImageProducts:
         Vertebral level of each slice, if labels were given.
     fingerprint : mapping or None
         Fingerprint of the source as it was read; None for that of the file as it is when the result is written.
+    backend : str
+        Library that computed the networks, empty if none had a part in the result.
     """
 
     image: BidsImage
@@ -80,6 +82,7 @@ class ImageProducts:
     links: Mapping[str, str] = field(default_factory=dict)
     levels: SliceLevels | None = None
     fingerprint: Mapping[str, int | str] | None = None
+    backend: str = ""
 
 
 def write_products(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]:
@@ -212,7 +215,15 @@ def _part(products: ImageProducts, sources: list[str], product: str) -> Part:
 def _mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the mask."""
     segmentation, cache_key = products.segmentation, products.cache_key
-    sidecar = mask_sidecar(source, products.image, products.loaded, segmentation, cache_key, products.fingerprint)
+    sidecar = mask_sidecar(
+        source,
+        products.image,
+        products.loaded,
+        segmentation,
+        cache_key,
+        fingerprint=products.fingerprint,
+        backend=products.backend,
+    )
     return _nifti_writer(products, products.segmentation.mask.data), sidecar
 
 

@@ -49,7 +49,7 @@ def identify_propseg(settings: MethodSettings, _contrast: str | None) -> tuple[M
 
 
 def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
-    """Load the networks that judge, whatever the contrast; imports TensorFlow."""
+    """Load the networks that judge, whatever the contrast; imports Keras."""
     network, detector = load_own("segmentation"), load_own("detection")
     return lambda _contrast: (
         lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer, detector)

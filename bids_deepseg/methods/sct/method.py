@@ -42,7 +42,7 @@ def identify_sct(settings: MethodSettings, contrast: str | None) -> tuple[ModelI
 
 
 def load_sct(settings: MethodSettings, contrast: str | None) -> Segmenter:
-    """Load the networks of the reference method for a contrast; imports TensorFlow."""
+    """Load the networks of the reference method for a contrast; imports Keras."""
     asked = sct_settings(settings, contrast)
     if settings.weights_dir is None:
         raise ValueError("The sct profile was allowed without a folder of networks.")

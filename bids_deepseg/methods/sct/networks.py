@@ -55,7 +55,7 @@ def needs_optic(settings: SctSettings) -> bool:
 
 
 def load_sct_networks(folder: Path, settings: SctSettings) -> SctNetworks:
-    """Load what the settings need from a folder that the user filled; imports TensorFlow.
+    """Load what the settings need from a folder that the user filled; imports Keras.
 
     Parameters
     ----------

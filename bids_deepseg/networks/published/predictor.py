@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
+from bids_deepseg.networks.backend import native_output_silenced, start_keras
 from bids_deepseg.networks.batches import predict_in_batches
+from bids_deepseg.networks.keras_predictor import made_ready
+from bids_deepseg.networks.legacy.build import build_legacy
 from bids_deepseg.networks.legacy.gm import plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
 from bids_deepseg.networks.predictor import Network
@@ -104,7 +107,7 @@ def read_published(path: Path, spec: PublishedSpec) -> LegacyNetwork:
 
 
 def load_published(folder: Path, name: str) -> PublishedPredictor:
-    """Load a published network from a folder; imports TensorFlow.
+    """Load a published network from a folder; imports Keras.
 
     Parameters
     ----------
@@ -128,9 +131,6 @@ def load_published(folder: Path, name: str) -> PublishedPredictor:
             "See 'bids_deepseg weights install'."
         )
     legacy = read_published(path, spec)
-    from bids_deepseg.networks.keras_predictor import tensorflow_silenced  # noqa: PLC0415 - only if all is well
-
-    with tensorflow_silenced():
-        from bids_deepseg.networks.legacy.build import build_legacy  # noqa: PLC0415 - loads Keras, slow
-
-        return PublishedPredictor(spec, build_legacy(legacy))
+    keras = start_keras()
+    with native_output_silenced():
+        return PublishedPredictor(spec, made_ready(keras, build_legacy(legacy)))
