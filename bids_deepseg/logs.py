@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bids_deepseg import __version__
-from bids_deepseg.terminal import complain, drop_unread, shown
+from bids_deepseg.terminal import ERASE_LINE, complain, drop_unread, shown
 
 #: Image that this process works on, put into every record.
 _IMAGE: ContextVar[str] = ContextVar("image", default="")
@@ -39,11 +39,14 @@ class LogSettings:
         -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside stages as well.
     json : bool
         Write JSON objects to the terminal, those of the file.
+    has_bar : bool
+        The last line of the terminal may show a bar, which each line is written over.
     """
 
     folder: Path | None = None
     verbosity: int = 0
     json: bool = False
+    has_bar: bool = False
 
     @property
     def terminal_level(self) -> int:
@@ -68,7 +71,7 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     once = _Once(settings.folder, told)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    terminal = _TerminalHandler(sys.stderr)
+    terminal = _TerminalHandler(sys.stderr, has_bar=settings.has_bar)
     terminal.setLevel(settings.terminal_level)
     terminal.setFormatter(_JsonFormatter() if settings.json else _TerminalFormatter())
     if settings.verbosity < 1:
@@ -179,9 +182,13 @@ def _told_by(each: object) -> set[str]:
 class _TerminalHandler(logging.StreamHandler[TextIO]):
     """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not written."""
 
+    def __init__(self, stream: TextIO, *, has_bar: bool) -> None:
+        super().__init__(stream)
+        self._before = ERASE_LINE if has_bar else ""
+
     def format(self, record: logging.LogRecord) -> str:
         """Return what the terminal can show of a record."""
-        return shown(super().format(record), self.stream)
+        return self._before + shown(super().format(record), self.stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Be quiet about a reader that is gone, now and at the end of the process."""

@@ -6,12 +6,13 @@ The participant level reads the input and writes the output; the group level rea
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.group.level import write_group
+from bids_deepseg.app.participant.bar import bar_of
 from bids_deepseg.app.participant.conclude import conclude, conclude_current, conclude_group, conclude_report
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.planning import (
@@ -33,7 +34,7 @@ from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.validation import validate_dataset
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
-from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
+from bids_deepseg.execution import Allocation, Job, Outcome, Plan, Watch, run_jobs
 from bids_deepseg.files.atomic import output_errors
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.run import RunOptions
@@ -209,13 +210,18 @@ def segment_images(run: Run, plan: Plan) -> None:
     options, record = run.options, run.record
     work = ImageWork(run.engine, options.output_dir, run.log_settings, tuple(options.links.items()))
     waiting = Counter(job.group for job in plan.todo)
-    progress = Progress(len(plan.todo)) if options.progress else None
+    has_bar = run.log_settings.has_bar and bool(plan.todo)
+    progress = Progress(len(plan.todo), in_lines=options.progress and not has_bar)
     record.n_not_run = len(plan.todo)
 
     def stop(outcome: Outcome) -> bool:
         return options.stop_on_first_crash and outcome.error is not None
 
-    with closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, stop=stop)) as outcomes:
+    watch = Watch(progress.begin, stop)
+    with (
+        bar_of(progress) if has_bar else nullcontext(),
+        closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, watch=watch)) as outcomes,
+    ):
         for outcome in outcomes:
             conclude(options, record, outcome, progress)
             record.n_not_run -= 1

@@ -6,6 +6,7 @@ Everything slow is imported inside functions: ``--help`` needs none of it.
 
 import json
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from bids_deepseg.errors import BidsDeepsegError
 from bids_deepseg.files.names import as_utf8
 from bids_deepseg.options.image import SegmentOptions
 from bids_deepseg.options.run import LEVELS, RunOptions
-from bids_deepseg.terminal import complain, say
+from bids_deepseg.terminal import can_redraw, complain, say
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
@@ -241,8 +242,11 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
 
 def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = None) -> logs.LogSettings:
     """Return how a command logs, on the terminal and in a folder."""
-    as_json = isinstance(options, RunOptions) and options.log_format == "json"
-    return logs.LogSettings(folder, options.verbosity, as_json)
+    if not isinstance(options, RunOptions):
+        return logs.LogSettings(folder, options.verbosity)
+    as_json = options.log_format == "json"
+    has_bar = options.progress and not as_json and options.verbosity >= 0 and can_redraw(sys.stderr)
+    return logs.LogSettings(folder, options.verbosity, as_json, has_bar)
 
 
 def allocate(options: RunOptions | SegmentOptions) -> "Allocation":

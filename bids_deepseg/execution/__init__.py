@@ -6,8 +6,9 @@ that ended. A failure of one job is an outcome like any other, never an exceptio
 
 from bids_deepseg.execution.outcome import Failure, Job, Outcome
 from bids_deepseg.execution.plan import Plan, plan_jobs
-from bids_deepseg.execution.pool import run_jobs
 from bids_deepseg.execution.resources import Allocation, allocate, available_cpus, available_memory, usable_memory
+from bids_deepseg.execution.run import run_jobs
+from bids_deepseg.execution.work import Watch
 
 __all__ = [
     "Allocation",
@@ -15,6 +16,7 @@ __all__ = [
     "Job",
     "Outcome",
     "Plan",
+    "Watch",
     "allocate",
     "available_cpus",
     "available_memory",

@@ -207,6 +207,8 @@ class RunOptions(SelectionOptions):
             value=False,
             group="other",
             help="do not show how many images are done and how much time is left",
+            more="On a terminal, a bar shows it, with the image at hand; elsewhere (a file, a pipe, `TERM=dumb`), the "
+            "line of each image. `NO_COLOR=1` takes the colours of the bar away.",
         ),
     )
     notrack: bool = field(
