@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -41,12 +42,15 @@ class LogSettings:
         Write JSON objects to the terminal, those of the file.
     has_bar : bool
         The last line of the terminal may show a bar, which each line is written over.
+    across_hosts : bool
+        Processes of several machines, which may have the same number, write into the folder.
     """
 
     folder: Path | None = None
     verbosity: int = 0
     json: bool = False
     has_bar: bool = False
+    across_hosts: bool = False
 
     @property
     def terminal_level(self) -> int:
@@ -71,14 +75,15 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     once = _Once(settings.folder, told)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    terminal = _TerminalHandler(sys.stderr, has_bar=settings.has_bar)
+    terminal = _TerminalHandler(sys.stderr, has_bar=settings.has_bar and sys.stderr.isatty())
     terminal.setLevel(settings.terminal_level)
     terminal.setFormatter(_JsonFormatter() if settings.json else _TerminalFormatter())
     if settings.verbosity < 1:
         terminal.addFilter(_is_no_stage)
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
-        name = f"run-{os.getpid()}.log" if worker else "run.log"
+        host = f"{socket.gethostname()}-" if settings.across_hosts else ""
+        name = f"run-{host}{os.getpid()}.log" if worker else "run.log"
         # A process that begins late finds the folder gone if the output was cleaned; the run reports it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
             # A name that is not text stays JSON: its surrogates are escaped.
@@ -89,6 +94,11 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         handler.addFilter(_add_image)
         handler.addFilter(once)
         logger.addHandler(handler)
+
+
+def is_configured() -> bool:
+    """Return whether :func:`configure` was called in this process."""
+    return bool(logging.getLogger("bids_deepseg").handlers)
 
 
 def close() -> None:

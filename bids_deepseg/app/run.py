@@ -26,6 +26,7 @@ from bids_deepseg.app.participant.presence import check_logs, check_present
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.app.participant.selection import find_selected, tell_orphans, tell_selection
+from bids_deepseg.app.participant.shared_drive import await_result
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
@@ -34,7 +35,7 @@ from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.validation import validate_dataset
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
-from bids_deepseg.execution import Allocation, Job, Outcome, Plan, Watch, run_jobs
+from bids_deepseg.execution import Allocation, Cluster, Job, Outcome, Plan, Watch, run_jobs
 from bids_deepseg.files.atomic import output_errors
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.run import RunOptions
@@ -178,7 +179,12 @@ def tell_plan(run: Run, plan: Plan) -> None:
             " ".join(run.options.rerun),
             len(plan.left_out),
         )
-    if plan.todo:
+    if plan.todo and run.options.dask_scheduler is not None:
+        logger.info(
+            "Images to segment on the cluster %s: %d; threads for each: %d.",
+            *(run.options.dask_scheduler, len(plan.todo), run.allocation.omp_nthreads),
+        )
+    elif plan.todo:
         n_workers = min(run.allocation.n_workers, len(plan.todo))
         logger.info(
             "Images to segment: %d; at the same time: %d; threads for each: %d.",
@@ -217,12 +223,16 @@ def segment_images(run: Run, plan: Plan) -> None:
     def stop(outcome: Outcome) -> bool:
         return options.stop_on_first_crash and outcome.error is not None
 
-    watch = Watch(progress.begin, stop)
+    watch, cluster = Watch(progress.begin, stop), cluster_of(run)
     with (
         bar_of(progress) if has_bar else nullcontext(),
-        closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, watch=watch)) as outcomes,
+        closing(
+            run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, cluster=cluster, watch=watch)
+        ) as outcomes,
     ):
         for outcome in outcomes:
+            if cluster is not None:
+                await_result(options.output_dir, outcome)
             conclude(options, record, outcome, progress)
             record.n_not_run -= 1
             waiting[outcome.job.group] -= 1
@@ -230,6 +240,14 @@ def segment_images(run: Run, plan: Plan) -> None:
                 write_report(run, outcome.job.group)
     if record.n_not_run:
         logger.warning("Not started after the first failure: %d images.", record.n_not_run)
+
+
+def cluster_of(run: Run) -> Cluster | None:
+    """Return the cluster on which images are segmented, None for this machine."""
+    options, folder = run.options, run.record.log_folder
+    if options.dask_scheduler is None:
+        return None
+    return Cluster(options.dask_scheduler, (options.bids_dir, *([] if folder is None else [folder])))
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:

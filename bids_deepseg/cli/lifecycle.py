@@ -222,7 +222,12 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     from bids_deepseg.execution.device import choose_device, tell_device  # noqa: PLC0415
 
     has_networks = not isinstance(options, RunOptions) or "participant" in options.levels
-    device = choose_device(options.device) if has_networks else "cpu"
+    on_cluster = isinstance(options, RunOptions) and options.dask_scheduler is not None
+    # On other machines, nothing can be said of a GPU: the networks take one that they see, unless it is forbidden.
+    if on_cluster:
+        device = "cpu" if options.device == "cpu" else "gpu"
+    else:
+        device = choose_device(options.device) if has_networks else "cpu"
     prepare_output(options.output_dir)
     log_folder = None if record is None else create_log_folder(options.output_dir)
     if record is not None:
@@ -230,7 +235,8 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     settings = log_settings_of(options, log_folder)
     with ExitStack() as stack:
         stack.enter_context(logging_to(settings))
-        tell_device(options.device, device)
+        if not on_cluster:
+            tell_device(options.device, device)
         allocation = allocate(options)
         if isinstance(options, RunOptions) and options.clean_work:
             clean_leftovers(options.work_dir, options.output_dir)
@@ -246,7 +252,7 @@ def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = 
         return logs.LogSettings(folder, options.verbosity)
     as_json = options.log_format == "json"
     has_bar = options.progress and not as_json and options.verbosity >= 0 and can_redraw(sys.stderr)
-    return logs.LogSettings(folder, options.verbosity, as_json, has_bar)
+    return logs.LogSettings(folder, options.verbosity, as_json, has_bar, options.dask_scheduler is not None)
 
 
 def allocate(options: RunOptions | SegmentOptions) -> "Allocation":
@@ -254,6 +260,9 @@ def allocate(options: RunOptions | SegmentOptions) -> "Allocation":
     from bids_deepseg.execution import resources  # noqa: PLC0415 - not needed for --help
 
     demanded, most = (options.memory, None) if isinstance(options, RunOptions) else (None, 1)
+    if isinstance(options, RunOptions) and options.dask_scheduler is not None:
+        # The memory of this machine is not that of the workers.
+        most = 1
     return resources.allocate(
         n_cpus=options.n_cpus,
         omp_nthreads=options.omp_nthreads,

@@ -80,6 +80,17 @@ class RunOptions(SelectionOptions):
             help="the same; a number without unit is in GB",
         ),
     )
+    dask_scheduler: str | None = field(
+        default=None,
+        metadata=option(
+            "--dask-scheduler",
+            group="resources",
+            metavar="ADDRESS",
+            help="segment on a Dask cluster that exists already: the address of its scheduler (`tcp://host:8786`), or "
+            "the path of the file that the scheduler wrote",
+            more="Needs `pip install 'bids_deepseg[cluster]'`. See [clusters](clusters.md).",
+        ),
+    )
     seed: int | None = field(
         default=None,
         metadata=option(
