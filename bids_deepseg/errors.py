@@ -21,6 +21,7 @@ to do.
     |   |-- CordNotFoundError
     |   `-- EmptyMaskError
     |-- MemoryBudgetError    75
+    |-- ClusterError         69   the scheduler or its workers cannot do the work
     `-- OutputError          73   cannot be created
         `-- OutputWriteError 74   disk full or input/output error
 """
@@ -142,6 +143,13 @@ class MemoryBudgetError(BidsDeepsegError, MemoryError):
 
     exit_code = 75
     status = "out-of-memory"
+
+
+class ClusterError(BidsDeepsegError, RuntimeError):
+    """A cluster that cannot be reached, or whose workers cannot do the work."""
+
+    exit_code = 69
+    status = "cluster-error"
 
 
 class OutputError(BidsDeepsegError, OSError):

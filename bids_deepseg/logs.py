@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bids_deepseg import __version__
-from bids_deepseg.terminal import complain, drop_unread, shown
+from bids_deepseg.terminal import ERASE_LINE, complain, drop_unread, shown
 
 #: Image that this process works on, put into every record.
 _IMAGE: ContextVar[str] = ContextVar("image", default="")
@@ -39,11 +40,17 @@ class LogSettings:
         -1 warnings only, 0 one line per image, 1 times of stages as well, 2 numbers inside stages as well.
     json : bool
         Write JSON objects to the terminal, those of the file.
+    has_bar : bool
+        The last line of the terminal may show a bar, which each line is written over.
+    across_hosts : bool
+        Processes of several machines, which may have the same number, write into the folder.
     """
 
     folder: Path | None = None
     verbosity: int = 0
     json: bool = False
+    has_bar: bool = False
+    across_hosts: bool = False
 
     @property
     def terminal_level(self) -> int:
@@ -68,14 +75,15 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
     once = _Once(settings.folder, shown)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    terminal = _TerminalHandler(sys.stderr)
+    terminal = _TerminalHandler(sys.stderr, has_bar=settings.has_bar and sys.stderr.isatty())
     terminal.setLevel(settings.terminal_level)
     terminal.setFormatter(_JsonFormatter() if settings.json else _TerminalFormatter())
     if settings.verbosity < 1:
         terminal.addFilter(_is_no_stage)
     handlers: list[logging.Handler] = [terminal]
     if settings.folder is not None:
-        name = f"run-{os.getpid()}.log" if worker else "run.log"
+        host = f"{socket.gethostname()}-" if settings.across_hosts else ""
+        name = f"run-{host}{os.getpid()}.log" if worker else "run.log"
         # A process that begins late finds the folder gone if the output was cleaned; the run reports it at its end.
         with suppress(FileNotFoundError) if worker else nullcontext():
             # A name that is not text stays JSON: its surrogates are escaped.
@@ -86,6 +94,11 @@ def configure(settings: LogSettings, *, worker: bool = False) -> None:
         handler.addFilter(_add_image)
         handler.addFilter(once)
         logger.addHandler(handler)
+
+
+def is_configured() -> bool:
+    """Return whether :func:`configure` was called in this process."""
+    return bool(logging.getLogger("bids_deepseg").handlers)
 
 
 def close() -> None:
@@ -179,9 +192,13 @@ def _shown_by(each: object) -> set[str]:
 class _TerminalHandler(logging.StreamHandler[TextIO]):
     """A terminal that may be closed while the run goes on (``2>&1 | head``): what nobody reads is not written."""
 
+    def __init__(self, stream: TextIO, *, has_bar: bool) -> None:
+        super().__init__(stream)
+        self._before = ERASE_LINE if has_bar else ""
+
     def format(self, record: logging.LogRecord) -> str:
         """Return what the terminal can show of a record."""
-        return shown(super().format(record), self.stream)
+        return self._before + shown(super().format(record), self.stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides
         """Be quiet about a reader that is gone, now and at the end of the process."""

@@ -13,6 +13,9 @@ from typing import TextIO
 
 from bids_deepseg.files.names import printable_entry, printable_text
 
+#: Goes to the beginning of the line and erases it.
+ERASE_LINE = "\r\x1b[K"
+
 
 def say(text: str) -> None:
     """Write one or more lines to the standard output."""
@@ -40,6 +43,16 @@ def drop_unread(stream: TextIO) -> None:
 def shown(text: str, stream: TextIO) -> str:
     """Return a message as a stream can show it."""
     return printable_entry(text, stream.encoding or "utf-8")
+
+
+def can_redraw(stream: TextIO | None) -> bool:
+    """Return whether what a stream shows can be drawn again: a terminal that moves its cursor."""
+    if stream is None or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return False
+    try:
+        return stream.isatty() and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def _write(stream: TextIO | None, text: str, as_shown: Callable[[str, str], str]) -> None:

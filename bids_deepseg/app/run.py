@@ -6,13 +6,14 @@ The participant level reads the input and writes the output; the group level rea
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import write_citation, write_only_citation
 from bids_deepseg.app.group.level import write_group
+from bids_deepseg.app.participant.bar import bar_of
 from bids_deepseg.app.participant.conclude import (
     check_logs,
     check_present,
@@ -32,6 +33,7 @@ from bids_deepseg.app.participant.planning import (
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.app.participant.selection import find_selected, log_orphans, log_selection
+from bids_deepseg.app.participant.shared_drive import await_result
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures
@@ -40,7 +42,7 @@ from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.validation import validate_dataset
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, InvalidDatasetError
-from bids_deepseg.execution import Allocation, Job, Outcome, Plan, run_jobs
+from bids_deepseg.execution import Allocation, Cluster, Job, Outcome, Plan, Watch, run_jobs
 from bids_deepseg.files.atomic import output_errors
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.run import RunOptions
@@ -184,7 +186,12 @@ def log_plan(run: Run, plan: Plan) -> None:
             " ".join(run.options.rerun),
             len(plan.left_out),
         )
-    if plan.todo:
+    if plan.todo and run.options.dask_scheduler is not None:
+        logger.info(
+            "Images to segment on the cluster %s: %d; threads for each: %d.",
+            *(run.options.dask_scheduler, len(plan.todo), run.allocation.omp_nthreads),
+        )
+    elif plan.todo:
         n_workers = min(run.allocation.n_workers, len(plan.todo))
         logger.info(
             "Images to segment: %d; at the same time: %d; threads for each: %d.",
@@ -218,14 +225,23 @@ def segment_images(run: Run, plan: Plan) -> None:
         run.engine, partial(ResultFiles.of_image, options.output_dir), run.log_settings, tuple(options.links.items())
     )
     waiting = Counter(job.group for job in plan.todo)
-    progress = Progress(len(plan.todo)) if options.progress else None
+    has_bar = run.log_settings.has_bar and bool(plan.todo)
+    progress = Progress(len(plan.todo), in_lines=options.progress and not has_bar)
     record.n_not_run = len(plan.todo)
 
     def stop(outcome: Outcome) -> bool:
         return options.stop_on_first_crash and outcome.error is not None
 
-    with closing(run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, stop=stop)) as outcomes:
+    watch, cluster = Watch(progress.begin, stop), cluster_of(run)
+    with (
+        bar_of(progress) if has_bar else nullcontext(),
+        closing(
+            run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, cluster=cluster, watch=watch)
+        ) as outcomes,
+    ):
         for outcome in outcomes:
+            if cluster is not None:
+                await_result(options.output_dir, outcome)
             conclude(options, record, outcome, progress)
             record.n_not_run -= 1
             waiting[outcome.job.group] -= 1
@@ -233,6 +249,14 @@ def segment_images(run: Run, plan: Plan) -> None:
                 write_report(run, outcome.job.group)
     if record.n_not_run:
         logger.warning("Not started after the first failure: %d images.", record.n_not_run)
+
+
+def cluster_of(run: Run) -> Cluster | None:
+    """Return the cluster on which images are segmented, None for this machine."""
+    options, folder = run.options, run.record.log_folder
+    if options.dask_scheduler is None:
+        return None
+    return Cluster(options.dask_scheduler, (options.bids_dir, *([] if folder is None else [folder])))
 
 
 def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:

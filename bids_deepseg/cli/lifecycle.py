@@ -6,6 +6,7 @@ Everything slow is imported inside functions: ``--help`` needs none of it.
 
 import json
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from bids_deepseg.errors import BidsDeepsegError
 from bids_deepseg.files.names import as_utf8
 from bids_deepseg.options.image import SegmentOptions
 from bids_deepseg.options.run import LEVELS, RunOptions
-from bids_deepseg.terminal import complain, say
+from bids_deepseg.terminal import can_redraw, complain, say
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
@@ -234,7 +235,8 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
     settings = log_settings_of(options, log_folder)
     with ExitStack() as stack:
         stack.enter_context(logging_to(settings))
-        log_device(options.device, device)
+        if not is_on_cluster(options):
+            log_device(options.device, device)
         allocation = allocate(options, backend)
         if isinstance(options, RunOptions) and options.clean_work:
             clean_leftovers(options.work_dir, options.output_dir)
@@ -257,16 +259,28 @@ def choose_device_and_backend(options: RunOptions | SegmentOptions) -> tuple[str
     from bids_deepseg.execution.device import choose_device  # noqa: PLC0415 - not needed for --help, as the next
     from bids_deepseg.networks.backend import OPENVINO, choose_backend, named_backend  # noqa: PLC0415
 
+    if is_on_cluster(options):
+        # Of a GPU of other machines nothing can be said: the networks take one that they see, unless it is forbidden.
+        device = "cpu" if options.device == "cpu" else "gpu"
+        return device, choose_backend(options.backend, device=device)
     # OpenVINO needs no GPU to be looked for.
     is_free = options.device != "auto" or named_backend(options.backend) != OPENVINO
     device = choose_device(options.device) if is_free else "cpu"
     return device, choose_backend(options.backend, device=device)
 
 
+def is_on_cluster(options: RunOptions | SegmentOptions) -> bool:
+    """Return whether images are segmented on other machines."""
+    return isinstance(options, RunOptions) and options.dask_scheduler is not None
+
+
 def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = None) -> logs.LogSettings:
     """Return how a command logs, on the terminal and in a folder."""
-    as_json = isinstance(options, RunOptions) and options.log_format == "json"
-    return logs.LogSettings(folder, options.verbosity, as_json)
+    if not isinstance(options, RunOptions):
+        return logs.LogSettings(folder, options.verbosity)
+    as_json = options.log_format == "json"
+    has_bar = options.progress and not as_json and options.verbosity >= 0 and can_redraw(sys.stderr)
+    return logs.LogSettings(folder, options.verbosity, as_json, has_bar, options.dask_scheduler is not None)
 
 
 def allocate(options: RunOptions | SegmentOptions, backend: str) -> "Allocation":
@@ -275,6 +289,9 @@ def allocate(options: RunOptions | SegmentOptions, backend: str) -> "Allocation"
     from bids_deepseg.execution import resources  # noqa: PLC0415
 
     demanded, most = (options.memory, None) if isinstance(options, RunOptions) else (None, 1)
+    if is_on_cluster(options):
+        # The memory of this machine is not that of the workers.
+        most = 1
     return resources.allocate(
         n_cpus=options.n_cpus,
         omp_nthreads=options.omp_nthreads,

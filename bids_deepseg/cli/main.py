@@ -28,6 +28,7 @@ from bids_deepseg.cli.lifecycle import (
 )
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import as_utf8, leads_to_folder, printable
+from bids_deepseg.options.absolute import with_absolute_paths
 from bids_deepseg.options.config_file import write_config
 from bids_deepseg.options.parsing import check_words, parse_arguments
 from bids_deepseg.options.run import RunOptions
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None, *, engine: "Engine | None" = None) -
         if command is not None:
             return run_command(command, words[1:], engine)
         options = parse_arguments(words, _CALLS)
+        if options.dask_scheduler is not None:
+            options = with_absolute_paths(options)
         ending.debug = options.debug
         ending.code = _run(options, record, engine)
     return ending.code if ending.is_help and options is None else _finish(record, ending, options)
@@ -78,6 +81,10 @@ def _run(options: RunOptions, record: RunRecord, engine: "Engine | None") -> int
     """Check the input, then tell what would be done, or do it."""
     from bids_deepseg.bids.derivatives.ownership import check_ours  # noqa: PLC0415 - not needed for --help
 
+    if options.dask_scheduler is not None:
+        from bids_deepseg.execution.cluster import check_installed  # noqa: PLC0415 - not needed for --help
+
+        check_installed()
     # Warnings about what is read now have the form of the others; the files of the log come later.
     with logging_to(log_settings_of(options)):
         _check_input(options)

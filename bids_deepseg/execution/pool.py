@@ -1,4 +1,4 @@
-"""Run jobs one after the other, or at the same time in processes of their own.
+"""Run jobs at the same time in processes of their own, on this machine.
 
 Processes are started afresh (``spawn``): a copy of a process that has loaded TensorFlow would hang. Each loads what it
 needs once. When the system kills a process, for lack of memory say, all jobs that were running are under suspicion;
@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -21,83 +21,30 @@ from functools import cache, partial
 from multiprocessing import resource_tracker
 from typing import Any
 
-from bids_deepseg.execution.outcome import Failure, Job, Outcome, describe_failure
+from bids_deepseg.execution.outcome import Job, Outcome
+from bids_deepseg.execution.work import Start, Watch, Work, attempt, killed, run_here
 
 logger = logging.getLogger(__name__)
-
-#: Turns a job into its product.
-Work = Callable[[Job], Any]
-
-#: Makes ready for work, in the process that will do it: loads networks, say. Hashable, and survives pickling.
-Start = Callable[[], Work]
 
 #: Seconds that a process gets to clean up when the run is interrupted.
 _GRACE_S = 5.0
 
 
-def run_jobs(
-    jobs: Sequence[Job], start: Start, *, n_workers: int = 1, stop: Callable[[Outcome], bool] | None = None
-) -> Generator[Outcome, None, None]:
-    """Run all jobs and yield how each ended, as soon as it has.
+def run_in_pool(jobs: Sequence[Job], start: Start, n_workers: int, watch: Watch) -> Iterator[Outcome]:
+    """Run the jobs in processes, replacing all of them when one is killed.
+
+    Where the system gives no processes that can talk to each other, the jobs are run in this process instead.
 
     Parameters
     ----------
     jobs : sequence of Job
-        What to do; an empty sequence starts nothing.
+        What to do.
     start : callable
-        Called once in each process, before its first job; it returns the function that does a job.
-    n_workers : int, optional
-        Number of processes; with 1, the jobs are run in this process.
-    stop : callable, optional
-        Called with each outcome; when it returns true, no further job is begun.
-
-    Yields
-    ------
-    Outcome
-        In the order of completion.
-    """
-    if not jobs:
-        return
-    stop = stop or _never
-    n_workers = min(n_workers, len(jobs))
-    if n_workers == 1:
-        yield from _run_here(jobs, start, stop)
-    else:
-        yield from _run_in_pool(jobs, start, n_workers, stop)
-
-
-def _never(_outcome: Outcome) -> bool:
-    """Go on, whatever happened."""
-    return False
-
-
-def _run_here(jobs: Sequence[Job], start: Start, stop: Callable[[Outcome], bool]) -> Iterator[Outcome]:
-    """Run the jobs in this process, one after the other."""
-    work = start()
-    for job in jobs:
-        outcome = _attempt(work, job)
-        yield outcome
-        if stop(outcome):
-            return
-
-
-def _attempt(work: Work, job: Job) -> Outcome:
-    """Do one job; whatever it raises becomes part of the outcome."""
-    begin = time.monotonic()
-    try:
-        product = work(job)
-    # One of the two places where all errors are caught; the other is the command line.
-    except Exception as error:
-        return Outcome(job, "failed", time.monotonic() - begin, describe_failure(error))
-    return Outcome(job, "done", time.monotonic() - begin, product=product)
-
-
-def _run_in_pool(
-    jobs: Sequence[Job], start: Start, n_workers: int, stop: Callable[[Outcome], bool]
-) -> Iterator[Outcome]:
-    """Run the jobs in ``n_workers`` processes, replacing all of them when one is killed.
-
-    Where the system gives no processes that can talk to each other, the jobs are run in this process instead.
+        Called once in each process, before its first job.
+    n_workers : int
+        Number of processes.
+    watch : Watch
+        What the caller is told, and decides.
     """
     waiting = deque(jobs)
     stopped = False
@@ -106,46 +53,35 @@ def _run_in_pool(
         lacking: _NoProcessesError | None = None
         try:
             with _Pool.open(start, n_workers) as pool:
-                for outcome in pool.run(waiting, suspects):
+                for outcome in pool.run(waiting, suspects, watch.begun):
                     yield outcome
-                    if stop(outcome):
+                    if watch.stop(outcome):
                         stopped = True
                         waiting.clear()
         except _NoProcessesError as error:
             lacking = error
         while suspects and not stopped:
-            outcome = _run_alone(suspects.pop(0), start)
+            outcome = _run_alone(suspects.pop(0), start, watch)
             yield outcome
-            stopped = stop(outcome)
+            stopped = watch.stop(outcome)
         if lacking and not stopped:
             logger.warning(
                 "One after the other from here: no further process can be started (%s). Processes must be allowed and "
                 "/dev/shm be writable; --n-cpus 1 does the same without this warning.",
                 lacking,
             )
-            yield from _run_here(tuple(waiting), start, stop)
+            yield from run_here(tuple(waiting), start, watch)
             return
 
 
-def _run_alone(job: Job, start: Start) -> Outcome:
+def _run_alone(job: Job, start: Start, watch: Watch) -> Outcome:
     """Run one job in a process of its own."""
     begin = time.monotonic()
     suspects: list[Job] = []
     with suppress(_NoProcessesError), _Pool.open(start, 1) as pool:
-        for outcome in pool.run(deque([job]), suspects):
+        for outcome in pool.run(deque([job]), suspects, watch.begun):
             return outcome
-    return Outcome(job, "failed", time.monotonic() - begin, _killed(job))
-
-
-def _killed(job: Job) -> Failure:
-    """Describe the end of a process that was killed from outside."""
-    return Failure(
-        "killed",
-        75,
-        "BrokenProcessPool",
-        f"The process that worked on {job.name} was killed, most often by the system for lack of memory. "
-        "Give the run more memory.",
-    )
+    return Outcome(job, "failed", time.monotonic() - begin, killed(job))
 
 
 class _NoProcessesError(Exception):
@@ -188,7 +124,7 @@ class _Pool:
             _end_children()
         self.executor.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, waiting: deque[Job], suspects: list[Job]) -> Iterator[Outcome]:
+    def run(self, waiting: deque[Job], suspects: list[Job], begun: Callable[[Job], None]) -> Iterator[Outcome]:
         """Yield outcomes until nothing is left or a process dies; then ``suspects`` are the jobs that were running.
 
         No more jobs are handed over than there are processes, so that few are under suspicion.
@@ -199,7 +135,7 @@ class _Pool:
                 while waiting and len(running) < self.n_workers:
                     with _starting():
                         running[self.executor.submit(_do, self.start, waiting[0])] = waiting[0]
-                    waiting.popleft()
+                    begun(waiting.popleft())
             except BrokenProcessPool:
                 yield from _results_before_the_end(running, suspects)
                 return
@@ -275,7 +211,7 @@ def _start_and_work(start: Start, job: Job) -> Any:
 def _do(start: Start, job: Job) -> Outcome:
     """Do one job in a worker process; a failure to make ready is a failure of the job."""
     try:
-        return _attempt(partial(_start_and_work, start), job)
+        return attempt(partial(_start_and_work, start), job)
     except SystemExit:
         # The executor would take this for the result of the job and wait for the next one.
         os._exit(143)

@@ -80,6 +80,17 @@ class RunOptions(SelectionOptions):
             help="the same; a number without unit is in GB",
         ),
     )
+    dask_scheduler: str | None = field(
+        default=None,
+        metadata=option(
+            "--dask-scheduler",
+            group="resources",
+            metavar="ADDRESS",
+            help="segment on a Dask cluster that exists already: the address of its scheduler (`tcp://host:8786`), or "
+            "the path of the file that the scheduler wrote",
+            more="Needs `pip install 'bids_deepseg[cluster]'`. See [clusters](clusters.md).",
+        ),
+    )
     seed: int | None = field(
         default=None,
         metadata=option(
@@ -207,6 +218,8 @@ class RunOptions(SelectionOptions):
             value=False,
             group="other",
             help="do not show how many images are done and how much time is left",
+            more="On a terminal, a bar shows it, with the image at hand; elsewhere (a file, a pipe, `TERM=dumb`), the "
+            "line of each image. `NO_COLOR=1` takes the colours of the bar away.",
         ),
     )
     notrack: bool = field(

@@ -52,7 +52,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     NetworkError
         If the networks are at fault: no other image would fare better.
     """
-    before, after = progress.step() if progress else ("", "")
+    before, after = progress.step(outcome.job.name) if progress else ("", "")
     image: BidsImage = outcome.job.payload.image
     failure = outcome.error
     if failure is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.participant.known import KnownImage
+from bids_deepseg.app.participant.shared_drive import identity_of
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved import SavedResult
@@ -47,11 +48,14 @@ class ImageResult:
         Code, severity and message of each observation.
     area_mean_mm2 : float
         Mean cross-sectional area, NaN if unknown.
+    identity : str
+        What tells the result from an earlier one of the same image, empty for one that was read.
     """
 
     verdict: str
     findings: tuple[tuple[str, str, str], ...]
     area_mean_mm2: float
+    identity: str = ""
 
     @classmethod
     def of(cls, saved: SavedResult) -> "ImageResult":
@@ -88,7 +92,7 @@ class ImageWork:
 
     def __call__(self) -> Callable[[Job], ImageResult]:
         """Make this process ready."""
-        if multiprocessing.parent_process() is not None:
+        if not logs.is_configured() or multiprocessing.parent_process() is not None:
             logs.configure(self.log_settings, worker=True)
         models = ModelStore(self.engine)
         if self.engine.settings.corrections is None:
@@ -123,7 +127,9 @@ class ImageWork:
             area = area[np.isfinite(area)]
             findings = [(found.code, found.severity, found.message) for found in segmentation.findings]
             findings += [(code, "info", message) for code, message in loaded.notes]
-            return ImageResult(segmentation.verdict, tuple(findings), float(area.mean()) if len(area) else float("nan"))
+            mean_area = float(area.mean()) if len(area) else float("nan")
+            identity = identity_of(key.config_hash, fingerprint)
+            return ImageResult(segmentation.verdict, tuple(findings), mean_area, identity)
 
     @staticmethod
     def _segment(known: KnownImage, loaded: LoadedImage, models: ModelStore, clock: "_StageClock") -> Segmentation:

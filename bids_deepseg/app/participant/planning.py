@@ -109,7 +109,8 @@ def refuse_too_large(options: RunOptions, plan: Plan, backend: str) -> tuple[Pla
     outcomes : list of Outcome
         Their failures.
     """
-    free = memory_of_one()
+    # What is free here says nothing of the machines of a cluster.
+    free = None if options.dask_scheduler is not None else memory_of_one()
     found = ((job, find_lack_of_memory(job.payload, backend, options.memory, free)) for job in plan.todo)
     refused = {job: error for job, error in found if error}
     todo = tuple(job for job in plan.todo if job not in refused)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bids_deepseg.errors import CordNotFoundError, ImageError, MemoryBudgetError, error_context
-from bids_deepseg.execution import Job, Outcome, allocate, available_cpus, available_memory, plan_jobs, run_jobs
+from bids_deepseg.execution import Job, Outcome, Watch, allocate, available_cpus, available_memory, plan_jobs, run_jobs
 from bids_deepseg.execution.outcome import describe_failure
 from bids_deepseg.execution.resources import WORKER_BYTES
 
@@ -234,13 +234,13 @@ def test_no_jobs_start_nothing(tmp_path):
 
 def test_stop_begins_no_further_job(tmp_path):
     jobs = [Job("a", "g", "raise"), Job("b", "g"), Job("c", "g")]
-    outcomes = list(run_jobs(jobs, Start(tmp_path), stop=lambda o: o.status == "failed"))
+    outcomes = list(run_jobs(jobs, Start(tmp_path), watch=Watch(stop=lambda o: o.status == "failed")))
     assert ends(outcomes) == {"a": "bad-image"}
 
 
 def test_stop_lets_running_jobs_of_a_pool_end(tmp_path):
     jobs = [Job(name, "g", "raise") for name in "abcdef"]
-    outcomes = list(run_jobs(jobs, Start(tmp_path), n_workers=2, stop=lambda o: o.status == "failed"))
+    outcomes = list(run_jobs(jobs, Start(tmp_path), n_workers=2, watch=Watch(stop=lambda o: o.status == "failed")))
     assert 1 <= len(outcomes) <= 2
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bids_deepseg.execution import Job, pool, run_jobs
+from bids_deepseg.execution import Job, Watch, pool, run_jobs
 from bids_deepseg.execution.outcome import describe_failure
 from bids_deepseg.execution.resources import available_cpus, memory_of_one
 
@@ -72,7 +72,7 @@ def test_stop_holds_without_processes_too(monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(pool, "ProcessPoolExecutor", fail)
-    assert len(list(run_jobs(JOBS, Start(), n_workers=2, stop=lambda outcome: True))) == 1
+    assert len(list(run_jobs(JOBS, Start(), n_workers=2, watch=Watch(stop=lambda outcome: True)))) == 1
 
 
 def test_workers_leave_a_closed_terminal_to_the_parent():

@@ -1,0 +1,213 @@
+"""What is measured; each function returns tables, and processor time is taken wherever it can be."""
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.speed.datasets import USUAL, WARM_UP, Size, write_many, write_phantoms, write_whole_spine
+from benchmarks.speed.running import ROOT, Taken, segment_in_one_process, take, threads
+from benchmarks.speed.table import Check, Table, fit_line
+
+#: Slices at 1 mm, and pixels along one side of slices at 2 mm. Below 64 thin slices, all are scanned.
+_N_SLICES = (64, 112, 160, 208, 256)
+_SIDES = (96, 144, 192, 240, 288)
+
+#: Participants with a result.
+_N_PARTICIPANTS = (500, 1000, 2000)
+
+_QUIET = ("--skip-bids-validation", "-q")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Hold a temporary folder."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def stages(backends: Sequence[str]) -> Iterator[Table]:
+    """Measure the stages of a usual image, for each library that computes the networks."""
+    rows = []
+    with folder() as place:
+        write_phantoms(place / "in", (WARM_UP, USUAL, USUAL, USUAL))
+        for backend in backends:
+            found = segment_in_one_process(place / "in", place / backend, backend=backend, rescue="auto")
+            usual = sorted(found[1:], key=lambda row: row["processor_s"])[1]
+            rows.append((backend, "start and first small image", found[0]["start_s"], "", found[0]["peak_mib"]))
+            whole = usual["processor_s"]
+            rows += [(backend, name, value, f"{value / whole:.0%}", "") for name, value in usual["stages"].items()]
+            share = f"{usual['networks_s'] / whole:.0%}"
+            rows.append((backend, "of all stages: inside the networks", usual["networks_s"], share, ""))
+            rows.append((backend, "**whole image**", whole, "100%", found[-1]["peak_mib"]))
+    shape = " x ".join(map(str, USUAL.shape))
+    yield Table(
+        "Stages",
+        f"A T2w phantom of {shape} voxels of 1 mm, segmented by a process that has loaded the networks: the median of "
+        f"three. One minute of one processor is enough for {60 / whole:.1f} such images with {backends[-1]}.",
+        ("Networks by", "Stage", "Processor time, s", "Share", "Peak memory, MiB"),
+        rows,
+    )
+
+
+def scaling(
+    backends: Sequence[str], draw: Callable[[dict[str, tuple[list[float], list[float]]]], None]
+) -> Iterator[Table]:
+    """Measure how the time grows with slices and with pixels."""
+    series = {
+        "slices of 128 x 128 pixels of 1 mm, 1 mm thick": [Size((128, 128, n), (1.0, 1.0, 1.0)) for n in _N_SLICES],
+        "pixels of 1 mm in each of 40 slices, 2 mm thick": [Size((n, n, 40), (1.0, 1.0, 2.0)) for n in _SIDES],
+    }
+    points = {}
+    for name, sizes in series.items():
+        with folder() as place:
+            write_phantoms(place / "in", (WARM_UP, *sizes))
+            found = segment_in_one_process(place / "in", place / "out", backend=backends[0])[1:]
+        x = [float(size.shape[2] if size.shape[2] != 40 else size.shape[0] * size.shape[1]) for size in sizes]
+        y = [row["processor_s"] for row in found]
+        points[name] = (x, y)
+        slope, intercept, r2 = fit_line(x, y)
+        yield Table(
+            f"Time against {name.partition(' of ')[0]}",
+            f"One more of the {name} takes {slope * 1e3:.3g} ms; {intercept:.2f} s for none. R2 = {r2:.4f}. Networks "
+            f"by {backends[0]}, without rescue.",
+            ("Number", "Processor time, s", "Verdict"),
+            [(int(n), seconds, row["verdict"]) for n, seconds, row in zip(x, y, found, strict=True)],
+            [Check(f"R2 of time against {name.partition(' of ')[0]}", r2, 0.98)],
+        )
+    draw(points)
+
+
+def naive(backends: Sequence[str]) -> Iterator[Table]:
+    """Measure against the same networks with a session for each slice."""
+    size = Size((96, 96, 40), (1.0, 1.0, 2.0))
+    with folder() as place:
+        write_phantoms(place / "in", (WARM_UP, size))
+        ways = {
+            way: segment_in_one_process(place / "in", place / way, backend=backends[0], way=way)[1]
+            for way in ("ours", "naive")
+        }
+        same = _masks(place / "ours") == _masks(place / "naive")
+    ratio = ways["naive"]["processor_s"] / ways["ours"]["processor_s"]
+    yield Table(
+        "Against a session for each slice",
+        "A T2w phantom of 40 slices of 96 x 96 pixels of 1 mm, by the same networks and the same code around them. In "
+        "the naive way, each network is read from its file, in a new session, for each slice, as the reference does. "
+        f"The masks are {'the same' if same else '**different**'}.",
+        ("Way", "Processor time, s", "Sessions"),
+        [(way, row["processor_s"], row["n_sessions"] or "none beyond the first") for way, row in ways.items()],
+        [Check("times as fast as a session for each slice", ratio, 20.0)],
+    )
+
+
+def _masks(output_dir: Path) -> list[bytes]:
+    """Return the masks of a run."""
+    return [path.read_bytes() for path in sorted(output_dir.rglob("*_mask.nii.gz"))]
+
+
+def workers(backends: Sequence[str]) -> Iterator[Table]:
+    """Measure what a second worker brings."""
+    size, n_images = Size((64, 192, 160), (1.0, 1.0, 1.0)), 12
+    with folder() as place:
+        write_phantoms(place / "in", [size] * n_images)
+        runs = {}
+        for number in (1, 2):
+            words = (place / "in", place / f"out{number}", "participant", *_QUIET)
+            limits = ("--n-cpus", number, "--omp-nthreads", 1)
+            runs[number] = take((ROOT / "run.py", *words, *limits), {"KERAS_BACKEND": backends[0]})
+    ratio = runs[1].wall_s / runs[2].wall_s
+    rows = [
+        (number, run.wall_s, run.processor_s, 60 * n_images / run.wall_s, run.peak_mib) for number, run in runs.items()
+    ]
+    yield Table(
+        "Workers",
+        f"{n_images} T2w phantoms of {' x '.join(map(str, size.shape))} voxels of 1 mm, start and reports included; "
+        "one thread for each image. This is the only table that depends on what else the machine does.",
+        ("Workers", "Wall time, s", "Processor time, s", "Images per minute", "Peak memory of one process, MiB"),
+        rows,
+        [Check("times as fast with 2 workers as with 1", ratio, 1.7)],
+    )
+
+
+def participants(_backends: Sequence[str]) -> Iterator[Table]:
+    """Measure runs on many participants who all have a result, and the group level."""
+    with folder() as place:
+        write_many(place / "in", max(_N_PARTICIPANTS))
+        driver = ("-m", "tests.helpers.driver", "{}", place / "in", place / "out")
+        first = take((*driver, "participant", *_QUIET, "--n-cpus", 2, "--omp-nthreads", 1))
+        if first.code:
+            raise SystemExit(first.text[-2000:])
+        repeated = {}
+        for number in _N_PARTICIPANTS:
+            (place / "labels.txt").write_text("\n".join(f"{label:04d}" for label in range(number)))
+            words = () if number == max(_N_PARTICIPANTS) else ("--participant-label", place / "labels.txt")
+            repeated[number] = _least(lambda words=words: take((*driver, "participant", *_QUIET, *words)))
+        group = take((*driver, "group", "-q"))
+    largest = repeated[max(_N_PARTICIPANTS)]
+    _slope, _intercept, r2 = fit_line(list(repeated), [run.processor_s for run in repeated.values()])
+    yield Table(
+        "Many participants",
+        "Participants with one very small image each, segmented without networks before; nothing is to do, and that is "
+        f"found out. R2 against participants = {r2:.4f}.",
+        ("Level", "Participants", "Wall time, s", "Processor time, s", "Peak memory, MiB"),
+        [
+            *(("participant", n, run.wall_s, run.processor_s, run.peak_mib) for n, run in repeated.items()),
+            ("group", max(_N_PARTICIPANTS), group.wall_s, group.processor_s, group.peak_mib),
+        ],
+        [
+            Check(
+                "s of processor time to find nothing to do for 2,000 participants",
+                largest.processor_s,
+                10,
+                at_least=False,
+            ),
+            Check("s of processor time for the group level of 2,000", group.processor_s, 60, at_least=False),
+            Check("MiB for the group level of 2,000", group.peak_mib, 1e9 / 2**20, at_least=False),
+        ],
+    )
+
+
+def _least(run: Callable[[], Taken]) -> Taken:
+    """Return the run with the least processor time of two."""
+    return min((run() for _ in range(2)), key=lambda taken: taken.processor_s)
+
+
+def memory(backends: Sequence[str]) -> Iterator[Table]:
+    """Measure an image that is far too large for the memory that is allowed, beside one that is not."""
+    with folder() as place:
+        write_whole_spine(place / "in")
+        write_phantoms(place / "in", (WARM_UP,))
+        words = (place / "in", place / "out", "participant", *_QUIET, "--mem", "2G")
+        run = take((ROOT / "run.py", *words), threads(1) | {"KERAS_BACKEND": backends[0]})
+        n_masks = len(list((place / "out").rglob("*desc-T2w_mask.nii.gz")))
+    kept = run.peak_mib * 2**20 < 2e9 and (run.code == 0 or (run.code == 75 and n_masks == 1))
+    yield Table(
+        "A limit of memory",
+        "A whole spine of 400 x 400 x 1200 voxels of 0.5 mm with `--mem 2G`, and a small image in the same run.",
+        ("Exit code", "Masks written", "Peak memory, MiB"),
+        [(run.code, n_masks, run.peak_mib)],
+        [Check("within 2 GB, or code 75 with the other image done (1 = yes)", float(kept), 1.0)],
+    )
+
+
+def pools(_backends: Sequence[str]) -> Iterator[Table]:
+    """Measure what it costs to start two processes for twelve empty jobs, in turn."""
+    ways = ("pool", "loky", "dask")
+    runs: dict[str, list[Taken]] = {way: [] for way in ways}
+    for _ in range(5):
+        for way in ways:
+            run = take(("-m", "benchmarks.speed.pools", way))
+            if not run.code:
+                runs[way].append(run)
+    rows = [
+        (way, *(statistics.median(values) for values in zip(*((r.processor_s, r.wall_s) for r in each), strict=True)))
+        for way, each in runs.items()
+        if each
+    ]
+    yield Table(
+        "Engines for one machine",
+        "Twelve empty jobs on two processes, five times in turn: medians. What is not installed is left out.",
+        ("Engine", "Processor time, s", "Wall time, s"),
+        rows,
+    )
