@@ -18,25 +18,31 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY container/lean.py container/
+COPY container/lean.py container/parts.sh container/
 COPY pyproject.toml version README.md LICENSE ./
 COPY bids_deepseg bids_deepseg
 
 
-# The lock file names everything. docopt, a dependency of pybids, has no wheel; it is Python alone.
+# The lock files name everything. docopt, a dependency of pybids, has no wheel; it is Python alone.
+FROM build AS slim-parts
+COPY requirements-slim.lock ./
+RUN python3 -m venv /opt/bids_deepseg \
+    && /opt/bids_deepseg/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-slim.lock \
+    && sh container/parts.sh
+
+
 FROM build AS full-parts
 COPY requirements.lock ./
 RUN python3 -m venv /opt/bids_deepseg \
     && /opt/bids_deepseg/bin/pip install --no-deps --require-hashes --only-binary :all: --no-binary docopt -r requirements.lock \
-    && /opt/bids_deepseg/bin/pip install --no-deps . \
-    && /opt/bids_deepseg/bin/pip uninstall --yes pip \
-    && python3 container/lean.py /opt/bids_deepseg/lib/python3.*/site-packages \
-    && chmod -R a+rX /opt/bids_deepseg
+    && sh container/parts.sh
 
 
-FROM scratch AS full
+# What both images have in common but the parts.
+FROM scratch AS image
+# On purpose: what was removed from the base is to be out of the layers, too.
+# hadolint ignore=DL3067
 COPY --from=base / /
-COPY --from=full-parts /opt/bids_deepseg /opt/bids_deepseg
 COPY run.py version /
 # Boutiques starts it as run.py.
 RUN ln -s /run.py /usr/local/bin/run.py && chmod a+rx /run.py && chmod a+r /version \
@@ -66,3 +72,12 @@ ENV PATH=/opt/bids_deepseg/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin
 USER 65534
 ENTRYPOINT ["/run.py"]
 CMD ["--help"]
+
+
+FROM image AS slim
+ENV KERAS_BACKEND=openvino
+COPY --from=slim-parts /opt/bids_deepseg /opt/bids_deepseg
+
+
+FROM image AS full
+COPY --from=full-parts /opt/bids_deepseg /opt/bids_deepseg

@@ -47,7 +47,8 @@ step 64 "$data" "$work/wrong" participant --no-such-option
 [ -z "$weights" ] || {
   step 0 weights check "$weights"
   on grey-published --task gm --weights-dir "$weights" --weights sct
-  on lesion --task lesion --weights-dir "$weights"
-  on reference --profile sct --weights-dir "$weights"
+  # Made for thick axial slices; the phantom is none.
+  step 65 "$data" "$work/lesion" participant --participant-label 01 --suffix T2w --skip-bids-validation --task lesion --weights-dir "$weights"
+  step 78 "$data" "$work/reference" participant --skip-bids-validation --profile sct --weights-dir "$weights"
 }
 echo "everything: all steps ended as they should"
