@@ -1,0 +1,31 @@
+#!/bin/sh
+# Leave out of the base image what no run needs: what installs packages, the larger Perl beside the one that Debian
+# cannot do without, handbooks and translations. The licences (/usr/share/doc/*/copyright) stay.
+set -eu
+
+# The package tools are told, so that their list of what is installed, and the bill of materials, stay true. None of
+# these packages is in every base image.
+purge() {
+    # shellcheck disable=SC2046 # a list of words
+    set -- $(dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null | awk '$2 == "ii" {print $1}')
+    [ $# = 0 ] || dpkg --purge --force-depends --force-remove-essential "$@"
+}
+python3 -m pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip || true
+purge python3-pip-whl python3-setuptools-whl python3-venv 'python3.*-venv'
+purge perl 'perl-modules-*' 'libperl5.*' 'lib*-perl' libgdbm-compat4
+purge apt libapt-pkg6.0
+
+for stdlib in /usr/lib/python3.* "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"; do
+    for part in ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo; do
+        rm -rf "${stdlib:?}/$part"
+    done
+done
+rm -rf /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/include /usr/lib/gcc \
+    /var/lib/apt /var/cache/* /var/log/*
+find /usr/share/doc -type f ! -name copyright -delete
+find /usr/share/doc -type d -empty -delete
+
+# The official image leaves the bytecode of the standard library out, and a read-only image never writes it. By the
+# hash of the source, not its time, which copying may change.
+python3 -c 'import compileall, sysconfig; from py_compile import PycInvalidationMode as Mode
+compileall.compile_dir(sysconfig.get_path("stdlib"), quiet=2, force=True, invalidation_mode=Mode.UNCHECKED_HASH)' || true

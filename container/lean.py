@@ -1,0 +1,200 @@
+"""Leave out of an environment what no run of the app needs, while the image is built.
+
+``python lean.py SITE_PACKAGES`` does three things:
+
+1. It removes the files below. That they are not needed was measured: ``tests/container/everything.sh`` was traced with
+   strace and opened none of them (but pandas, which Keras loads where it is installed, and does without). The same
+   script, run in the image, shows that everything works without them. A pattern that matches nothing in an installed
+   package ends the build, so that the list follows the versions of the lock file.
+2. It strips large shared libraries of the symbols for debuggers.
+3. It keeps bytecode alone of the packages of others, and bytecode beside the source of this one.
+"""
+
+import compileall
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+_METADATA = "what its name and version stand for is no longer there"
+
+#: Patterns, and why they are not needed, by the folder whose presence says that the package is installed.
+NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
+    "tensorflow": (
+        ("tensorflow/include", "headers, to compile against TensorFlow"),
+        ("tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so", "export of models to StableHLO"),
+        ("tensorflow/compiler/tf2xla/ops/_xla_ops.so", "operators of hand-written XLA programs"),
+        ("tensorflow/xla_aot_runtime_src", "sources, to compile a model ahead of time"),
+    ),
+    "keras": (
+        ("keras/src/**/*_test.py", "tests"),
+        ("keras/src/backend/torch", "another backend"),
+        ("keras/src/backend/jax", "another backend"),
+    ),
+    "openvino": (
+        ("openvino/include", "headers, to compile against OpenVINO"),
+        ("openvino/cmake", "build files, to compile against OpenVINO"),
+        ("openvino/libs/libopenvino_intel_gpu_plugin.so", "graphics processors"),
+        ("openvino/libs/cache.json", "tuning of graphics processors"),
+        ("openvino/libs/libopenvino_intel_npu_plugin.so", "neural processors"),
+        ("openvino/libs/libopenvino_*_frontend.so.*", "readers of the files of other libraries"),
+        ("openvino/frontend/*/py_*.so", "readers of the files of other libraries"),
+    ),
+    "openvino_telemetry": (
+        ("openvino_telemetry", "reports on use to its makers, which this app must never send"),
+        ("openvino_telemetry-*.dist-info", _METADATA),
+    ),
+    "clang": (
+        ("clang", "compiler, which TensorFlow asks for but does not load"),
+        ("libclang-*.dist-info", _METADATA),
+    ),
+    "grpc": (
+        ("grpc", "calls between machines"),
+        ("grpcio-*.dist-info", _METADATA),
+    ),
+    "pandas": (
+        ("pandas", "tables, for parts of pybids that no run uses, and for training data of Keras"),
+        ("pandas-*.dist-info", _METADATA),
+    ),
+    "formulaic": (
+        ("formulaic", "formulas, for the statistics of pybids"),
+        ("formulaic-*.dist-info", _METADATA),
+    ),
+    "interface_meta": (
+        ("interface_meta", "needed by formulaic alone"),
+        ("interface_meta-*.dist-info", _METADATA),
+    ),
+    "narwhals": (
+        ("narwhals", "tables, needed by formulaic alone"),
+        ("narwhals-*.dist-info", _METADATA),
+    ),
+    "num2words": (
+        ("num2words", "numbers in words, for the reports of pybids"),
+        ("num2words-*.dist-info", _METADATA),
+    ),
+    "pygments": (
+        ("pygments", "colours for source code on the terminal"),
+        ("pygments-*.dist-info", _METADATA),
+    ),
+    "setuptools": (
+        ("setuptools", "build tool"),
+        ("_distutils_hack", "build tool: its replacement of distutils"),
+        ("distutils-precedence.pth", "build tool: puts that replacement in place when Python starts"),
+        ("setuptools-*.dist-info", _METADATA),
+    ),
+    "wheel": (
+        ("wheel", "build tool"),
+        ("wheel-*.dist-info", _METADATA),
+    ),
+    "bids_validator_deno": (("bids_validator_deno/bids-validator.js.map", "map of the validator, for its debugger"),),
+    "bids": (("bids/**/tests", "tests and their data sets"),),
+    "scipy": (
+        ("scipy/**/tests", "tests"),
+        ("scipy/stats", "statistics"),
+        ("scipy/integrate", "integrals and differential equations"),
+        ("scipy/cluster", "clusters"),
+        ("scipy/io", "readers of Matlab, WAV and Matrix Market files"),
+        ("scipy/fftpack", "old interface of scipy.fft"),
+        ("scipy/signal", "filters"),
+        ("scipy/odr", "orthogonal distance regression"),
+        ("scipy/special/cython_special.*", "interface for code that is compiled against SciPy"),
+        ("scipy/**/*.pyx", "interface for code that is compiled against SciPy"),
+    ),
+    "numpy": (
+        ("numpy/**/tests", "tests"),
+        ("numpy/distutils", "build tool"),
+        ("numpy/_core/include", "headers, to compile against NumPy"),
+        ("numpy/_core/lib/*.a", "libraries, to compile against NumPy"),
+        ("numpy/random/lib", "libraries, to compile against NumPy"),
+        ("numpy/_core/_simd.*.so", "tests of vector instructions"),
+    ),
+    "nibabel": (("nibabel/**/tests", "tests and their images"),),
+    "h5py": (("h5py/tests", "tests"),),
+    "sqlalchemy": (
+        ("sqlalchemy/testing", "tests of database drivers"),
+        ("sqlalchemy/dialects/mssql", "driver of another database than SQLite"),
+        ("sqlalchemy/dialects/mysql", "driver of another database than SQLite"),
+        ("sqlalchemy/dialects/oracle", "driver of another database than SQLite"),
+        ("sqlalchemy/dialects/postgresql", "driver of another database than SQLite"),
+    ),
+    "PIL": (
+        ("PIL/_avif.*.so", "AVIF images"),
+        ("pillow.libs/libavif-*", "AVIF images"),
+        ("PIL/_webp.*.so", "WebP images"),
+        ("pillow.libs/libwebp*", "WebP images"),
+        ("PIL/_imagingft.*.so", "fonts"),
+        ("pillow.libs/libfreetype-*", "fonts"),
+        ("pillow.libs/libharfbuzz-*", "fonts"),
+    ),
+}
+
+#: Shared libraries that carry symbols for debuggers, by folder. Those in `*.libs` were edited when their wheels were
+#: made, so that strip could damage them.
+WITH_SYMBOLS = ("tensorflow", "sqlalchemy", "PIL", "yaml", "wrapt")
+
+
+#: Packages whose source stays: our own, and one whose licence (MPL 2.0) asks for it.
+WITH_SOURCE = ("bids_deepseg", "certifi")
+
+
+def main(site: Path) -> int:
+    """Make the environment small; return 1 if a pattern matches nothing."""
+    before = size_of(site)
+    stale = []
+    for package, rows in NOT_NEEDED.items():
+        if not (site / package).is_dir():
+            continue
+        # All are looked up before any is removed: one may lie in another.
+        found = {pattern: list(site.glob(pattern)) for pattern, _ in rows}
+        stale += [pattern for pattern, paths in found.items() if not paths]
+        for path in (path for paths in found.values() for path in paths):
+            remove(path)
+    for library in libraries(site):
+        subprocess.run(["strip", "--strip-unneeded", library], check=True)
+    compile_all(site)
+    print(f"lean: {before / 1e6:.0f} MB, of which {size_of(site) / 1e6:.0f} MB are left")
+    for pattern in stale:
+        print(f"lean: nothing matches {pattern}; take it off the list in {Path(__file__).name}", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def libraries(site: Path) -> Iterator[Path]:
+    """Yield the shared libraries that are stripped."""
+    for package in WITH_SYMBOLS:
+        yield from (path for path in (site / package).rglob("*.so*") if path.is_file() and not path.is_symlink())
+
+
+def compile_all(site: Path) -> None:
+    """Write the bytecode of every module, and remove the source of the packages of others.
+
+    Bytecode beside a source is valid by what was compiled, not by times, which copying may change.
+    """
+    for folder in site.rglob("__pycache__"):
+        shutil.rmtree(folder)
+    for entry in site.iterdir():
+        has_source = entry.name in WITH_SOURCE
+        for source in [entry] if entry.suffix == ".py" else entry.rglob("*.py"):
+            mode = PycInvalidationMode.UNCHECKED_HASH
+            # Some packages carry templates and examples that are no valid Python.
+            is_compiled = compileall.compile_file(source, quiet=2, legacy=not has_source, invalidation_mode=mode)
+            if is_compiled and not has_source:
+                source.unlink()
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; it may have gone with the folder around it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
