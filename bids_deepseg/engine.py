@@ -19,7 +19,7 @@ from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.segmentation import Observer, Segmentation
-from bids_deepseg.structures.models import identify_structure_models, load_structure_model
+from bids_deepseg.structures.find import identify_structure_models, load_structure_model
 
 logger = logging.getLogger(__name__)
 
