@@ -58,7 +58,7 @@ class Engine(Protocol):
         ...
 
     def structure_specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
-        """Describe the networks of the task beside the cord for images of a contrast; empty for the cord alone."""
+        """Describe the networks of the task besides the cord for images of a contrast; empty for the cord alone."""
         ...
 
     def load(self) -> Segmenter:
@@ -66,7 +66,7 @@ class Engine(Protocol):
         ...
 
     def load_structure(self, contrast: str | None) -> StructureModel | None:
-        """Load the network of the task beside the cord for images of a contrast; None for the cord alone."""
+        """Load the network of the task besides the cord for images of a contrast; None for the cord alone."""
         ...
 
 
@@ -108,7 +108,7 @@ class ModelStore:
         self._engine = engine
         self._specs: dict[tuple[object, ...], tuple[ModelIdentity, ...]] = {}
         self._segmenters: dict[tuple[object, ...], Segmenter] = {}
-        #: Describe, and load, the network of the task beside the cord for a contrast.
+        #: Describe, and load, the network of the task besides the cord for a contrast.
         self.structure_specs: Callable[[str | None], tuple[ModelIdentity, ...]] = functools.cache(
             engine.structure_specs
         )
