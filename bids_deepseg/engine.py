@@ -20,7 +20,7 @@ from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.segmentation import Observer, Segmentation
-from bids_deepseg.structures.models import identify_structure_models, load_structure_model
+from bids_deepseg.structures.find import identify_structure_models, load_structure_model
 from bids_deepseg.structures.tasks import CORD
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Engine(Protocol):
         ...
 
     def structure_specs(self, contrast: str | None) -> tuple[ModelIdentity, ...]:
-        """Describe the networks of the task beside the cord for images of a contrast; empty for the cord alone."""
+        """Describe the networks of the task besides the cord for images of a contrast; empty for the cord alone."""
         ...
 
     def load(self) -> Segmenter:
@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def load_structure(self, contrast: str | None) -> StructureModel | None:
-        """Load the network of the task beside the cord for images of a contrast; None for the cord alone."""
+        """Load the network of the task besides the cord for images of a contrast; None for the cord alone."""
         ...
 
 
@@ -137,7 +137,7 @@ class ModelStore:
         self.backend = engine.backend
         self._specs: dict[tuple[object, ...], tuple[ModelIdentity, ...]] = {}
         self._segmenters: dict[tuple[object, ...], Segmenter] = {}
-        #: Describe, and load, the network of the task beside the cord for a contrast.
+        #: Describe, and load, the network of the task besides the cord for a contrast.
         self.structure_specs: Callable[[str | None], tuple[ModelIdentity, ...]] = functools.cache(
             engine.structure_specs
         )

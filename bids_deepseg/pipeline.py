@@ -50,7 +50,7 @@ def segment(
     settings : MethodSettings, optional
         How the image is segmented.
     guide : Guide, optional
-        What is known of the image beside its voxels.
+        What is known of the image besides its voxels.
     observer : callable, optional
         Called as ``observer(stage_name, result)`` after each stage.
 

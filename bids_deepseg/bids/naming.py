@@ -65,7 +65,7 @@ ENTITIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Keys that BIDS accepts in the name of a mask beside those that this package sets itself.
+#: Keys that BIDS accepts in the name of a mask besides those that this package sets itself.
 _KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "anat": frozenset({"sub", "ses", "task", "acq", "ce", "rec", "run", "echo", "part", "chunk"}),
@@ -112,7 +112,7 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
 
 
 def _structure_products(task: Task) -> dict[str, Product]:
-    """Return the products of a task beside the cord."""
+    """Return the products of a task besides the cord."""
     kinds = (("probseg", ".nii.gz"), ("morph", ".tsv"), ("mask", ".nii.gz"))
     named = zip(task.products, kinds, strict=True)
     return {key: Product(task.label, suffix, extension) for key, (suffix, extension) in named}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command beside the run on a data set.
+    """A command other than the run on a data set.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.example import neck, spine
+from bids_deepseg.example import anatomy
 from bids_deepseg.example.brushes import TEXTURE_SCALES_MM, Array, Points, Tissues, draw_noise, noise_at, tissues_of
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume
@@ -46,7 +46,7 @@ class Phantom:
         Knots of the tissues' texture.
     """
 
-    spine: spine.SpineShape | None
+    spine: anatomy.SpineShape | None
     lordosis_mm: float
     scoliosis_mm: float
     phase_mm: float
@@ -126,7 +126,7 @@ def grid_around(
 
 def draw_phantom(rng: np.random.Generator, *, cord: bool = True) -> Phantom:
     """Draw the anatomy of one person within the human range; without cord it is a thigh."""
-    size = spine.SpineShape(
+    size = anatomy.SpineShape(
         level_mm=float(rng.uniform(16.0, 18.5)),
         disc_at_mm=float(rng.uniform(-8, 8)),
         cord_scale=float(rng.uniform(0.94, 1.05)),
@@ -227,22 +227,22 @@ def _paint_slab(slab: _Slab, tissues: Tissues) -> tuple[Array, Array]:
     image, cord = np.zeros(points.u.shape, np.float32), np.zeros(points.u.shape, np.float32)
     size = slab.phantom.spine
     if size is None:
-        neck.paint_thigh(image, points, tissues)
+        anatomy.paint_thigh(image, points, tissues)
         return image, cord
-    neck.paint_muscles(image, points, tissues)
-    neck.paint_throat(image, points, tissues)
-    neck.paint_skin(image, points, tissues, slab.phantom.neck_mm)
+    anatomy.paint_muscles(image, points, tissues)
+    anatomy.paint_throat(image, points, tissues)
+    anatomy.paint_skin(image, points, tissues, slab.phantom.neck_mm)
     # Several points in a voxel only where the result is judged: most of a neck is muscle.
     near = np.flatnonzero((np.abs(points.u) < 30) & (points.v > -36) & (points.v < 32))
     fine, n_points = slab.inside(near, least=1)
     brightness = np.repeat(image[near], n_points)
-    spine.paint_vertebrae(brightness, fine, tissues, size)
+    anatomy.paint_vertebrae(brightness, fine, tissues, size)
     image[near] = brightness.reshape(-1, n_points).mean(1)
     inner = np.flatnonzero((np.abs(points.u) < 18) & (np.abs(points.v) < 15))
     fine, n_points = slab.inside(inner, least=2)
     brightness = np.repeat(image[inner], n_points)
-    spine.paint_canal(brightness, fine, tissues, size)
-    cord[inner] = spine.paint_cord(brightness, fine, tissues, size).reshape(-1, n_points).mean(1)
+    anatomy.paint_canal(brightness, fine, tissues, size)
+    cord[inner] = anatomy.paint_cord(brightness, fine, tissues, size).reshape(-1, n_points).mean(1)
     image[inner] = brightness.reshape(-1, n_points).mean(1)
     return image, cord
 

@@ -1,4 +1,4 @@
-"""Hold what is known of one image beside its voxels."""
+"""Hold what is known of one image besides its voxels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class DrawnMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guide:
-    """What is known of one image beside its voxels.
+    """What is known of one image besides its voxels.
 
     Attributes
     ----------

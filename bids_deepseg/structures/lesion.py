@@ -1,14 +1,19 @@
 """Find multiple sclerosis lesions inside the cord with the published networks [1]_.
 
 The reference (``sct_deepseg_lesion``, spec of the reference method, 2.4) cuts windows of 48 x 48 pixels of 0.5 mm
-around the centerline, brings their values to a standard scale (:mod:`bids_deepseg.structures.nyul`), resamples them to
-slices of 0.5 mm, and predicts blocks of 48 slices. Here the windows follow the middle of the cord that was segmented
-before, where the reference searches for a centerline; everything else is its way.
+around the centerline, brings their values to a standard scale, resamples them to slices of 0.5 mm, and predicts blocks
+of 48 slices. Here the windows follow the middle of the cord that was segmented before, where the reference searches for
+a centerline; everything else is its way.
+
+The standard scale is that of Nyul et al. [2]_: some percentiles of an image, its landmarks, are mapped to standard
+values, linearly between two landmarks.
 
 References
 ----------
 .. [1] Gros et al. (2019), Automatic segmentation of the spinal cord and intramedullary multiple sclerosis lesions with
    convolutional neural networks, NeuroImage 184: 901-915.
+.. [2] Nyul LG, Udupa JK, Zhang X. New variants of a method of MRI scale standardization. IEEE Transactions on Medical
+   Imaging 19: 143-150 (2000).
 """
 
 from collections.abc import Mapping
@@ -16,7 +21,7 @@ from types import MappingProxyType
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bids_deepseg.errors import ImageError, NetworkError
 from bids_deepseg.geometry.half_mm import resample, rounded_size, stretch, working_grid
@@ -26,7 +31,55 @@ from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.predictor import ScaledPredictor
 from bids_deepseg.stages.crops import Course, cut_crops, paste_crops
 from bids_deepseg.stages.structure import middle_of_cord
-from bids_deepseg.structures.nyul import standardise_by_landmarks
+
+
+def standardise_by_landmarks(values: NDArray[np.floating], standard: ArrayLike) -> NDArray[np.float32]:
+    """Map the landmarks of an image to those of the standard scale.
+
+    Below the first and above the last landmark the map goes on with the slope of the piece next to it, which then falls
+    exponentially: it is smooth, increasing and never leaves the standard range by more than the height of that piece.
+    The reference has exponential tails as well; their constants are not known, and these are ours.
+
+    Parameters
+    ----------
+    values : float array
+        Intensities.
+    standard : (11,) array_like
+        Increasing values of the landmarks on the standard scale.
+
+    Returns
+    -------
+    float32 array
+        The same shape.
+
+    Raises
+    ------
+    ImageError
+        If all landmarks are equal.
+    """
+    found = np.percentile(values, LANDMARK_PERCENTILES)
+    target = np.asarray(standard, np.float64)
+    # Equal landmarks, such as those of a background of zeros, become the lowest of their standard values.
+    found, first = np.unique(found, return_index=True)
+    target = target[first]
+    if len(found) < 2:
+        raise ImageError(
+            f"98 % of the values around the cord are {found[0]:g}, so they have no histogram. Check the image there."
+        )
+    out = np.interp(values, found, target)
+    low, high = values < found[0], values > found[-1]
+    out[low] = target[0] - _tail(found[0] - values[low], found[1] - found[0], target[1] - target[0])
+    out[high] = target[-1] + _tail(values[high] - found[-1], found[-1] - found[-2], target[-1] - target[-2])
+    return np.asarray(out, np.float32)
+
+
+def _tail(distance: NDArray[np.floating], width: float, height: float) -> NDArray[np.float64]:
+    """Return what the map rises over ``distance``: at first by height / width, in all by ``height``."""
+    return np.asarray(height * -np.expm1(-distance.astype(np.float64) / width))
+
+
+#: Percentiles of the landmarks (spec of ``sct_deepseg_lesion``).
+LANDMARK_PERCENTILES = (1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 99.0)
 
 #: Probability above which a voxel of 0.5 mm keeps its value, and from which a voxel of the image is lesion (spec 2.4).
 LESION_THRESHOLD = 0.1

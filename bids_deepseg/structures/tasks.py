@@ -1,4 +1,4 @@
-"""List what the app can segment beside the cord: one entry per task.
+"""List what the app can segment besides the cord: one entry per task.
 
 Terms: a *structure* is what a task finds inside the cord (grey matter, lesions); the cord itself is always segmented
 first. An entry says how the structure is named and which networks find it; the function that does so stands under the
@@ -58,7 +58,7 @@ class Task:
         return self.published.get(contrast or "any", self.published.get("any", ()))
 
 
-#: All tasks beside the cord, by the word of the command line.
+#: All tasks besides the cord, by the word of the command line.
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "gm": Task(

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.training.checkpoint import saved_progress
-from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.configuration import TrainingConfig, saved_progress
 from bids_deepseg.training.evaluate import FIGURES_NAME, evaluate
 from bids_deepseg.training.fit import fit_from_data
 from bids_deepseg.training.sources import find_participants

@@ -25,8 +25,7 @@ from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_probability, sharpen
 from bids_deepseg.stages.structure import middle_of_cord
-from bids_deepseg.training.checkpoint import load_checkpoint
-from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.configuration import TrainingConfig, load_checkpoint
 from bids_deepseg.training.fit import build_model
 from bids_deepseg.training.grey.evaluate import score_people
 from bids_deepseg.training.sources import find_labelled, read_sources

@@ -8,8 +8,7 @@ from typing import Any
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.architectures import build_network
-from bids_deepseg.training.checkpoint import CHECKPOINT_NAME, Progress, load_checkpoint
-from bids_deepseg.training.configuration import TrainingConfig
+from bids_deepseg.training.configuration import CHECKPOINT_NAME, Progress, TrainingConfig, load_checkpoint
 from bids_deepseg.training.evaluate import FIGURES_NAME
 from bids_deepseg.training.fit import EVERYONE_NAME, build_model
 from bids_deepseg.training.sources import read_sources

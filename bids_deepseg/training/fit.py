@@ -18,8 +18,15 @@ from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.networks.keras_predictor import load_predictor
 from bids_deepseg.networks.specs import read_spec
-from bids_deepseg.training.checkpoint import Progress, load_checkpoint, save_checkpoint, saved_progress
-from bids_deepseg.training.configuration import Optimisation, TrainingConfig, read_config
+from bids_deepseg.training.configuration import (
+    Optimisation,
+    Progress,
+    TrainingConfig,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+    saved_progress,
+)
 from bids_deepseg.training.grey.samples import GreyStream, load_grey_images, load_grey_shapes
 from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
 from bids_deepseg.training.samples import SampleStream

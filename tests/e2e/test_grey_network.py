@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.metrics import measure_cord
-from bids_deepseg.structures.find import find_structure
-from bids_deepseg.structures.models import load_structure_model
+from bids_deepseg.structures.find import find_structure, load_structure_model
 from bids_deepseg.training.grey.evaluate import score_people
 from tests.helpers.phantoms import grid_of
 

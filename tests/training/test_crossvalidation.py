@@ -8,8 +8,7 @@ import pytest
 
 from bids_deepseg.errors import UsageError
 from bids_deepseg.training import crossvalidation
-from bids_deepseg.training.checkpoint import load_checkpoint
-from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.configuration import load_checkpoint, read_config
 from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.fit import build_model, load_stream
 

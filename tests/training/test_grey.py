@@ -168,7 +168,7 @@ def test_only_the_people_held_out_are_scored(data_dir):
 
 @pytest.mark.slow
 def test_a_run_is_evaluated_by_its_task(data_dir, tmp_path):
-    from bids_deepseg.training.checkpoint import Progress, save_checkpoint  # noqa: PLC0415
+    from bids_deepseg.training.configuration import Progress, save_checkpoint  # noqa: PLC0415
 
     config = read_config("grey")
     run_dir = tmp_path / "run"

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.training.__main__ import main
-from bids_deepseg.training.checkpoint import Progress, save_checkpoint
-from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.configuration import Progress, read_config, save_checkpoint
 from bids_deepseg.training.evaluate import FIGURES_NAME, calibration_error, evaluate
 from bids_deepseg.training.fit import build_model, load_stream
 from bids_deepseg.training.pool import PoolSettings, SamplePool

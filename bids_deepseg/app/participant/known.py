@@ -67,7 +67,7 @@ class KnownImage:
         return self.correction is not None and self.correction.kind == "mask"
 
     def cache_key(self, models: ModelStore) -> CacheKey:
-        """Return what decides on the result beside the image, with the checksums of the files as they are now."""
+        """Return what decides on the result besides the image, with the checksums of the files as they are now."""
         recorded: dict[str, str | float | None] = {"contrast": self.contrast}
         recorded |= {"volume": self.volume} if self.is_series else {}
         inputs = {} if self.levels is None else {"VertebralLevels": self.levels.sha256()}

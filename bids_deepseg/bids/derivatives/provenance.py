@@ -37,7 +37,7 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """Everything beside the image that decides on the result.
+    """Everything besides the image that decides on the result.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class CacheKey:
     products : tuple of str
         Products that are written, keys of :data:`bids_deepseg.bids.naming.ALL_PRODUCTS`; always with ``mask``.
     inputs : mapping of str to str
-        Checksums of what a person gave for this image beside the image, by what it is: ``Centerline``.
+        Checksums of what a person gave for this image, by what it is: ``Centerline``.
     structure_models : tuple of ModelIdentity
-        Networks of the task beside the cord.
+        Networks of the task besides the cord.
     correction : mapping of str to str
         What a person corrected in this image: ``Kind`` (mask or centerline), ``File``, ``SHA256``, and ``Author`` and
         ``Date`` as far as they are stated. Empty if nothing.

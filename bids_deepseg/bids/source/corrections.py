@@ -25,7 +25,7 @@ from bids_deepseg.files.names import is_link, leads_to_file
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
 
-#: What follows the name of the image in the name of its corrected mask, beside the names of this app. ``_seg-manual``
+#: What follows the name of the image in the name of its corrected mask, besides the names of this app. ``_seg-manual``
 #: and ``_seg`` are those of the manual-correction scripts of the Spinal Cord Toolbox, ``_label-SC_seg`` is that of
 #: many published data sets.
 MASK_SUFFIXES = ("_label-SC_mask", "_label-SC_seg", "_label-SC_seg-manual", "_seg-manual", "_seg")

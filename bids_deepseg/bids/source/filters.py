@@ -24,7 +24,7 @@ from bids_deepseg.files.structured import read_strict_json
 #: Any value; absent.
 ANY, _NONE = "*", None
 
-#: Names beside the entities that filter files use.
+#: Names besides the entities that filter files use.
 _PARTS = ("suffix", "datatype")
 
 #: Entities whose values are numbers: 1 and 01 are the same.

@@ -19,7 +19,7 @@ DATATYPES = ("anat", "dwi")
 #: Suffixes of the images that are segmented unless others are asked for.
 DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
 
-#: Those that BIDS puts into anat; dwi holds other suffixes beside dwi (sbref, and maps of the scanner).
+#: Those that BIDS puts into anat; dwi holds other suffixes besides dwi (sbref, and maps of the scanner).
 _ANATOMICAL = frozenset(DEFAULT_SUFFIXES) - {"dwi"}
 
 #: Ends of the names of images.
@@ -31,7 +31,7 @@ _IMAGE_NAME = re.compile(r"\.(nii|img|mgz|mnc|nrrd)(\b|_|$)", re.IGNORECASE)
 #: Parts of complex data that are no magnitude image.
 _OTHER_PARTS = ("phase", "imag", "real")
 
-#: What pybids finds in a path beside entities.
+#: What pybids finds in a path besides entities.
 _NO_ENTITIES = frozenset({"suffix", "datatype", "extension", "fmap", "scans"})
 
 #: Maps a name and its datatype to entities by long names.

@@ -54,7 +54,7 @@ class Selection:
 
     @property
     def wanted(self) -> WantedValues:
-        """What was asked for beside participants, which must exist; the usual suffixes need not."""
+        """What was asked for besides participants, which must exist; the usual suffixes need not."""
         suffixes = frozenset() if self.suffixes == frozenset(DEFAULT_SUFFIXES) else self.suffixes
         return WantedValues(self.sessions or frozenset(), suffixes, self.filters)
 

@@ -88,7 +88,7 @@ def unknown_values(
 
 @dataclass(frozen=True, slots=True)
 class WantedValues:
-    """What was asked for beside participants.
+    """What was asked for besides participants.
 
     Attributes
     ----------

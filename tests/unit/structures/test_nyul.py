@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import ImageError
-from bids_deepseg.structures.nyul import LANDMARK_PERCENTILES, standardise_by_landmarks
+from bids_deepseg.structures.lesion import LANDMARK_PERCENTILES, standardise_by_landmarks
 
 STANDARD = (0, 10, 25, 45, 60, 90, 130, 180, 260, 300, 400)
 

@@ -5,7 +5,7 @@ import pytest
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.networks.specs import read_spec
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.structures.models import identify_structure_models, load_structure_model
+from bids_deepseg.structures.find import identify_structure_models, load_structure_model
 from bids_deepseg.structures.tasks import CORD, TASKS, task_of
 
 
