@@ -9,6 +9,7 @@ from bids_deepseg.app.group.level import GroupOutcome
 from bids_deepseg.app.participant.crash import write_crash_file
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
+from bids_deepseg.app.participant.repeat import changed_options
 from bids_deepseg.app.participant.shown import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
@@ -66,7 +67,8 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
             exit_code=failure.exit_code,
         )
     )
-    record_failure(image, options.output_dir, status=failure.status, message=failure.message)
+    told = changed_options(options)
+    record_failure(image, options.output_dir, status=failure.status, message=failure.message, options=told)
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
         try:

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bids_deepseg import __version__
+from bids_deepseg.app.participant.repeat import changed_options, option_words
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.execution import Outcome
 from bids_deepseg.files.names import as_utf8, fitting_name
@@ -64,8 +65,11 @@ def redo_command(image: BidsImage, options: RunOptions) -> str:
     words = ["run.py", str(options.bids_dir), str(options.output_dir), "participant"]
     words += ["--participant-label", image.subject]
     words += ["--session-label", image.session] if image.session else []
-    words += ["--suffix", image.suffix, "--contrast", options.contrast, "--debug"]
-    words += [] if options.volume == "auto" else ["--volume", options.volume]
+    words += ["--suffix", image.suffix, *option_words(changed_options(options)), "--debug"]
+    settings = options.settings
+    folders = (settings.weights_dir, settings.centerline_file, settings.corrections)
+    for name, folder in zip(("--weights-dir", "--centerline-file", "--corrections"), folders, strict=True):
+        words += [] if folder is None else [name, str(folder)]
     return shlex.join(words)
 
 

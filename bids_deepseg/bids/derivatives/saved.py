@@ -108,18 +108,18 @@ def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
     return {int(number) for number in numbers if number.isdecimal()}
 
 
-def find_saved(output_dir: Path) -> Iterator[SavedResult]:
-    """Find all complete and undamaged results of an output directory, sorted by path."""
-    return (found for found in find_results(output_dir) if isinstance(found, SavedResult))
+def find_saved(output_dir: Path, subject: str = "*") -> Iterator[SavedResult]:
+    """Find all complete and undamaged results of an output directory, or of one participant in it, sorted by path."""
+    return (found for found in find_results(output_dir, subject) if isinstance(found, SavedResult))
 
 
-def find_results(output_dir: Path) -> "Iterator[SavedResult | DamagedResult]":
-    """Find all results of an output directory, those that cannot be read among them, sorted by path."""
+def find_results(output_dir: Path, subject: str = "*") -> "Iterator[SavedResult | DamagedResult]":
+    """Find all results of an output directory, or of one participant, those that cannot be read among them."""
     stems = {
         path.with_name(path.name.partition(".")[0])
-        for level in ("sub-*/anat", "sub-*/dwi", "sub-*/ses-*/anat", "sub-*/ses-*/dwi")
+        for level in ("anat", "dwi", "ses-*/anat", "ses-*/dwi")
         for ending in (".json", ".nii.gz")
-        for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
+        for path in output_dir.glob(f"sub-{subject}/{level}/sub-*_label-SC_desc-*_mask{ending}")
     }
     found = (_read_result(stem.with_name(f"{stem.name}.nii.gz")) for stem in sorted(stems))
     return (each for each in found if each is not None)
