@@ -338,6 +338,8 @@
     for (const [name, step] of [["earlier", -1], ["later", 1]]) {
       dialog.querySelector(`[data-do=${name}]`).disabled = !neighbour(section, step);
     }
+    const reasons = section.querySelector(".messages");
+    get("explorer-reasons").replaceChildren(...(reasons ? [reasons.cloneNode(true)] : []));
     dialog.querySelector("[data-do=next]").disabled = !state.marks.length;
     form.show();
     if (!dialog.open) {
@@ -371,6 +373,12 @@
     reset: () => { for (const id of ["explorer-light", "explorer-contrast"]) get(id).value = 100; draw(); },
   };
   for (const element of dialog.querySelectorAll("[data-do]")) element.addEventListener("click", () => acts[element.dataset.do]());
+  get("explorer-reasons").addEventListener("click", (event) => {
+    const link = event.target.closest("[data-row]");
+    if (!link) return;
+    event.preventDefault();
+    go(Number(link.dataset.row));
+  });
   get("explorer-slice").addEventListener("input", (event) => go(Number(event.target.value)));
   for (const element of dialog.querySelectorAll("[data-show], [data-fade], #explorer-light, #explorer-contrast, #explorer-voxels")) {
     element.addEventListener("input", () => { if (element.dataset.show) state.overlay = true; draw(); });
