@@ -26,15 +26,15 @@ from bids_deepseg.report.views import CordImage, tile_window
 _MASK, _STRUCTURE, _PROBABILITY_SHIFT = 1, 2, 2
 PROBABILITY_STEPS = 15
 
-#: Largest number of voxels along a side of a tile; of finer images, each second, third ... voxel is kept.
-_MOST_VOXELS = 160
+#: Largest number of voxels along a side of a tile; those of finer images are joined in blocks of 2, 3 ... a side.
+_MOST_VOXELS = 240
 #: Pixels of a sprite; tiles of longer images get smaller. Sides are multiples of the blocks of a JPEG, so that
 #: neighbouring tiles do not mix.
 _MOST_PIXELS = 900_000
 _BLOCK = 8
 #: Size of a sprite in bytes, and the qualities that are tried until it is met: six images fit into 3 MB.
-_MOST_BYTES = 230_000
-_QUALITIES = (90, 82, 74, 66, 58, 50, 42)
+_MOST_BYTES = 150_000
+_QUALITIES = (90, 76, 60, 44)
 #: Brightness is windowed slice by slice, evenly along this length: coils fade towards their ends.
 _WINDOW_MM = 30.0
 #: An image with more slices has no viewer.
@@ -133,7 +133,7 @@ def _draw_sprite(cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDAr
             uri, size = encoded_uri(picture, quality)
             if size <= _MOST_BYTES or max(tiling.size) <= _BLOCK:
                 return uri, tiling
-        scale *= 0.75
+        scale *= min(0.9, math.sqrt(_MOST_BYTES / size))
 
 
 def _lay_out(n_tiles: int, n_columns: int, n_rows: int, scale: float) -> _Tiling:
@@ -180,21 +180,29 @@ def _grey_tiles(
 
 def _pack_layers(cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], step: int) -> str:
     """Return what was found, one byte a voxel, compressed by zlib and written in base64."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(6)
     packed = []
-    for k, (i, j) in zip(range(len(windows) - 1, -1, -1), windows, strict=True):
-        window = i[::step], j[::step]
-        byte = np.zeros((len(window[1]), len(window[0])), np.uint8)
+    for k, window in zip(range(len(windows) - 1, -1, -1), windows, strict=True):
+        tile = np.zeros((len(window[1]), len(window[0])), np.uint8)
         for values, bit in ((cord.mask, _MASK), (cord.structure, _STRUCTURE)):
             if values is not None:
                 found, inside = _look_up(values, k, window)
-                byte |= np.where(found & inside, bit, 0).astype(np.uint8)
+                tile |= np.where(found & inside, bit, 0).astype(np.uint8)
         if cord.probability is not None:
             found, inside = _look_up(cord.probability, k, window)
             steps = np.rint(PROBABILITY_STEPS * np.clip(np.where(inside, found, 0), 0, 1)).astype(np.uint8)
-            byte |= steps << _PROBABILITY_SHIFT
-        packed.append(packer.compress(byte.tobytes()))
+            tile |= steps << _PROBABILITY_SHIFT
+        packed.append(packer.compress(_join_voxels(tile, step).tobytes()))
     return base64.b64encode(b"".join([*packed, packer.flush()])).decode("ascii")
+
+
+def _join_voxels(tile: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Join blocks of ``step`` times ``step`` voxels: each bit is kept that one of them has, so that nothing is lost."""
+    if step == 1:
+        return tile
+    padded = np.pad(tile, [(0, -n % step) for n in tile.shape])
+    blocks = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
+    return np.asarray(np.bitwise_or.reduce(np.bitwise_or.reduce(blocks, axis=3), axis=1))
 
 
 def _short(number: float) -> float:
