@@ -82,11 +82,23 @@ class MethodsFacts:
 
 @dataclass(frozen=True, slots=True)
 class MethodsText:
-    """The text in its three forms."""
+    """The text in its three forms, and the parts that another page shows.
+
+    Attributes
+    ----------
+    markdown, html, bibtex : str
+        Whole documents.
+    paragraphs : tuple of Markup
+        The text in HTML, with links to ``#<key>`` of each work.
+    works : tuple of Reference
+        The works.
+    """
 
     markdown: str
     html: str
     bibtex: str
+    paragraphs: tuple[Markup, ...]
+    works: tuple[Reference, ...]
 
 
 def render_methods(facts: MethodsFacts, *, app: str = "bids_deepseg") -> MethodsText:
@@ -106,14 +118,16 @@ def render_methods(facts: MethodsFacts, *, app: str = "bids_deepseg") -> Methods
     """
     works = references()
     page = _environment(autoescape=True)
-    paragraphs = _render_paragraphs(page, _HtmlStyle(works), facts, app)
+    # The paragraphs are escaped when they are rendered.
+    paragraphs = tuple(map(Markup, _render_paragraphs(page, _HtmlStyle(works), facts, app)))
     plain = _environment(autoescape=False)
     text = "\n\n".join(_render_paragraphs(plain, _Style(works), facts, app))
     return MethodsText(
         markdown=plain.get_template("citation.md").render(text=text, works=works),
-        # The paragraphs were escaped when they were rendered.
-        html=page.get_template("citation.html").render(paragraphs=map(Markup, paragraphs), works=works, app=app),
+        html=page.get_template("citation.html").render(paragraphs=paragraphs, works=works, app=app),
         bibtex=plain.get_template("citation.bib").render(works=works),
+        paragraphs=paragraphs,
+        works=works,
     )
 
 

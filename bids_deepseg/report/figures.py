@@ -51,14 +51,20 @@ def picture_uri(values: NDArray[np.floating], window: tuple[float, float], *, mo
         factor = most_pixels / max(picture.size)
         width, height = (max(1, round(side * factor)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BOX)
+    return encoded_uri(picture, _JPEG_QUALITY)[0]
+
+
+def encoded_uri(picture: Image.Image, quality: int) -> tuple[str, int]:
+    """Return a grey picture as a data URI, and its size in bytes; large pictures are JPEG of this quality."""
     buffer = io.BytesIO()
     if picture.width * picture.height > _LOSSLESS_PIXELS:
         kind = "jpeg"
-        picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+        picture.save(buffer, "JPEG", quality=quality, optimize=True)
     else:
         kind = "png"
         picture.save(buffer, "PNG", optimize=True)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    content = buffer.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}", len(content)
 
 
 def line_paths(x: NDArray[np.floating], y: NDArray[np.floating]) -> str:

@@ -6,6 +6,9 @@ import re
 
 _URI = re.compile(r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=]+)")
 
+#: The policy of a page with its figures inside, and that of one that shows files of its folder, from disk or a server.
+_CLOSED, _OPEN = "img-src data:;", "img-src data: 'self' file:;"
+
 _EXTENSIONS = {"png": "png", "jpeg": "jpg"}
 
 
@@ -22,7 +25,7 @@ def link_figures(page: str, folder: str) -> tuple[str, dict[str, bytes]]:
     Returns
     -------
     page : str
-        HTML with links to ``<folder>/<name>``.
+        HTML with links to ``<folder>/<name>``, which its policy allows.
     files : dict of str to bytes
         Content by name; a name is the checksum of its content, so that the same figure keeps it.
     """
@@ -34,4 +37,4 @@ def link_figures(page: str, folder: str) -> tuple[str, dict[str, bytes]]:
         files[name] = content
         return f"{folder}/{name}"
 
-    return _URI.sub(link, page), files
+    return _URI.sub(link, page).replace(_CLOSED, _OPEN, 1), files

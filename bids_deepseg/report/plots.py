@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,20 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Neighbouring slices that share something: where they begin and end, and what it is."""
+
+    begin: float
+    end: float
+    text: str
+
+    @property
+    def middle(self) -> float:
+        """Its middle."""
+        return (self.begin + self.end) / 2
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
     """A plot, ready to be written as SVG.
 
@@ -63,6 +78,8 @@ class Plot:
         Numbers of the measure, and of the slices.
     marks : tuple of Mark
         Slices to look at.
+    gaps, levels : tuple of Band
+        Parts of the cord without mask, and vertebral levels.
     """
 
     title: str
@@ -74,6 +91,8 @@ class Plot:
     ticks: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     marks: tuple[Mark, ...]
+    gaps: tuple[Band, ...] = ()
+    levels: tuple[Band, ...] = ()
 
 
 def plot_along(
@@ -135,6 +154,28 @@ def row_ticks(rows: Sequence[int], numbers: Sequence[int], n_rows: int, height: 
         if not ticks or y[row] - ticks[-1].at >= 11:
             ticks.append(Tick(float(y[row]), str(numbers[row])))
     return tuple(ticks)
+
+
+def row_runs(texts: Sequence[str], n_rows: int, height: float, *, first: int = 0) -> tuple[Band, ...]:
+    """Return the runs of rows with the same text, but for the empty one.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One a row.
+    n_rows : int
+        Rows of the plot.
+    height : float
+        Height of the plot.
+    first : int, optional
+        Row of the first text.
+    """
+    runs, row = [], first
+    for text, same in groupby(texts):
+        begin, row = row, row + len(list(same))
+        if text:
+            runs.append(Band(begin / n_rows * height, row / n_rows * height, text))
+    return tuple(runs)
 
 
 def _describe(curves: Sequence[Curve], axis: str, notes: Sequence[tuple[int, str]]) -> str:

@@ -138,15 +138,24 @@ def axial_view(cord: CordImage, k: int) -> View:
     """Return slice ``k`` around the cord, brightness windowed by what the tile shows."""
     if not cord.seen:
         return _whole_slice(cord, k)
+    i, j = tile_window(cord, k)
+    down, across = np.meshgrid(j[::-1], i, indexing="ij")
+    size_mm = len(i) * cord.zooms[AXIS_RL], len(j) * cord.zooms[AXIS_PA]
+    return _draw(cord, (across, down, np.full(down.shape, k)), size_mm, edges=("A", "L", "P", "R"))
+
+
+def tile_window(cord: CordImage, k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the voxels i and j that the tile of slice ``k`` shows; some may lie beyond the image.
+
+    The tile lies around the mask, or where there is none, around the course. All tiles of an image are of one size.
+    """
     centre = cord.course[k]
     if cord.mask is not None and cord.mask[..., k].any():
         centre = np.argwhere(cord.mask[..., k]).mean(0)
     counts = [max(1, round(TILE_MM / cord.zooms[axis])) for axis in (AXIS_RL, AXIS_PA)]
     starts = [round(float(middle) - (n - 1) / 2) for middle, n in zip(centre, counts, strict=True)]
     i, j = (np.arange(start, start + n) for start, n in zip(starts, counts, strict=True))
-    down, across = np.meshgrid(j[::-1], i, indexing="ij")
-    size_mm = counts[0] * cord.zooms[AXIS_RL], counts[1] * cord.zooms[AXIS_PA]
-    return _draw(cord, (across, down, np.full(down.shape, k)), size_mm, edges=("A", "L", "P", "R"))
+    return i, j
 
 
 def _whole_slice(cord: CordImage, k: int) -> View:

@@ -1,6 +1,8 @@
 """The page of a participant is complete, self-contained, escaped and always the same."""
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 from bids_deepseg.errors import ImageError
 from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.report.participant import ReportImage, render_participant
+from bids_deepseg.report.boilerplate import MethodsFacts, NetworkFact, render_methods
+from bids_deepseg.report.image import ReportImage
+from bids_deepseg.report.participant import render_participant
+from bids_deepseg.stages.findings import Finding
 from tests.helpers.report_images import report_image
 
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -23,7 +28,7 @@ class Checker(HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.open, self.problems, self.ids, self.references, self.elements = [], [], set(), set(), []
-        self.text = []
+        self.text, self.data = [], []
 
     def handle_starttag(self, tag, attrs):
         names = [name for name, _ in attrs]
@@ -53,6 +58,11 @@ class Checker(HTMLParser):
     def handle_data(self, data):
         if not self.open or self.open[-1] not in {"style", "script"}:
             self.text.append(data)
+        elif (
+            self.open[-1] == "script"
+            and ("script", {"type": "application/json", "class": "slices"}) in self.elements[-1:]
+        ):
+            self.data.append(json.loads(data))
 
 
 def check(page):
@@ -93,7 +103,8 @@ def test_every_image_has_an_alternative_text(page):
     assert len(pictures) > 30
     assert all(attributes["alt"].strip() for attributes in pictures)
     plots = [attributes for tag, attributes in check(page).elements if tag == "svg" and attributes.get("role") == "img"]
-    assert len(plots) == 8
+    # Area, diameters and brightness of four images.
+    assert len(plots) == 12
     hidden = [a for tag, a in check(page).elements if tag == "svg" and a.get("role") != "img"]
     assert all(attributes.get("aria-hidden") == "true" for attributes in hidden)
 
@@ -125,25 +136,59 @@ def test_verdicts_are_words_and_shapes(page):
 NASTY = "<script>alert(1)</script>\"'&amp;{{ 7*7 }}</style><img src=x onerror=alert(1)>"
 
 
-def test_any_text_is_escaped_everywhere():
-    image = report_image(shape=(40, 40, 6), title=NASTY)
+def everywhere(text):
+    """Return a page with a result and a failure, and this text in every place that holds text from outside."""
+    full = report_image(shape=(24, 24, 4), title=text)
+    tried = {"Method": text, "Verdict": text, "Score": 0.5, "Reasons": [text], "Kept": True}
     images = [
-        ReportImage(
-            NASTY,
-            image.image,
-            image.mask,
+        replace(
+            full,
             verdict="fail",
-            messages=(NASTY,),
-            facts={NASTY: NASTY},
+            messages=(text,),
+            facts={text: text},
+            reasons=(Finding(text, "warn", text), Finding("field-border", "fail", text)),
+            options={text: text},
+            provenance={text: text},
+            command=text,
+            level_names=(text,),
+            morph=dict(full.morph) | {"vertebral_level": np.ones(4)},
+            tries=(tried,),
+            structure=full.mask,
+            structure_noun=text,
         ),
-        ReportImage(NASTY, status=NASTY, messages=(NASTY,), facts={NASTY: NASTY}),
+        ReportImage(text, status=text, messages=(text,), facts={text: text}, command=text),
     ]
-    page = render_participant(NASTY, images, version=NASTY, dataset=NASTY, app=NASTY)
-    checker = check(page)
-    assert [tag for tag, _ in checker.elements].count("script") == 1
-    assert all("onerror" not in attributes for _, attributes in checker.elements)
+    stated = {text: 1}
+    facts = MethodsFacts(
+        stated, {text: text}, (NetworkFact(text, text, 1),), 1, 1, stated, stated, {text: stated}, 0, stated, stated
+    )
+    methods = render_methods(facts, app=text)
+    return render_participant(text, images, version=text, dataset=text, title=text, app=text, methods=methods)
+
+
+def check_escaped(text):
+    """Assert that a page has the elements of one without that text, and reads it back."""
+    checker, plain = check(everywhere(text)), check(everywhere("a"))
+    assert [tag for tag, _ in checker.elements] == [tag for tag, _ in plain.elements]
+    assert [sorted(names) for _, names in checker.elements] == [sorted(names) for _, names in plain.elements]
+    images = [attributes["data-image"] for _, attributes in checker.elements if "data-image" in attributes]
+    # A line break of the other systems is one of HTML.
+    assert images == [re.sub("\r\n?", "\n", text)] * 2
+    (slices,) = checker.data
+    assert slices["title"] == slices["structure"] == text
+    assert set(slices["levels"]) == {text}
+
+
+def test_any_text_is_escaped_everywhere():
+    check_escaped(NASTY)
+    page = everywhere(NASTY)
     assert "49" not in re.findall(r"<title>(.*?)</title>", page)[0]
-    assert "".join(checker.text).count(NASTY) >= 12
+    assert "".join(check(page).text).count(NASTY) >= 30
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=30))
+def test_no_text_changes_the_elements_of_the_page(text):
+    check_escaped(text)
 
 
 @given(st.text(max_size=30))

@@ -92,7 +92,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     UsageError
         If a list or the table of a person's review cannot be read.
     """
-    read = list(find_results(output_dir, check_tables))
+    read = list(find_results(output_dir, check=check_tables))
     results = tuple(each for each in read if isinstance(each, SavedResult))
     done = {result.source for result in results}
     records = list(find_records(output_dir))

@@ -17,6 +17,7 @@ from bids_deepseg.app.citation import software_versions
 from bids_deepseg.app.group.level import GroupOutcome
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
+from bids_deepseg.app.participant.repeat import changed_options, option_words
 from bids_deepseg.app.participant.shown import Unusable
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
@@ -71,7 +72,8 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     if failure.exit_code == NetworkError.exit_code:
         raise NetworkError(failure.message)
     record.images.append(_entry_of_failure(image, failure, outcome.seconds))
-    record_failure(image, options.output_dir, status=failure.status, message=failure.message)
+    changed = changed_options(options)
+    record_failure(image, options.output_dir, status=failure.status, message=failure.message, options=changed)
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
         try:
@@ -226,8 +228,11 @@ def redo_command(image: BidsImage, options: RunOptions) -> str:
     words = ["run.py", str(options.bids_dir), str(options.output_dir), "participant"]
     words += ["--participant-label", image.subject]
     words += ["--session-label", image.session] if image.session else []
-    words += ["--suffix", image.suffix, "--contrast", options.contrast, "--debug"]
-    words += [] if options.volume == "auto" else ["--volume", options.volume]
+    words += ["--suffix", image.suffix, *option_words(changed_options(options)), "--debug"]
+    settings = options.settings
+    folders = (settings.weights_dir, settings.centerline_file, settings.corrections)
+    for name, folder in zip(("--weights-dir", "--centerline-file", "--corrections"), folders, strict=True):
+        words += [] if folder is None else [name, str(folder)]
     return shlex.join(words)
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bids_deepseg import __version__
+from bids_deepseg.app.citation import gather_facts
 from bids_deepseg.app.participant.shown import Unusable, failed_image, show_image
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.layout import ResultFiles, place
 from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
-from bids_deepseg.bids.derivatives.saved import read_result, saved_volumes, undisturbed
+from bids_deepseg.bids.derivatives.saved import find_saved, read_result, saved_volumes, undisturbed
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.inheritance import read_json
@@ -27,8 +28,10 @@ from bids_deepseg.execution import Job
 from bids_deepseg.files.atomic import check_no_link, make_own_folder, output_errors, write_if_different
 from bids_deepseg.files.facts import text_of
 from bids_deepseg.files.own import read_head, write_own
+from bids_deepseg.report.boilerplate import MethodsText, render_methods
+from bids_deepseg.report.image import ReportImage
 from bids_deepseg.report.linked import link_figures
-from bids_deepseg.report.participant import ReportImage, render_participant
+from bids_deepseg.report.participant import render_participant
 from bids_deepseg.report.seal import HEAD_BYTES, PAGE_MARKS, read_seal, seal_page
 
 #: Folder of figures beside the images of a participant, with ``--report-format linked``.
@@ -74,7 +77,13 @@ class ReportWork:
         # Results that come while the page is drawn are not in this checksum, so that it is drawn again.
         results = self._checksum(subject, read_failures(self.output_dir))
         unusable: list[Unusable] = []
-        page = render_participant(subject, self._images(subject, unusable), version=__version__, dataset=dataset)
+        page = render_participant(
+            subject,
+            self._images(subject, unusable),
+            version=__version__,
+            dataset=dataset,
+            methods=self._methods(subject),
+        )
         figures: dict[str, bytes] = {}
         if self.linked_figures:
             page, figures = link_figures(page, f"sub-{subject}/{_FIGURES}")
@@ -109,7 +118,8 @@ class ReportWork:
             digest.update(hashlib.sha256(read_head(sidecar.with_suffix(".nii.gz"), MOST_READ)).digest())
         for failure in failures:
             if failure.subject == subject:
-                digest.update(f"\n{failure.source} {failure.status} {failure.message}".encode())
+                told = f"{failure.source} {failure.status} {failure.message} {sorted(failure.options.items())}"
+                digest.update(f"\n{told}".encode())
         return digest.hexdigest()
 
     def _path(self, subject: str) -> Path:
@@ -160,7 +170,7 @@ class ReportWork:
                 failure = failures.get(one.key)
                 # An image that cannot be processed any more has no result to show, though an older one may stand there.
                 if failure is not None:
-                    yield failed_image(one, failure.status, failure.message)
+                    yield failed_image(one, failure.status, failure.message, failure.options)
                     continue
                 with undisturbed(ResultFiles.of_image(self.output_dir, one)):
                     found = read_result(one, self.output_dir)
@@ -170,6 +180,13 @@ class ReportWork:
                     shown = failed_image(one, shown.status, shown.message)
                 if shown is not None:
                     yield shown
+
+    def _methods(self, subject: str) -> MethodsText | None:
+        """Return the methods text about the results of a participant, None without any."""
+        results = list(find_saved(self.output_dir, subject))
+        done = {result.source for result in results}
+        failures = [one for one in read_failures(self.output_dir) if one.subject == subject and one.source not in done]
+        return render_methods(gather_facts(results, failures, version=__version__)) if results else None
 
     def _volumes(self, image: BidsImage, failures: Iterable[str]) -> list[BidsImage]:
         """Return the volumes of a series that have results or failures of their own."""

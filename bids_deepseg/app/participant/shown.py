@@ -4,18 +4,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
+from bids_deepseg.app.participant.repeat import repeat_command
+from bids_deepseg.app.participant.stated import options_of, provenance_of, reasons_of
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.derivatives.saved_facts import StructureFacts, Tried
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.reader import read_image
+from bids_deepseg.bids.source.vertebrae import LEVEL_NAMES
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
 from bids_deepseg.execution.outcome import describe_failure
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.report.participant import ReportImage
+from bids_deepseg.report.image import ReportImage
 from bids_deepseg.structures.tasks import Task
 
 #: What reading a file may raise, whatever is in it.
@@ -62,13 +66,26 @@ def show_image(image: BidsImage, found: SavedResult | DamagedResult) -> ReportIm
         return Unusable(image, failure.status, failure.message, failure.exit_code)
 
 
-def failed_image(image: BidsImage, status: str, message: str) -> ReportImage:
-    """Return an image without result, with its picture if it can be read."""
+def failed_image(
+    image: BidsImage, status: str, message: str, options: Mapping[str, object] = MappingProxyType({})
+) -> ReportImage:
+    """Return an image without result, with its picture if it can be read.
+
+    Parameters
+    ----------
+    image : BidsImage
+        The image.
+    status, message : str
+        What happened, as in :class:`bids_deepseg.bids.derivatives.failures.FailureRecord`.
+    options : mapping of str to object, optional
+        Options of the run that are not as by default, for the command that repeats the image.
+    """
     try:
         volume = read_image(image).volume
     except _UNREADABLE:
         volume = None
-    return ReportImage(image.key, volume, status=status, messages=(message,))
+    command = repeat_command(image, options)
+    return ReportImage(image.key, volume, status=status, messages=(message,), command=command)
 
 
 def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
@@ -85,9 +102,8 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     volume = read_image(image, str(stated.options.get("volume", "auto"))).volume
     probability = _read_like(saved.probseg, volume, np.float32) if saved.probseg else None
     networks = ", ".join(f"{model.name} ({model.sha256[:8]})" for model in stated.models)
-    settings = ", ".join(f"{name} {value}" for name, value in stated.options.items() if value is not None)
     threshold = "" if stated.threshold is None else str(stated.threshold)
-    facts = {"Networks": networks, "Threshold": threshold, "Settings": settings}
+    facts = {"Networks": networks, "Threshold": threshold}
     task, structure, about = saved.task, None, saved.structure()
     if task is not None and about is not None and (path := saved.structure_mask) is not None:
         structure = _read_like(path, volume, np.uint8)
@@ -100,8 +116,12 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         saved.centerline(),
         saved.morph(),
         saved.verdict,
-        messages=tuple(reason.message for reason in saved.reasons),
         facts={name: value for name, value in facts.items() if value},
+        reasons=reasons_of(saved),
+        options=options_of(saved),
+        provenance=provenance_of(saved),
+        command=repeat_command(image, stated.options, corrected="Correction" in saved.sidecar),
+        level_names=LEVEL_NAMES,
         tries=tuple(map(_describe_try, saved.tries)),
         structure=structure,
         structure_noun=task.noun if task is not None and structure is not None else "",

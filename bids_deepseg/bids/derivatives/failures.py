@@ -5,13 +5,14 @@ parallel runs do not disturb each other, and a success removes the record. ``log
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.files.atomic import make_folder, output_errors, write_if_different
-from bids_deepseg.files.facts import text_of
+from bids_deepseg.files.facts import mapping_of, text_of
 from bids_deepseg.files.names import fitting_name
 from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.tables import format_json
@@ -39,12 +40,15 @@ class FailureRecord:
         Word of the error class, for example ``bad-image``.
     message : str
         What happened, what was expected, what to do.
+    options : mapping of str to str or float
+        Options that change results and were not as by default.
     """
 
     source: str
     subject: str
     status: str
     message: str
+    options: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,16 @@ class DamagedRecord:
         )
 
 
-def record_failure(image: BidsImage, output_dir: Path, *, status: str, message: str) -> Path:
+def record_failure(
+    image: BidsImage, output_dir: Path, *, status: str, message: str, options: Mapping[str, str | float] | None = None
+) -> Path:
     """Record that an image has no result.
 
     Parameters
     ----------
     image, output_dir
         Source, and root of the derivative data set.
-    status, message : str
+    status, message, options
         As in :class:`FailureRecord`.
 
     Returns
@@ -80,7 +86,8 @@ def record_failure(image: BidsImage, output_dir: Path, *, status: str, message: 
     """
     path = _record_path(image, output_dir)
     make_folder(path.parent)
-    facts = {"Source": image.key, "Subject": image.subject, "Status": status, "Message": message}
+    facts: dict[str, Any] = {"Source": image.key, "Subject": image.subject, "Status": status, "Message": message}
+    facts |= {"Options": dict(options)} if options else {}
     write_if_different(path, format_json(facts))
     return path
 
@@ -116,7 +123,10 @@ def _read_record(path: Path) -> FailureRecord | DamagedRecord | None:
         form = _FORMS.get(name)
         if not text or (form and not form.fullmatch(text)):
             return DamagedRecord(path, f"{name} is {ascii(facts.get(name))[:60]}")
-    return FailureRecord(*values.values())
+    options = {
+        key: value for key, value in mapping_of(facts, "Options").items() if isinstance(value, str | int | float)
+    }
+    return FailureRecord(values["Source"], values["Subject"], values["Status"], values["Message"], options)
 
 
 def _record_path(image: BidsImage, output_dir: Path) -> Path:

@@ -137,13 +137,15 @@ def saved_volumes(image: BidsImage, output_dir: Path) -> set[int]:
     return {int(number) for number in numbers if number.isdecimal()}
 
 
-def find_saved(output_dir: Path) -> Iterator[SavedResult]:
-    """Find all complete and undamaged results of an output directory, sorted by path."""
-    return (found for found in find_results(output_dir) if isinstance(found, SavedResult))
+def find_saved(output_dir: Path, subject: str = "*") -> Iterator[SavedResult]:
+    """Find all complete and undamaged results of an output directory, or of one participant in it, sorted by path."""
+    return (found for found in find_results(output_dir, subject) if isinstance(found, SavedResult))
 
 
 def find_results(
-    output_dir: Path, check: "Callable[[SavedResult], SavedResult | DamagedResult] | None" = None
+    output_dir: Path,
+    subject: str = "*",
+    check: "Callable[[SavedResult], SavedResult | DamagedResult] | None" = None,
 ) -> "Iterator[SavedResult | DamagedResult]":
     """Find all results of an output directory, those that cannot be read among them, sorted by path.
 
@@ -151,14 +153,16 @@ def find_results(
     ----------
     output_dir : Path
         Root of the derivative data set.
+    subject : str, optional
+        Label of the only participant to look at.
     check : callable, optional
         Reads more of a result, such as :func:`check_tables`, while no other run writes it.
     """
     stems = {
         path.with_name(path.name.partition(".")[0])
-        for level in ("sub-*/anat", "sub-*/dwi", "sub-*/ses-*/anat", "sub-*/ses-*/dwi")
+        for level in ("anat", "dwi", "ses-*/anat", "ses-*/dwi")
         for ending in (".json", ".nii.gz")
-        for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
+        for path in output_dir.glob(f"sub-{subject}/{level}/sub-*_label-SC_desc-*_mask{ending}")
     }
     for stem in sorted(stems):
         files = ResultFiles.of_mask(stem.with_name(f"{stem.name}.nii.gz"))
