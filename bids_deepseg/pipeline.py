@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from bids_deepseg.errors import error_context
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends
 from bids_deepseg.methods.centerlines import CENTERLINES
@@ -16,7 +16,6 @@ from bids_deepseg.networks.loading import Models, StructureModel
 from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.border import find_border, move
-from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.intensity import standardiser

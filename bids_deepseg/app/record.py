@@ -109,7 +109,7 @@ class RunRecord:
         return codes.pop() if len(codes) == 1 and codes <= _SHARED_CODES else 1
 
     @property
-    def failures(self) -> str:
+    def failures_in_words(self) -> str:
         """What did not go well, in words."""
         pages = f", {len(self.pages)} pages could not be written" if self.pages else ""
         return f"{self.n_failed} of {len(self.images)} images failed{pages}"

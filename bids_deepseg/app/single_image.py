@@ -1,4 +1,4 @@
-"""Segment one image outside of any data set: the work of a run on one file, with results beside each other."""
+"""Segment one image outside any data set: the work of a run on one file, with results beside each other."""
 
 import os
 from collections.abc import Iterable

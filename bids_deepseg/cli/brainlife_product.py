@@ -90,13 +90,13 @@ def make_product(
     dict
         An object that takes less than :data:`MOST_BYTES`.
     """
-    messages_shown = [_message(kind, text) for kind, text in messages] + [_describe(saved) for _, saved in results]
+    entries = [_message(kind, text) for kind, text in messages] + [_describe(saved) for _, saved in results]
     if not results:
-        return {"brainlife": messages_shown}
+        return {"brainlife": entries}
     image, saved = results[0]
     area = saved.csa_mean
     product: dict[str, Any] = {
-        "brainlife": [*messages_shown[:50], _plot(saved)],
+        "brainlife": [*entries[:50], _plot(saved)],
         "mask": {
             "meta": {"subject": saved.subject, **({"session": saved.session} if saved.session else {})},
             "datatype_tags": ["spinal_cord"],

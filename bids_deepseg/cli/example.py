@@ -26,17 +26,7 @@ class ExampleOptions:
 
 
 def run_example(words: Sequence[str], _engine: "Engine | None" = None) -> int:
-    """Write the data set.
-
-    Parameters
-    ----------
-    words : sequence of str
-        Words after ``example``.
-
-    Returns
-    -------
-    int
-        0.
+    """Write the data set to the folder that the words after ``example`` name, and return 0.
 
     Raises
     ------

@@ -174,7 +174,7 @@ def _finish(record: RunRecord, ending: Ending, options: RunOptions | None) -> in
     if ending.message:
         print_error(ending.message, as_json=as_json)
     elif code:
-        text = f"bids_deepseg ended with code {code}: {record.failures}."
+        text = f"bids_deepseg ended with code {code}: {record.failures_in_words}."
         complain(logs.error_line(text)) if as_json else complain(text)
     elif not as_json and options is not None and options.verbosity >= 0:
         say("Nothing was written." if options.dry_run else "bids_deepseg finished successfully.")

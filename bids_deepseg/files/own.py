@@ -51,7 +51,7 @@ def write_own(path: Path, content: bytes, marks: Iterable[bytes]) -> bool:
     Raises
     ------
     OutputError
-        If something stands there that is not ours, or the file cannot be written.
+        If something is there that is not ours, or the file cannot be written.
     """
     if not is_own(path, marks, content):
         raise OutputError(

@@ -114,3 +114,11 @@ def reorient_onto(volume: Volume, grid: Grid) -> Volume:
     if data.shape != grid.shape or not np.allclose(affine, grid.affine, atol=1e-3):
         raise ImageError(f"The volume's voxels are not those of the wanted grid: {data.shape} and {grid.shape}.")
     return Volume(data, grid)
+
+
+def to_canonical(volume: Volume) -> Volume:
+    """Flip and swap the axes to L, A, S: i right to left, j posterior to anterior, k inferior to superior.
+
+    Nothing is interpolated: the stages resample the part that they need to the pixel size of their network.
+    """
+    return reorient(volume, CANONICAL_AXCODES)

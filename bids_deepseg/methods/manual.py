@@ -7,10 +7,9 @@ from types import MappingProxyType
 import numpy as np
 
 from bids_deepseg.errors import error_context
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge.slices import judge
 from bids_deepseg.methods.method import Method
-from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide

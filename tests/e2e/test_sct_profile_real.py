@@ -12,13 +12,12 @@ import pytest
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.half_mm import resample, working_grid
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.methods.sct.centerlines import course_by_svm
 from bids_deepseg.methods.sct.networks import SctNetworks, load_optic
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
 from bids_deepseg.networks.published.predictor import load_published
-from bids_deepseg.stages.canonical import to_canonical
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_deepseg.app import single_image
+from bids_deepseg.bids.derivatives.layout import ResultFiles
+from bids_deepseg.bids.derivatives.products import damaged_files
+from bids_deepseg.bids.naming import ResultNames
 from bids_deepseg.cli import main as cli
+from bids_deepseg.errors import OutputWriteError
 from bids_deepseg.execution import resources
 from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_nifti
 
@@ -69,6 +74,35 @@ def test_the_name_of_an_image_may_hold_anything_that_names_of_results_hold(run, 
         assert {f"{stem}_label-{kind}{extension}", f"{stem}_label-{kind}.json"} <= set(names(tmp_path / "out"))
     sidecar = json.loads((tmp_path / "out" / f"{stem}_label-GM_mask.json").read_text())
     assert sidecar["Sources"] == [path.name, f"{stem}_label-SC_mask.nii.gz"]
+
+
+@pytest.mark.parametrize("stem", ["a", "my.image"])
+def test_the_sidecar_lists_the_files_that_lie_beside_it(run, tmp_path, stem):
+    """They go where they belong at once, whatever else is in the folder."""
+    path = write_nifti(tmp_path / "in" / f"{stem}.nii.gz", cord())
+    out = tmp_path / "out"
+    (out / "docs").mkdir(parents=True)
+    # In a derivative data set, this file says that tables are in ``docs``.
+    (out / "docs" / "README.md").write_text("mine")
+    assert run(path, "-o", out, "--task", "gm")[0] == 0
+    sidecar = json.loads((out / f"{stem}_label-SC_mask.json").read_text())
+    written = set(names(out)) - {"docs", f"{stem}_report.html", f"{stem}_label-SC_mask.json"}
+    assert set(sidecar["Products"]) == written
+    assert damaged_files(sidecar, ResultFiles(out, ResultNames("", stem), in_dataset=False), thorough=True) == []
+    assert names(out / "docs") == ["README.md"]
+
+
+@pytest.mark.parametrize("broken", ["segmented_image", "render_participant", "write_files"])
+def test_without_its_report_there_is_no_result(run, tmp_path, monkeypatch, broken):
+    path = write_nifti(tmp_path / "a.nii.gz", cord())
+
+    def fail(*_args, **_more):
+        raise OutputWriteError("The disk is full.")
+
+    monkeypatch.setattr(single_image, broken, fail)
+    code, err, _ = run(path)
+    assert (code, names(tmp_path)) == (OutputWriteError.exit_code, ["a.nii.gz"])
+    assert "The disk is full." in err
 
 
 def test_the_current_folder_is_the_default_and_nothing_is_overwritten(run, tmp_path):

@@ -130,7 +130,7 @@ def _warn_of_damage(output_dir: Path) -> None:
 
 
 def _update_tables(output_dir: Path, participants: SourceParticipants) -> bool:
-    """Make all tables from the results that stand there now; return whether one changed."""
+    """Make all tables from the results that are there now; return whether one changed."""
     results = list(find_saved(output_dir))
     changed = [
         _update(output_dir / name, content) for name, content in _root_tables(output_dir, results, participants).items()
@@ -147,7 +147,7 @@ def _update_tables(output_dir: Path, participants: SourceParticipants) -> bool:
 def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
     """Write bytes or a JSON object unless the file has that content; return whether it was written.
 
-    What stands there and is not ours stays, with a warning.
+    What is there and is not ours stays, with a warning.
     """
     new = content if isinstance(content, bytes) else format_json(content)
     marks = SCANS_MARKS if path.name.endswith("_scans.tsv") else own_marks(path.name)

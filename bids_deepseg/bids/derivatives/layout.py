@@ -123,7 +123,7 @@ def located(relative: PurePosixPath | str, layout: str) -> PurePosixPath:
 
 
 def adopt_layout(output_dir: Path, layout: str | None) -> None:
-    """Give a folder a layout: move what stands elsewhere, and write or remove ``.bidsignore``.
+    """Give a folder a layout: move what is elsewhere, and write or remove ``.bidsignore``.
 
     A move that was interrupted is completed by the next call, whatever it asks for.
 

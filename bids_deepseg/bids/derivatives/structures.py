@@ -49,11 +49,11 @@ def structure_sidecar(
         "Description": description,
         "Sources": sources,
         **space_of(image),
-        **_mask_facts(task, structure, cache_key),
+        **_mask_entries(task, structure, cache_key),
     }
 
 
-def _mask_facts(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
+def _mask_entries(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
     """Return everything that the sidecar of the mask says about a structure."""
     area = structure.measures["area_mm2"]
     present = area[np.isfinite(area) & (area > 0)]

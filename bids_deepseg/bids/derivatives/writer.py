@@ -142,7 +142,7 @@ def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]
     for folder in {path.parent for path, _ in to_write}:
         make_own_folder(files.root, folder)
     with output_errors(commit_mark):
-        # From here until the end there is no complete result, even if an earlier one stands here.
+        # From here until the end there is no complete result, even if an earlier one is here.
         commit_mark.unlink(missing_ok=True)
         _remove_products(files, set(ALL_PRODUCTS) - set(cache_key.products))
     write_files(to_write)
@@ -152,7 +152,7 @@ def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]
 
 
 def _belong_together(files: ResultFiles) -> bool:
-    """Return whether the files of an image that stand there now are those of one result.
+    """Return whether the files of an image that are there now are those of one result.
 
     Where locks do not work, another run may have written some of them in the meantime. Whoever writes last sees it, and
     takes a mixed result back.

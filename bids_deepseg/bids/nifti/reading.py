@@ -116,7 +116,7 @@ def read_numbers(path: Path, what: str) -> tuple[NDArray[np.float64], CheckedHea
 def _open_checked(path: Path) -> Iterator[NiftiFile]:
     """Open a file and check its header."""
     check_fetched(path)
-    with _explained(path), open_regular(path) as file:
+    with _reading_errors(path), open_regular(path) as file:
         first = file.read(64)
         _check_start(path, first)
         file.seek(0)
@@ -129,7 +129,7 @@ def _open_checked(path: Path) -> Iterator[NiftiFile]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _reading_errors(path: Path) -> Iterator[None]:
     """Turn what goes wrong with a file into an error for the user."""
     try:
         yield

@@ -225,10 +225,10 @@ def read_steadily(image: BidsImage, volume: str = "auto") -> tuple[LoadedImage, 
         try:
             found = source_fingerprint(image)
         except OSError as error:
-            raise ImageChangedError(_changed(image)) from error
+            raise ImageChangedError(_change_message(image)) from error
         if _moments(image) == before:
             return loaded, found
-    raise ImageChangedError(_changed(image))
+    raise ImageChangedError(_change_message(image))
 
 
 def check_unchanged(image: BidsImage, fingerprint: Fingerprint) -> None:
@@ -244,7 +244,7 @@ def check_unchanged(image: BidsImage, fingerprint: Fingerprint) -> None:
     except OSError:
         same = False
     if not same:
-        raise ImageChangedError(_changed(image))
+        raise ImageChangedError(_change_message(image))
 
 
 def changed_input(image: BidsImage) -> ImageChangedError:
@@ -267,7 +267,7 @@ def _moments(image: BidsImage) -> list[tuple[int, int, int]]:
     return found
 
 
-def _changed(image: BidsImage) -> str:
+def _change_message(image: BidsImage) -> str:
     """Say what happened and what to do."""
     return (
         f"{image.path.name} changed while it was read or segmented. Nothing was written: the result would be that of "

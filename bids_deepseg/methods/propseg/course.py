@@ -194,14 +194,11 @@ def course_along(
 
     Parameters
     ----------
-    canonical : Volume
-        float32 image on canonical axes.
     centerline : Centerline
-        Points on its grid.
-    detectors : mapping
-        Detectors by contrast; they tell the brightness of the fluid where the contrast's name does not.
-    contrast : str or None
-        Named contrast.
+        Points on the grid of the image.
+    canonical, detectors, contrast
+        As for :func:`course_by_gradients`; the detectors tell the brightness of the fluid where the contrast's name
+        does not.
 
     Raises
     ------

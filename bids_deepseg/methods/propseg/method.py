@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from bids_deepseg.errors import UsageError, error_context
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.optic.model import CONTRASTS, read_own_model
@@ -22,7 +22,6 @@ from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide

@@ -9,13 +9,12 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError, ImageError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.half_mm import resample, working_grid
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel
 from bids_deepseg.methods.sct.scan import Scan, scan_slices
 from bids_deepseg.methods.sct.settings import HEAT_SMOOTHNESS, SVM_SMOOTHNESS, SctSettings
 from bids_deepseg.networks.predictor import ScaledPredictor
-from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.crops import Course
 from bids_deepseg.stages.given_centerline import centerline_from_points

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.half_mm import resample, working_grid
-from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends
 from bids_deepseg.methods.centerlines import CENTERLINES
@@ -28,7 +28,6 @@ from bids_deepseg.methods.sct.networks import SctNetworks, predict_isotropic, pr
 from bids_deepseg.methods.sct.postprocess import Cleaned, clean_slices, clean_volume
 from bids_deepseg.methods.sct.settings import LONGEST_HOLE_MM, NATIVE_THRESHOLD, SctSettings
 from bids_deepseg.networks.batches import predict_blocks
-from bids_deepseg.stages.canonical import to_canonical
 from bids_deepseg.stages.crops import Crops, cut_crops, paste_crops
 from bids_deepseg.stages.findings import Finding, Measured
 from bids_deepseg.stages.mask import CordMask

@@ -12,8 +12,7 @@ from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import ImageError, NotFetchedError
-from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
-from bids_deepseg.stages.canonical import to_canonical
+from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto, to_canonical
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.guide import Guide
