@@ -7,7 +7,6 @@ sizes come in ascending order. A first small image, during which the networks' g
 usage: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python benchmarks/cost.py
 """
 
-import json
 import multiprocessing
 import resource
 import sys
@@ -18,40 +17,29 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import nibabel as nib
 import numpy as np
 
+from benchmarks.speed.datasets import Size, write_phantoms
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.known import Request
 from bids_deepseg.app.participant.planning import job_of
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.engine import NetworkEngine
-from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.method import MethodSettings
 
 #: Shape and voxel size along R-L, P-A, I-S.
 SIZES = (
-    ((96, 96, 8), (1.0, 1.0, 5.0)),
-    ((128, 128, 40), (1.0, 1.0, 3.0)),
-    ((320, 320, 15), (0.5, 0.5, 5.0)),
-    ((64, 192, 192), (1.0, 1.0, 1.0)),
-    ((192, 240, 160), (1.0, 1.0, 1.0)),
-    ((512, 512, 60), (0.4, 0.4, 3.0)),
-    ((64, 320, 320), (0.8, 0.8, 0.8)),
-    ((320, 320, 260), (0.7, 0.7, 0.7)),
+    Size((96, 96, 8), (1.0, 1.0, 5.0)),
+    Size((128, 128, 40), (1.0, 1.0, 3.0)),
+    Size((320, 320, 15), (0.5, 0.5, 5.0)),
+    Size((64, 192, 192), (1.0, 1.0, 1.0)),
+    Size((192, 240, 160), (1.0, 1.0, 1.0)),
+    Size((512, 512, 60), (0.4, 0.4, 3.0)),
+    Size((64, 320, 320), (0.8, 0.8, 0.8)),
+    Size((320, 320, 260), (0.7, 0.7, 0.7)),
 )
-
-
-def write_dataset(folder: Path) -> None:
-    """Write one participant a size."""
-    (folder / "dataset_description.json").write_text(json.dumps({"Name": "Cost", "BIDSVersion": "1.10.0"}))
-    for number, (shape, zooms) in enumerate(SIZES):
-        image = make_phantom(np.random.default_rng(number), contrast="t2", shape=shape, zooms=zooms).image
-        path = folder / f"sub-{number}" / "anat" / f"sub-{number}_T2w.nii.gz"
-        path.parent.mkdir(parents=True)
-        nib.Nifti1Image((image.data * 500).astype(np.int16), image.grid.affine).to_filename(path)
 
 
 def peak_mb() -> float:
@@ -64,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # In a process of its own, whose memory does not count.
-        writer = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(folder,))
+        writer = multiprocessing.get_context("spawn").Process(target=write_phantoms, args=(folder, SIZES))
         writer.start()
         writer.join()
         images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]

@@ -9,14 +9,17 @@ usage: python benchmarks/plan.py [N_PARTICIPANTS] [--runs N]
 import argparse
 import gzip
 import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import nibabel as nib
 import numpy as np
+
+from benchmarks.speed.running import ROOT, take
 
 _FILES = {
     "anat": ("T1w.nii.gz", "T1w.json", "T2w.nii.gz", "T2w.json", "T2starw.nii.gz", "T2starw.json"),
@@ -61,29 +64,10 @@ class Measurement:
     peak_mib: float
 
 
-#: Runs a command and prints what it took. It runs in a small process of its own, since Linux counts the memory of the
-#: process that starts a command as the command's.
-_OBSERVER = """
-import json, os, subprocess, sys, time
-begin = time.perf_counter()
-with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
-    n_planned = process.stdout.read().count(b"->")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-processor = usage.ru_utime + usage.ru_stime
-seconds = time.perf_counter() - begin
-print(json.dumps([process.returncode, n_planned, seconds, processor, usage.ru_maxrss / 1024]))
-"""
-
-
 def measure(bids_dir: Path, output_dir: Path, *words: str) -> Measurement:
     """Plan a data set in a process of its own; ``words`` are further options."""
-    run = Path(__file__).parents[1] / "run.py"
-    command = [sys.executable, run, bids_dir, output_dir, "participant", "--dry-run", "-q", *words]
-    done = subprocess.run(
-        [sys.executable, "-c", _OBSERVER, *map(str, command)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return Measurement(*json.loads(done.stdout))
+    taken = take((ROOT / "run.py", bids_dir, output_dir, "participant", "--dry-run", "-q", *words))
+    return Measurement(taken.code, taken.text.count("->"), taken.wall_s, taken.processor_s, taken.peak_mib)
 
 
 def main() -> None:

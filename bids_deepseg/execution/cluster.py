@@ -173,9 +173,9 @@ def _connect(cluster: Cluster, patience_s: float) -> "Client":
 def _unreachable(cluster: Cluster, reason: str) -> ClusterError:
     """Return the error for a scheduler that does not answer."""
     return ClusterError(
-        f"The Dask scheduler {cluster.scheduler} cannot be reached: {reason} Expected is an address like "
-        "tcp://host:8786, or the path of the file that the scheduler wrote. Start it, and run the same command again; "
-        "finished images are kept."
+        f"The Dask scheduler {cluster.scheduler} cannot be reached: {reason.rstrip('.')}. Expected is an address "
+        "like tcp://host:8786, or the path of the file that the scheduler wrote. Start it, and run the same command "
+        "again; finished images are kept."
     )
 
 
@@ -192,7 +192,9 @@ def _results(client: "Client", jobs: Sequence[Job], task: _Task, watch: Watch) -
     names = {job.name: job for job in jobs}
 
     def tell(event: tuple[float, Any]) -> None:
-        watch.begun(names[event[1]])
+        # The scheduler may tell of jobs that were handed over before.
+        if event[1] in names:
+            watch.begun(names[event[1]])
 
     client.subscribe_topic(task.setup.topic, tell)
     _tell_workers(client)
