@@ -27,6 +27,12 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so", "export of models to StableHLO"),
         ("tensorflow/compiler/tf2xla/ops/_xla_ops.so", "operators of hand-written XLA programs"),
         ("tensorflow/xla_aot_runtime_src", "sources, to compile a model ahead of time"),
+        # Parts of SciPy that Keras loads on OpenVINO, and nothing on TensorFlow.
+        ("scipy/signal", "filters"),
+        ("scipy/stats", "statistics, needed by the filters"),
+        ("scipy/integrate", "integrals and differential equations, needed by the statistics"),
+        ("scipy/cluster", "clusters, needed by the statistics"),
+        ("scipy/special/cython_special.*", "special functions, for the statistics"),
     ),
     "keras": (
         ("keras/src/**/*_test.py", "tests"),
@@ -92,14 +98,9 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
     "bids": (("bids/**/tests", "tests and their data sets"),),
     "scipy": (
         ("scipy/**/tests", "tests"),
-        ("scipy/stats", "statistics"),
-        ("scipy/integrate", "integrals and differential equations"),
-        ("scipy/cluster", "clusters"),
         ("scipy/io", "readers of Matlab, WAV and Matrix Market files"),
         ("scipy/fftpack", "old interface of scipy.fft"),
-        ("scipy/signal", "filters"),
         ("scipy/odr", "orthogonal distance regression"),
-        ("scipy/special/cython_special.*", "interface for code that is compiled against SciPy"),
         ("scipy/**/*.pyx", "interface for code that is compiled against SciPy"),
     ),
     "numpy": (
