@@ -72,6 +72,7 @@
     if (current) current.removeAttribute("aria-current");
     current = row;
     row.setAttribute("aria-current", "true");
+    table.style.setProperty("--head", `${table.tHead.offsetHeight + 2}px`);
     row.scrollIntoView({ block: "nearest" });
     for (const control of judging) control.disabled = false;
     const leads = row.cells[file].querySelector("a"), seen = row.querySelector(".picture img");
@@ -121,7 +122,7 @@
     : JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, escaped));
   function list(mark) {
     const found = rows.map((row) => row.dataset.image).filter((key) => read(key).mark === mark);
-    const files = Array.from(new Set(found.map((key) => key.split("#")[0]))).sort();
+    const files = Array.from(new Set(found.map((key) => key.replace(/#[0-9]+$/, "")))).sort();
     return files.length ? "FILES_SEG:\n" + files.map((file) => `- ${quoted(file)}\n`).join("") : "FILES_SEG: []\n";
   }
   function judgements() {
