@@ -264,6 +264,18 @@ def test_the_chosen_row_is_in_view_and_not_below_the_head(opened):
     assert head[1] - 1 <= row[0] < row[1] <= around[1] + 1
 
 
+def test_on_a_phone_the_chosen_row_is_not_below_the_panel(browser, url):
+    browser.open(url, width=390)
+    for _ in range(20):
+        browser.press("j")
+    row, bar, panel = browser.evaluate(
+        "['#images [aria-current]', '.bar', '.judge'].map(s => document.querySelector(s))"
+        ".map(each => each.getBoundingClientRect()).map(box => [box.top, box.bottom])"
+    )
+    assert bar[1] - 1 <= row[0] < row[1] <= panel[0] + 1
+    assert panel[1] <= 901
+
+
 def test_hidden_rows_are_passed_over(opened):
     opened.page.locator(".filters").get_by_label("Kind", exact=True).select_option("T2w")
     for _ in range(5):

@@ -73,7 +73,8 @@
     current = row;
     row.setAttribute("aria-current", "true");
     table.style.setProperty("--head", `${table.tHead.offsetHeight + 2}px`);
-    row.scrollIntoView({ block: "nearest" });
+    table.style.setProperty("--foot", `${panel.offsetHeight + 8}px`);
+    row.scrollIntoView({ block: "nearest", behavior: "instant" });
     for (const control of judging) control.disabled = false;
     const leads = row.cells[file].querySelector("a"), seen = row.querySelector(".picture img");
     link.textContent = row.dataset.image;
