@@ -216,6 +216,8 @@ def _shape(places: NDArray[np.float64], middle: float) -> str:
     if len(places) < _LEAST_FOR_SHAPE:
         return ""
     counts, edges = np.histogram(places, _BINS, (0.0, WIDTH))
+    if not counts.any():
+        return ""
     # Silverman's rule (1986), on the smaller of standard deviation and interquartile range / 1.34.
     spread = min(float(places.std()), float(np.subtract(*np.percentile(places, (75, 25)))) / 1.34) or float(
         places.std()

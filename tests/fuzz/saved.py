@@ -23,8 +23,13 @@ from tests.fuzz.mutations import mutated_json, mutated_text
 from tests.helpers.bids_trees import WARNING, image_of, make_dataset, write_result
 
 _NAMES = ("sub-01/anat/sub-01_T2w.nii.gz", "sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_T2w.nii.gz")
-_READ = ("*_mask.json", "*_morph.tsv", "*_centerline.tsv", "logs/failed/*", "logs/*/summary.json")
-_FURTHER = ("dataset_description.json", "participants.tsv", "sourcedata/participants.tsv")
+_READ = ("*_mask.json", "*_morph.tsv", "*_centerline.tsv", "logs/failed/*", "logs/*/summary.json", "sub-*.html")
+_FURTHER = (
+    "dataset_description.json",
+    "participants.tsv",
+    "sourcedata/participants.tsv",
+    "sourcedata/qc_judgements.tsv",
+)
 
 
 def group(rng: np.random.Generator) -> str:
@@ -81,10 +86,12 @@ def _finished() -> Path:
     write_dataset_files(out, source, version="1", failures=[Failure(failed, "bad-image", "It is empty.")])
     for place, text in (
         ("sourcedata/participants.tsv", "participant_id\tage\nsub-01\t33\nsub-02\t41\n"),
+        ("sourcedata/qc_judgements.tsv", f"image\tmark\trank\tcomment\n{_NAMES[0]}\tfail\t7\tleaks\n"),
         ("logs/run/summary.json", '{"done": 1, "without_input": {"07": "1 FLAIR"}}'),
     ):
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         (out / place).write_text(text, encoding="utf-8")
+    ReportWork(source, out).write("01")
     return folder
 
 

@@ -195,6 +195,13 @@ def test_equal_values_make_a_strip(count):
     assert "nan" not in strip.shape
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-300, 1e9, 1e300])
+def test_values_of_any_size_make_a_strip(value):
+    (strip,) = plot_distribution([Values("T2w", [(value * (1 + n / 40), "x", "plain") for n in range(30)])]).strips
+    assert 0 <= strip.box.low <= strip.box.median <= strip.box.high <= WIDTH
+    assert all(0 <= dot.x <= WIDTH for dot in strip.dots)
+
+
 def test_without_values_there_is_no_plot():
     assert plot_distribution([]) is None
     assert plot_distribution([Values("T2w", [])]) is None

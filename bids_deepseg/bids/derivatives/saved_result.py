@@ -74,6 +74,8 @@ class SavedResult(_Labelled):
     entities: Mapping[str, str]
     sidecar: Mapping[str, Any]
     facts: MaskFacts = field(init=False)
+    #: The table of measures once it was read: the group level needs it for each of its tables.
+    _morph: list[Columns] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "facts", mask_facts(self.sidecar))
@@ -168,7 +170,13 @@ class SavedResult(_Labelled):
         return self.files.find("centerline_mask")
 
     def morph(self) -> Columns:
-        """Read the table of measures: columns by name, NaN for ``n/a``; empty when it was not asked for."""
+        """Read the table of measures once: columns by name, NaN for ``n/a``; empty when it was not asked for."""
+        if not self._morph:
+            self._morph.append(self._read_morph())
+        return self._morph[0]
+
+    def _read_morph(self) -> Columns:
+        """Read the table of measures."""
         path = self.files.find("morph")
         if path is None:
             listed = names_of(self.sidecar)

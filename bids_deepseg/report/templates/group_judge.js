@@ -72,7 +72,9 @@
     if (current) current.removeAttribute("aria-current");
     current = row;
     row.setAttribute("aria-current", "true");
-    row.scrollIntoView({ block: "nearest" });
+    table.style.setProperty("--head", `${table.tHead.offsetHeight + 2}px`);
+    table.style.setProperty("--foot", `${panel.offsetHeight + 8}px`);
+    row.scrollIntoView({ block: "nearest", behavior: "instant" });
     for (const control of judging) control.disabled = false;
     const leads = row.cells[file].querySelector("a"), seen = row.querySelector(".picture img");
     link.textContent = row.dataset.image;
@@ -121,7 +123,7 @@
     : JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, escaped));
   function list(mark) {
     const found = rows.map((row) => row.dataset.image).filter((key) => read(key).mark === mark);
-    const files = Array.from(new Set(found.map((key) => key.split("#")[0]))).sort();
+    const files = Array.from(new Set(found.map((key) => key.replace(/#[0-9]+$/, "")))).sort();
     return files.length ? "FILES_SEG:\n" + files.map((file) => `- ${quoted(file)}\n`).join("") : "FILES_SEG: []\n";
   }
   function judgements() {

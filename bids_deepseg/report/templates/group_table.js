@@ -52,8 +52,16 @@ const catalogue = (function () {
   let texts = null;
   const tests = new Map();
 
+  // A label beside its field, so that the name of the field is the label alone.
+  let fields = 0;
+  function named(kind, parent, text) {
+    const around = make("div", parent), label = make("label", around, text), made = make(kind, around);
+    around.className = "field";
+    made.id = label.htmlFor = `field-${++fields}`;
+    return made;
+  }
   function choice(label, options) {
-    const select = make("select", make("label", tools, label));
+    const select = named("select", tools, label);
     make("option", select, "all").value = "";
     for (const text of options) make("option", select, text);
     return select;
@@ -101,7 +109,7 @@ const catalogue = (function () {
     });
   }
   function addValues(parent, column, found) {
-    const label = make("label", parent, "Value"), select = make("select", label);
+    const select = named("select", parent, "Value");
     make("option", select, "all").value = "";
     found.forEach((text, place) => { make("option", select, text).value = String(place); });
     select.addEventListener("change", () => {
@@ -112,7 +120,7 @@ const catalogue = (function () {
   function addRange(parent, column) {
     parent.className = "range";
     const ends = ["From", "To"].map((text) => {
-      const input = make("input", make("label", parent, text));
+      const input = named("input", parent, text);
       input.type = "number";
       input.step = "any";
       return input;
