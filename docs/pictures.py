@@ -13,8 +13,13 @@ from tests.helpers.browser import Tab, chromium, find_chromium
 
 FOLDER = Path(__file__).parent / "images"
 WIDTH = 1200
-#: Name of the picture, page, and height that is shown in pixels.
-PAGES = (("report", "sub-01.html", 1250), ("group", "group.html", 900), ("viewer", "viewer.html", 900))
+#: Name of the picture, page, height that is shown in pixels, and what is clicked before.
+PAGES = (
+    ("report", "sub-01.html", 1250, ()),
+    ("explorer", "sub-01.html", 900, ("#image-2 .closer", "[data-show=probability]", "[data-show=course]")),
+    ("group", "group.html", 900, ()),
+    ("viewer", "viewer.html", 900, ()),
+)
 
 
 def main() -> int:
@@ -27,11 +32,14 @@ def main() -> int:
         write_pages(Path(folder))
         with chromium(program) as browser:
             tab = Tab(browser)
-            for name, page, height in PAGES:
+            for name, page, height, clicks in PAGES:
                 tab.open((Path(folder) / "out" / page).as_uri(), width=WIDTH)
+                for selector in clicks:
+                    tab.page.click(selector)
+                tab.page.wait_for_timeout(500)
                 picture = FOLDER / f"{name}.png"
                 tab.page.screenshot(
-                    path=picture, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
+                    path=picture, full_page=not clicks, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
                 )
                 # A third of the size, and no difference that one sees.
                 Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)

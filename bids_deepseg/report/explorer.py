@@ -36,7 +36,7 @@ _BLOCK = 8
 _MOST_BYTES = 150_000
 _QUALITIES = (90, 76, 60, 44)
 #: Brightness is windowed slice by slice, evenly along this length: coils fade towards their ends.
-_WINDOW_MM = 30.0
+_WINDOW_MM = 12.0
 #: An image with more slices has no viewer.
 MOST_SLICES = 4096
 

@@ -34,11 +34,15 @@ class Tab:
         self.problems: list[str] = []
         self.requests: list[str] = []
 
-    def open(self, url: str, *, width: int = 1280, scripts: bool = True) -> None:
-        """Open a page in a context of its own and wait until it is loaded."""
+    def open(self, url: str, *, width: int = 1280, scripts: bool = True, **more) -> None:
+        """Open a page in a context of its own, with further properties of that, and wait until it is loaded."""
         self.close()
         self._context = self._browser.new_context(
-            offline=True, java_script_enabled=scripts, viewport={"width": width, "height": 900}, accept_downloads=True
+            offline=True,
+            java_script_enabled=scripts,
+            viewport={"width": width, "height": 900},
+            accept_downloads=True,
+            **more,
         )
         self.page = self._context.new_page()
         self.problems, self.requests = [], []
