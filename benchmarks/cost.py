@@ -4,11 +4,12 @@ Phantoms of growing size are read, segmented and written by one process with one
 time is taken instead of wall time, so that a busy machine gives the same numbers; the peak memory only grows, so the
 sizes come in ascending order. A first small image, during which the networks' graphs are built, counts as start.
 
-usage: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python benchmarks/cost.py
+usage: python benchmarks/cost.py {tensorflow,openvino}
 """
 
 import json
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -16,6 +17,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# Read by libraries when they are loaded, as in a run with one thread.
+os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 import nibabel as nib
 import numpy as np
@@ -57,7 +61,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def main() -> None:
+def main(backend: str) -> None:
     """Measure and fit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -67,7 +71,7 @@ def main() -> None:
         writer.join()
         images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        work = ImageWork(NetworkEngine(), folder / "derivatives" / "out", LogSettings())()
+        work = ImageWork(NetworkEngine(backend=backend), folder / "derivatives" / "out", LogSettings())()
         work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
         rows = []
@@ -89,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -13,7 +13,7 @@ settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
-# A process has one backend for good, whatever test comes first: TensorFlow, unless the variable or a command says other.
+# A process has one backend for good, whatever test comes first: TensorFlow, unless the variable or a command says so.
 if find_spec("tensorflow"):
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
