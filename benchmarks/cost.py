@@ -33,9 +33,12 @@ from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.method import MethodSettings
 
+#: Without other methods: few images need them.
+SETTINGS = MethodSettings(rescue="off")
+
 #: Shape and voxel size along R-L, P-A, I-S.
 SIZES = (
-    ((96, 96, 8), (1.0, 1.0, 5.0)),
+    ((96, 96, 12), (1.0, 1.0, 5.0)),
     ((128, 128, 40), (1.0, 1.0, 3.0)),
     ((320, 320, 15), (0.5, 0.5, 5.0)),
     ((64, 192, 192), (1.0, 1.0, 1.0)),
@@ -69,9 +72,9 @@ def main(backend: str) -> None:
         writer = multiprocessing.get_context("spawn").Process(target=write_dataset, args=(folder,))
         writer.start()
         writer.join()
-        images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]
+        images = [Request(SETTINGS).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        work = ImageWork(NetworkEngine(backend=backend), folder / "derivatives" / "out", LogSettings())()
+        work = ImageWork(NetworkEngine(SETTINGS, backend), folder / "derivatives" / "out", LogSettings())()
         work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
         rows = []

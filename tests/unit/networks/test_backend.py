@@ -65,7 +65,7 @@ def test_the_option_goes_before_the_variable_and_this_before_what_is_installed(
         ("auto", "tensorflow", "openvino", UsageError, "TensorFlow is not installed"),
         ("auto", "openvino", "tensorflow", UsageError, "OpenVINO is not installed"),
         ("auto", "jax", "tensorflow openvino", UsageError, "'jax' by the environment variable KERAS_BACKEND"),
-        ("auto", "", "", NetworkError, "there is neither"),
+        ("auto", "", "", NetworkError, "TensorFlow is not installed. OpenVINO is not installed"),
     ],
 )
 def test_what_cannot_be_had_is_an_error_that_says_what_to_do(installed, demanded, variable, names, error, match):
