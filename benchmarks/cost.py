@@ -4,10 +4,11 @@ Phantoms of growing size are read, segmented and written by one process with one
 time is taken instead of wall time, so that a busy machine gives the same numbers; the peak memory only grows, so the
 sizes come in ascending order. A first small image, during which the networks' graphs are built, counts as start.
 
-usage: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python benchmarks/cost.py
+usage: python benchmarks/cost.py {tensorflow,openvino}
 """
 
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -16,6 +17,9 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# Read by libraries when they are loaded, as in a run with one thread.
+os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 import numpy as np
 
@@ -29,9 +33,12 @@ from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.method import MethodSettings
 
+#: Without other methods: few images need them.
+SETTINGS = MethodSettings(rescue="off")
+
 #: Shape and voxel size along R-L, P-A, I-S.
 SIZES = (
-    Size((96, 96, 8), (1.0, 1.0, 5.0)),
+    Size((96, 96, 12), (1.0, 1.0, 5.0)),
     Size((128, 128, 40), (1.0, 1.0, 3.0)),
     Size((320, 320, 15), (0.5, 0.5, 5.0)),
     Size((64, 192, 192), (1.0, 1.0, 1.0)),
@@ -47,7 +54,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def main() -> None:
+def main(backend: str) -> None:
     """Measure and fit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -55,11 +62,10 @@ def main() -> None:
         writer = multiprocessing.get_context("spawn").Process(target=write_phantoms, args=(folder, SIZES))
         writer.start()
         writer.join()
-        images = [Request(MethodSettings()).look_up(image) for image in find_images(folder, Selection()).images]
+        images = [Request(SETTINGS).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        work = ImageWork(
-            NetworkEngine(), partial(ResultFiles.of_image, folder / "derivatives" / "out"), LogSettings()
-        )()
+        engine = NetworkEngine(SETTINGS, backend)
+        work = ImageWork(engine, partial(ResultFiles.of_image, folder / "derivatives" / "out"), LogSettings())()
         work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")
         rows = []
@@ -81,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg import logs
 from bids_deepseg.app.record import RunRecord
-from bids_deepseg.cli.process import Interrupted, environment, signals_raise, variables
+from bids_deepseg.cli.process import Interrupted, environment, give_memory_back, signals_raise, variables
 from bids_deepseg.errors import BidsDeepsegError
 from bids_deepseg.files.names import as_utf8
 from bids_deepseg.options.image import SegmentOptions
@@ -243,6 +243,7 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
         keep = options.keep_work or options.debug
         folder = stack.enter_context(temporary_folder(options.work_dir, options.output_dir, keep=keep))
         stack.enter_context(environment(variables(allocation, folder, device, low_memory=options.low_memory)))
+        give_memory_back()
         yield Prepared(folder, allocation, settings, backend)
 
 

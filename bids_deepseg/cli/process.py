@@ -1,9 +1,10 @@
 """Prepare the process of a run: environment variables that libraries read, and signals."""
 
+import ctypes
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
 
 #: The terminal was closed (SIGHUP), Ctrl-C, and the polite request of a batch system.
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+#: Bytes from which glibc gives freed memory back to the system: arrays of the size of an image. By itself it keeps the
+#: gaps between them: 29 of 936 MB on a T2w image of 4.5 million voxels.
+_GIVEN_BACK = 8 << 20
+
+#: Number of that setting for ``mallopt``.
+_M_MMAP_THRESHOLD = -3
 
 
 class Interrupted(BaseException):
@@ -32,6 +41,7 @@ def variables(allocation: "Allocation", folder: Path, device: str, *, low_memory
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+        "MALLOC_MMAP_THRESHOLD_": str(_GIVEN_BACK),
         "TMPDIR": str(folder),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
         "KERAS_HOME": str(folder / "keras"),
@@ -43,6 +53,12 @@ def variables(allocation: "Allocation", folder: Path, device: str, *, low_memory
     variables |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if device == "gpu" else {"CUDA_VISIBLE_DEVICES": "-1"}
     # Libraries ask for the name of the user, which a container does not know.
     return variables | {name: os.environ.get(name) or "bids_deepseg" for name in ("USER", "LOGNAME")}
+
+
+def give_memory_back() -> None:
+    """Let this process give the memory of large arrays back, as the variables tell those that it starts."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
 
 
 @contextmanager

@@ -29,9 +29,10 @@ BACKENDS = (TENSORFLOW, OPENVINO)
 VARIABLE = "KERAS_BACKEND"
 
 #: Keras before this version lacks layers of ours on OpenVINO.
-_OLDEST_KERAS = (3, 12)
+_OLDEST_KERAS = (3, 14)
 
-_HOW_TO_INSTALL = "Install it with: pip install 'bids_deepseg[fast]'"
+#: How each library is installed.
+_COMMANDS = {TENSORFLOW: "pip install tensorflow-cpu", OPENVINO: "pip install 'bids_deepseg[fast]'"}
 
 
 def choose_backend(demanded: str = AUTO, *, device: str = "cpu", environ: Mapping[str, str] | None = None) -> str:
@@ -133,15 +134,13 @@ def _running() -> str:
 
 def _check_installed(backend: str, *, asked: bool) -> None:
     """Raise if a library is not installed."""
-    lacking = _lack_of_openvino() if backend == OPENVINO else _lack_of_tensorflow()
-    if not lacking:
+    lacks = {TENSORFLOW: _lack_of_tensorflow(), OPENVINO: _lack_of_openvino()}
+    if not lacks[backend]:
         return
-    if backend == TENSORFLOW and not asked and _lack_of_openvino():
-        raise NetworkError(
-            f"The networks need TensorFlow or OpenVINO, and there is neither ({lacking} {_lack_of_openvino()}) "
-            "Install this package again."
-        )
-    raise UsageError(f"The networks are to run on {backend}. {lacking} Or choose another --backend.")
+    if not asked and all(lacks.values()):
+        raise NetworkError(f"The networks need TensorFlow or OpenVINO. {' '.join(lacks.values())} Install one of them.")
+    other = next(name for name in BACKENDS if name != backend)
+    raise UsageError(f"{lacks[backend]} Install it with {_COMMANDS[backend]}, or give --backend {other}.")
 
 
 def _lack_of_tensorflow() -> str:
@@ -152,14 +151,14 @@ def _lack_of_tensorflow() -> str:
 def _lack_of_openvino() -> str:
     """Say why OpenVINO cannot be used; empty if it can."""
     if not find_spec(OPENVINO):
-        return f"OpenVINO is not installed. {_HOW_TO_INSTALL}."
+        return "OpenVINO is not installed."
     try:
         found = version("keras")
     except PackageNotFoundError:
-        return "Keras is not installed. Install this package again."
+        return "Keras, which OpenVINO needs as well, is not installed."
     if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST_KERAS:
         oldest = ".".join(map(str, _OLDEST_KERAS))
-        return f"With OpenVINO, Keras {oldest} or newer is needed; {found} is installed. {_HOW_TO_INSTALL}."
+        return f"With OpenVINO, Keras {oldest} or newer is needed; {found} is installed."
     return ""
 
 

@@ -19,8 +19,8 @@ _IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
 #: Memory of a million voxels in MB.
 _MVOXEL_MB = 19.1
 
-#: Memory of a worker, relative to what is expected for a large image.
-_WORKER_SHARE = 1.0
+#: Memory for the image of a worker when a run is divided: enough for 18 million voxels.
+_WORKER_IMAGE_MB = 357.0
 
 #: Memory of a million pixels of 1 mm: of the path through all of them, of their heat, and of those of the slices that
 #: are scanned together beyond what the base holds. They count where pixels of the image are larger than 1 mm.
@@ -54,8 +54,8 @@ _BASES = {"tensorflow": Cost(7.0, 843.0), "openvino": Cost(4.0, 500.0)}
 
 
 def worker_bytes(backend: str) -> int:
-    """Return the memory that a worker gets at least: that for an image of 512x512x100 voxels, and some to spare."""
-    return int(_WORKER_SHARE * 1e6 * (base_of(backend).megabytes + _MVOXEL_MB * 512 * 512 * 100 / 1e6))
+    """Return the memory of which a run gives each image at the same time its share, whatever its size."""
+    return int(1e6 * (base_of(backend).megabytes + _WORKER_IMAGE_MB))
 
 
 def base_of(backend: str) -> Cost:

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.app.participant.cost import START_S, Cost, expect_cost, expect_total
+from bids_deepseg.app.participant.cost import Cost, base_of, expect_cost, expect_total, worker_bytes
 from bids_deepseg.bids.nifti.header import ImageSize, read_size
 from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.example.phantom import grid_around
@@ -54,28 +54,30 @@ def test_what_is_not_here_is_refused(tmp_path):
 
 
 def test_more_voxels_and_slices_cost_more_and_threads_less_time():
-    one = expect_cost(ImageSize(10**6, 50, 10**4))
+    one = expect_cost(ImageSize(10**6, 50, 10**4), "tensorflow")
     for more in (ImageSize(2 * 10**6, 50, 10**4), ImageSize(10**6, 60, 10**4), ImageSize(10**6, 50, 10**5)):
-        assert expect_cost(more).seconds > one.seconds
+        assert expect_cost(more, "tensorflow").seconds > one.seconds
     # The volumes of a series are read one by one.
-    assert expect_cost(ImageSize(10**6, 50, 10**4, 100)) == one
-    assert expect_cost(ImageSize(10**6, 50, 10**4), n_threads=2).seconds < one.seconds
+    assert expect_cost(ImageSize(10**6, 50, 10**4, 100), "tensorflow") == one
+    assert expect_cost(ImageSize(10**6, 50, 10**4), "tensorflow", n_threads=2).seconds < one.seconds
 
 
 def test_images_at_the_same_time_share_the_time_and_add_their_memory():
+    start_s = base_of("tensorflow").seconds
     costs = [Cost(10, 1000), Cost(10, 900), Cost(10, 800), Cost(10, 700)]
-    assert expect_total(costs, n_workers=1) == Cost(START_S + 40, 1000)
-    assert expect_total(costs, n_workers=2) == Cost(START_S + 20, 1900)
-    assert expect_total(costs, n_workers=9) == Cost(START_S + 10, 3400)
-    assert expect_total([], n_workers=2) == Cost(0, 0)
+    assert expect_total(costs, backend="tensorflow", n_workers=1) == Cost(start_s + 40, 1000)
+    assert expect_total(costs, backend="tensorflow", n_workers=2) == Cost(start_s + 20, 1900)
+    assert expect_total(costs, backend="tensorflow", n_workers=9) == Cost(start_s + 10, 3400)
+    assert expect_total([], backend="tensorflow", n_workers=2) == Cost(0, 0)
 
 
 def test_large_pixels_cost_the_memory_of_the_area_that_is_scanned():
+    base = base_of("tensorflow").megabytes
     small, large = ImageSize(10**6, 100, 10**4), ImageSize(10**6, 100, 25 * 10**4)
-    assert expect_cost(large).megabytes == pytest.approx(843 + 17 * 25)
-    assert expect_cost(small).megabytes == pytest.approx(843 + 19.1)
+    assert expect_cost(large, "tensorflow").megabytes == pytest.approx(base + 17 * 25)
+    assert expect_cost(small, "tensorflow").megabytes == pytest.approx(base + 19.1)
     # What is scanned at a time counts for few slices, too: 849 MB were measured for this one without networks.
-    assert expect_cost(ImageSize(144_000, 10, 1.44e6)).megabytes == pytest.approx(843 + 849, rel=0.1)
+    assert expect_cost(ImageSize(144_000, 10, 1.44e6), "tensorflow").megabytes == pytest.approx(base + 849, rel=0.1)
 
 
 def test_every_orientation_code_of_the_standard_is_read(tmp_path):
@@ -88,3 +90,14 @@ def test_every_orientation_code_of_the_standard_is_read(tmp_path):
         content[252:256] = np.array([code, code], "<i2").tobytes()
         (tmp_path / "x.nii").write_bytes(content)
         assert read_size(tmp_path / "x.nii") == ImageSize(120, 6, 20.0)
+
+
+def test_openvino_needs_less_of_everything_and_an_unknown_backend_as_much_as_the_largest():
+    size = ImageSize(10**6, 50, 10**4)
+    light, heavy = expect_cost(size, "openvino"), expect_cost(size, "tensorflow")
+    assert light.megabytes < heavy.megabytes
+    assert base_of("openvino").seconds < base_of("tensorflow").seconds
+    assert worker_bytes("openvino") < worker_bytes("tensorflow")
+    assert expect_cost(size, "") == heavy
+    # A worker has room for more than a small image.
+    assert worker_bytes("openvino") > 1e6 * light.megabytes

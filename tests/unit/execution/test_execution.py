@@ -13,7 +13,6 @@ import pytest
 from bids_deepseg.errors import CordNotFoundError, ImageError, MemoryBudgetError, error_context
 from bids_deepseg.execution import Job, Outcome, Watch, allocate, available_cpus, available_memory, plan_jobs, run_jobs
 from bids_deepseg.execution.outcome import describe_failure
-from bids_deepseg.execution.resources import WORKER_BYTES
 
 GB = 1_000_000_000
 
@@ -160,8 +159,12 @@ def test_the_real_machine_has_at_least_one_processor():
     assert 1 <= available_cpus() <= (os.cpu_count() or 1)
 
 
+WORKER_BYTES = 10**9
+
+
 def numbers(**given):
-    allocation = allocate(**{"n_cpus": None, "omp_nthreads": None, "cpus": 8, "memory": None} | given)
+    usual = {"n_cpus": None, "omp_nthreads": None, "cpus": 8, "memory": None, "worker_bytes": WORKER_BYTES}
+    allocation = allocate(**usual | given)
     return allocation.n_cpus, allocation.omp_nthreads, allocation.n_workers
 
 

@@ -44,7 +44,7 @@ def test_the_environment_tells_processes_and_only_on_request():
 
 @pytest.mark.parametrize("n_cpus", [1, 2, 8])
 def test_one_image_at_a_time(n_cpus):
-    found = allocate(n_cpus=n_cpus, omp_nthreads=1, cpus=8, memory=None, most_workers=1)
+    found = allocate(n_cpus=n_cpus, omp_nthreads=1, cpus=8, memory=None, worker_bytes=10**9, most_workers=1)
     assert found == Allocation(n_cpus, 1, 1)
 
 
