@@ -67,7 +67,9 @@ class Reference:
 
 def references() -> tuple[Reference, ...]:
     """Return all works, in the order of their keys."""
-    return tuple(sorted((*_method(), *_formats(), *_software()), key=lambda work: work.key))
+    return tuple(
+        sorted((*_method(), *_formats(), *_network_libraries(), *_numeric_libraries()), key=lambda work: work.key)
+    )
 
 
 def _method() -> tuple[Reference, ...]:
@@ -140,8 +142,8 @@ def _formats() -> tuple[Reference, ...]:
     )
 
 
-def _software() -> tuple[Reference, ...]:
-    """Return the works on the libraries."""
+def _network_libraries() -> tuple[Reference, ...]:
+    """Return the works on the libraries that compute networks."""
     return (
         Reference(
             "tensorflow",
@@ -174,6 +176,12 @@ def _software() -> tuple[Reference, ...]:
             2015,
             url="https://keras.io",
         ),
+    )
+
+
+def _numeric_libraries() -> tuple[Reference, ...]:
+    """Return the works on the other libraries."""
+    return (
         Reference(
             "nibabel",
             "misc",
