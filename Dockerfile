@@ -69,15 +69,21 @@ ENV PATH=/opt/bids_deepseg/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin
     BIDS_DEEPSEG_CONTAINER=docker \
     BIDS_DEEPSEG_CONTAINER_TAG=bids_deepseg:${VERSION}
 
-USER 65534
 ENTRYPOINT ["/run.py"]
 CMD ["--help"]
 
 
+# The bill of materials and the licences are written from what has arrived here.
 FROM image AS slim
 ENV KERAS_BACKEND=openvino
 COPY --from=slim-parts /opt/bids_deepseg /opt/bids_deepseg
+RUN --mount=type=bind,source=container/inventory.py,target=/tmp/inventory.py \
+    python3 /tmp/inventory.py /usr/share/bids_deepseg
+USER 65534
 
 
 FROM image AS full
 COPY --from=full-parts /opt/bids_deepseg /opt/bids_deepseg
+RUN --mount=type=bind,source=container/inventory.py,target=/tmp/inventory.py \
+    python3 /tmp/inventory.py /usr/share/bids_deepseg
+USER 65534

@@ -20,7 +20,7 @@ from py_compile import PycInvalidationMode
 
 _METADATA = "what its name and version stand for is no longer there"
 
-#: Patterns, and why they are not needed, by the folder whose presence says that the package is installed.
+#: Patterns, and why they are not needed, by the file or folder whose presence says that the package is installed.
 NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
     "tensorflow": (
         ("tensorflow/include", "headers, to compile against TensorFlow"),
@@ -79,6 +79,10 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
     "num2words": (
         ("num2words", "numbers in words, for the reports of pybids"),
         ("num2words-*.dist-info", _METADATA),
+    ),
+    "docopt.py": (
+        ("docopt.py", "command line of num2words"),
+        ("docopt-*-info", _METADATA),
     ),
     "pygments": (
         ("pygments", "colours for source code on the terminal"),
@@ -145,7 +149,7 @@ def main(site: Path) -> int:
     before = size_of(site)
     stale = []
     for package, rows in NOT_NEEDED.items():
-        if not (site / package).is_dir():
+        if not (site / package).exists():
             continue
         # All are looked up before any is removed: one may lie in another.
         found = {pattern: list(site.glob(pattern)) for pattern, _ in rows}
@@ -155,9 +159,9 @@ def main(site: Path) -> int:
     for library in libraries(site):
         subprocess.run(["strip", "--strip-unneeded", library], check=True)
     compile_all(site)
-    print(f"lean: {before / 1e6:.0f} MB, of which {size_of(site) / 1e6:.0f} MB are left")
+    sys.stdout.write(f"lean: {before / 1e6:.0f} MB, of which {size_of(site) / 1e6:.0f} MB are left\n")
     for pattern in stale:
-        print(f"lean: nothing matches {pattern}; take it off the list in {Path(__file__).name}", file=sys.stderr)
+        sys.stderr.write(f"lean: nothing matches {pattern}; take it off the list in {Path(__file__).name}\n")
     return 1 if stale else 0
 
 
