@@ -35,8 +35,9 @@ _BLOCK = 8
 #: Size of a sprite in bytes, and the qualities that are tried until it is met: six images fit into 3 MB.
 _MOST_BYTES = 150_000
 _QUALITIES = (90, 76, 60, 44)
-#: Brightness is windowed slice by slice, evenly along this length: coils fade towards their ends.
-_WINDOW_MM = 12.0
+#: Brightness is windowed slice by slice, since coils fade towards their ends; the windows are smoothed along the cord
+#: by a Gaussian of this standard deviation, so that views along it show no steps.
+_WINDOW_MM = 8.0
 #: An image with more slices has no viewer.
 MOST_SLICES = 4096
 
@@ -170,8 +171,7 @@ def _grey_tiles(
     for k, window in zip(range(n_slices - 1, -1, -1), windows, strict=True):
         values, inside = _look_up(cord.data, k, window)
         limits.append(window_of(values[inside]))
-    reach = max(1, round(_WINDOW_MM / cord.zooms[AXIS_IS]))
-    smooth = ndimage.uniform_filter1d(np.array(limits), min(reach, n_slices), axis=0, mode="nearest")
+    smooth = ndimage.gaussian_filter1d(np.array(limits), _WINDOW_MM / cord.zooms[AXIS_IS], axis=0, mode="nearest")
     for k, window, (low, high) in zip(range(n_slices - 1, -1, -1), windows, smooth, strict=True):
         values, inside = _look_up(cord.data, k, window)
         scaled = np.where(inside, (values - low) / (high - low), 0)

@@ -125,12 +125,11 @@ def _upper_end(cord: CordImage, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _jumping(cord: CordImage, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Tell the slice whose centre lies farthest from the line through those of its neighbours."""
     marked = np.zeros(mask.shape[2], bool)
-    present = np.asarray(mask.any((0, 1)))
+    present = np.isfinite(cord.centres[:, 0])
     inner = np.flatnonzero(present[1:-1] & present[2:] & present[:-2]) + 1
     if not len(inner):
         return marked
-    zooms = np.array([cord.zooms[AXIS_RL], cord.zooms[AXIS_PA]])
-    centres = {k: np.argwhere(mask[..., k]).mean(0) * zooms for k in np.flatnonzero(present)}
+    centres = cord.centres * (cord.zooms[AXIS_RL], cord.zooms[AXIS_PA])
     bends = [np.linalg.norm(centres[k] - (centres[k + 1] + centres[k - 1]) / 2) for k in inner]
     marked[inner[int(np.argmax(bends))]] = True
     return marked

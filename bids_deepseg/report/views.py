@@ -8,7 +8,7 @@ Terms: the *course* gives the in-plane position (i, j) of the cord in each slice
 the cord follows it: the sagittal one shows, in each row, the voxels in front of and behind the cord of that slice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,8 @@ class CordImage:
         Voxel size in mm.
     structure : (I, J, K) bool array or None
         Structure inside the cord.
+    centres : (K, 2) float array
+        Centre of the mask in each slice, NaN without mask.
     """
 
     data: NDArray[np.float32]
@@ -95,6 +97,11 @@ class CordImage:
     numbers: NDArray[np.intp]
     zooms: tuple[float, float, float]
     structure: NDArray[np.bool_] | None = None
+    centres: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        centres = np.full((len(self.numbers), 2), np.nan) if self.mask is None else _centres(self.mask)
+        object.__setattr__(self, "centres", centres)
 
     @property
     def seen(self) -> bool:
@@ -126,7 +133,9 @@ def cord_image(
     if centerline_xyz is not None and len(centerline_xyz):
         points = canonical.grid.world_to_voxel(centerline_xyz)
     elif inside is not None:
-        points = _centres(inside)
+        centres = _centres(inside)
+        present = np.flatnonzero(np.isfinite(centres[:, 0]))
+        points = np.column_stack([centres[present], present])
     course, found = _course(points, canonical.grid.shape)
     if inside is not None:
         found |= inside.any((0, 1))
@@ -149,9 +158,7 @@ def tile_window(cord: CordImage, k: int) -> tuple[NDArray[np.intp], NDArray[np.i
 
     The tile lies around the mask, or where there is none, around the course. All tiles of an image are of one size.
     """
-    centre = cord.course[k]
-    if cord.mask is not None and cord.mask[..., k].any():
-        centre = np.argwhere(cord.mask[..., k]).mean(0)
+    centre = cord.centres[k] if np.isfinite(cord.centres[k, 0]) else cord.course[k]
     counts = [max(1, round(TILE_MM / cord.zooms[axis])) for axis in (AXIS_RL, AXIS_PA)]
     starts = [round(float(middle) - (n - 1) / 2) for middle, n in zip(centre, counts, strict=True)]
     i, j = (np.arange(start, start + n) for start, n in zip(starts, counts, strict=True))
@@ -262,9 +269,16 @@ def _course(points: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArra
 
 
 def _centres(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the centres of mass (N, 3) of the mask in the slices that have one."""
-    present = np.flatnonzero(mask.any((0, 1)))
-    return np.array([[*np.argwhere(mask[..., k]).mean(0), k] for k in present]).reshape(-1, 3)
+    """Return the centre of mass (K, 2) of each slice, NaN for one without mask.
+
+    Slices lie apart in memory, so each look at one of a large image takes long; all are summed at once.
+    """
+    along = [np.flatnonzero(mask.any(axes)) for axes in ((1, 2), (0, 2))]
+    box = mask[np.ix_(*along)] if all(map(len, along)) else mask[:0, :0]
+    counts = box.sum((0, 1)).astype(float)
+    counts[counts == 0] = np.nan
+    sums = [index @ box.sum(1 - axis) for axis, index in enumerate(along)] if box.size else [counts, counts]
+    return np.column_stack([total / counts for total in sums])
 
 
 def _native_numbers(grid: Grid) -> NDArray[np.intp]:
