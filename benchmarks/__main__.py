@@ -31,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of {', '.join(MEASURES)}; all by default")
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "openvino"], help="libraries for the networks")
+    parser.add_argument("--participants", type=int, default=2000, help="most that are measured (default 2000)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="page with the markers of the tables")
     args = parser.parse_args()
     if unknown := set(args.measures) - set(MEASURES):
@@ -41,6 +42,8 @@ def main() -> int:
         if name == "scaling":
             plot = args.write and args.write.parent / "images" / "performance.png"
             measure = functools.partial(measure, draw=functools.partial(draw, path=plot))
+        if name == "participants":
+            measure = functools.partial(measure, largest=args.participants)
         tables = list(measure(backends))
         text = "\n".join([_machine(), "", *(line for table in tables for line in table.lines()), *_checks(tables)])
         print(text, flush=True)

@@ -31,7 +31,7 @@ def write_phantoms(folder: Path, sizes: Iterable[Size]) -> Path:
     describe(folder)
     for number, (shape, zooms) in enumerate(sizes):
         image = make_phantom(np.random.default_rng(number), contrast="t2", shape=shape, zooms=zooms).image
-        data = (image.data * 500).astype(np.int16)
+        data = np.rint(image.data).astype(np.int16)
         nib.Nifti1Image(data, image.grid.affine).to_filename(_place(folder, f"{number:04d}"))
     return folder
 

@@ -192,9 +192,10 @@ def _results(client: "Client", jobs: Sequence[Job], task: _Task, watch: Watch) -
     names = {job.name: job for job in jobs}
 
     def tell(event: tuple[float, Any]) -> None:
-        # The scheduler may tell of jobs that were handed over before.
-        if event[1] in names:
-            watch.begun(names[event[1]])
+        # The scheduler may tell of jobs that have ended in the meantime.
+        job = names.get(event[1])
+        if job is not None:
+            watch.begun(job)
 
     client.subscribe_topic(task.setup.topic, tell)
     _tell_workers(client)
@@ -209,9 +210,11 @@ def _results(client: "Client", jobs: Sequence[Job], task: _Task, watch: Watch) -
         for number, job in enumerate(jobs)
     }
     for future in as_completed(list(futures), loop=client.loop):
-        yield futures[future], _outcome_of(future)
+        outcome = _outcome_of(future)
         # The scheduler keeps what somebody may still ask for.
-        del futures[future]
+        job = futures.pop(future)
+        del names[job.name]
+        yield job, outcome
 
 
 def _tell_workers(client: "Client") -> None:

@@ -79,5 +79,7 @@ def test_jobs_on_a_cluster(tmp_path):
     assert (outcomes["c"].error.status, outcomes["c"].error.exit_code) == ("killed", 75)
     assert work.count("c") == 2
     assert all(outcomes[f"d{n}"].product[0] == f"D{n}" for n in range(6))
-    assert set(begun) == {job.name for job in jobs}
+    # A word that comes after the end of its job is not passed on.
+    assert begun
+    assert set(begun) <= {job.name for job in jobs}
     assert len(stopped) == 1
