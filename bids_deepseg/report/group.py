@@ -18,8 +18,8 @@ from bids_deepseg.report.grouping import group_by
 #: Columns of participants.tsv that are shown; more make a table that nobody can read.
 MOST_COLUMNS = 12
 
-#: Strips of one plot.
-_MOST_STRIPS = 48
+#: Columns by which areas are drawn: each plot takes room in the page.
+MOST_PLOTTED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def render_group(page: GroupPage, *, version: str, app: str = "bids_deepseg") ->
         page=page,
         images=page.worst_first,
         columns=page.participant_columns[:MOST_COLUMNS],
+        most_plotted=MOST_PLOTTED,
         figures=tuple(_distributions(page)),
         bands=tuple(_bands(page)),
         differences=_differences(page),
@@ -82,7 +83,7 @@ def _distributions(page: GroupPage) -> Iterator[_Figure]:
     columns = [("session", [f"ses-{image.session}" if image.session else "" for image in images])]
     columns += [
         (name, [image.person[index] if image.person else "" for image in images])
-        for index, name in enumerate(page.participant_columns)
+        for index, name in enumerate(page.participant_columns[:MOST_PLOTTED])
     ]
     for index, (name, values) in enumerate(columns):
         groups = group_by(values)
@@ -92,7 +93,7 @@ def _distributions(page: GroupPage) -> Iterator[_Figure]:
             for group, positions in groups.items()
             if (chosen := [images[position] for position in positions if images[position].kind == kind])
         ]
-        if (plot := plot_distribution(strips[:_MOST_STRIPS])) is not None:
+        if (plot := plot_distribution(strips)) is not None:
             yield _Figure(f"areas-{index}", name, plot)
 
 

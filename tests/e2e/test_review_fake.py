@@ -68,6 +68,8 @@ def test_a_list_of_somebody_else_is_never_removed_or_replaced(out, tmp_path, nam
     judge(out, (IMAGES[1], "artifact"))
     assert run(tmp_path, "group") == 73
     assert (out / "logs" / name).read_text() == foreign
+    # All else is there.
+    assert (out / "group.html").is_file()
     # Nothing to write there.
     judge(out)
     for record in (out / "logs" / "failed").iterdir():

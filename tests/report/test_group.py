@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.report.distribution import MOST_DOTS, WIDTH, Values, axis_ticks, plot_distribution
-from bids_deepseg.report.group import MOST_COLUMNS, render_group
+from bids_deepseg.report.group import MOST_COLUMNS, MOST_PLOTTED, render_group
 from bids_deepseg.report.group_facts import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary
 from bids_deepseg.report.thumbnail import Thumbnail
 
@@ -93,6 +93,33 @@ def test_a_table_of_very_many_columns_shows_the_first_and_says_so():
     assert html.count('<th scope="col" role="columnheader" class="person"') == MOST_COLUMNS
     assert f"shows the first {MOST_COLUMNS} of them" in html
     assert names[-1] in html
+
+
+def figures_of(html):
+    return re.findall(r"<summary>By (.*?)</summary>", html)
+
+
+def test_areas_are_drawn_by_every_column_that_tells_something():
+    people = {"a": ("x", "1", "same", "u1"), "b": ("y", "2", "same", "u2"), "c": ("x", "n/a", "same", "u3")}
+    images = [
+        GroupImage(subject=name, title=name, kind="T2w", verdict="pass", session="pre" * (name != "b"), area_mm2=70.0,
+                   person=person)
+        for name, person in people.items()
+    ]  # fmt: skip
+    html = render(images=tuple(images), participant_columns=("site", "age", "group", "code"))
+    assert figures_of(html) == ["kind of image", "session", "site", "age"]
+
+
+def test_areas_are_drawn_by_the_first_of_very_many_columns_and_the_page_says_so():
+    names = tuple(f"column{n}" for n in range(MOST_PLOTTED + 5))
+    images = [
+        GroupImage(subject=str(n), title=str(n), kind="T2w", verdict="pass", area_mm2=70.0,
+                   person=(str(n % 2),) * len(names))
+        for n in range(4)
+    ]  # fmt: skip
+    html = render(images=tuple(images), participant_columns=names)
+    assert figures_of(html) == ["kind of image", *names[:MOST_PLOTTED]]
+    assert f"those after the first {MOST_PLOTTED}" in html
 
 
 def test_only_pages_that_exist_are_linked():

@@ -55,6 +55,8 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
     ------
     DatasetError
         If there is no result of the participant level.
+    OutputError
+        If something stands in the place of a file that is not ours, or a file cannot be written.
     """
     sources = read_group_sources(output_dir, without_images or {})
     if not sources.results and not sources.damaged:
@@ -68,7 +70,6 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
             " or ".join(PARTICIPANTS_PLACES),
         )
     _write_table(place(output_dir, TABLE_NAME), morph_table(sources))
-    _write_review(output_dir / "logs", sources)
     pairs = find_repetitions(sources.results)
     others = {
         LEVELS_NAME: level_table(sources.results),
@@ -82,6 +83,8 @@ def write_group(output_dir: Path, without_images: Mapping[str, str] | None = Non
             _write_table(place(output_dir, name), table)
     page = render_group(describe_group(output_dir, sources), version=__version__)
     write_own(place(output_dir, PAGE_NAME), as_utf8(page), PAGE_MARKS)
+    # Last: a list of somebody else in the place of ours is an error, and costs nothing but our list.
+    _write_review(output_dir / "logs", sources)
     n_rows = len(sources.results) + len(sources.failures) + len(sources.damaged)
     return GroupOutcome(n_rows, sources.damaged, sources.damaged_records)
 
