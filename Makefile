@@ -1,5 +1,5 @@
 # A developer's day. `make` alone lists what there is.
-.PHONY: help setup lint types test test-all docs pictures container
+.PHONY: help setup lint types test test-all docs pictures niivue container
 
 BIN := .venv/bin
 
@@ -33,6 +33,11 @@ docs:  ## build the documentation in build/site
 
 pictures:  ## make the pictures of the documentation (needs Chromium)
 	$(BIN)/python docs/pictures.py
+
+niivue:  ## fetch the viewer of the review page again (needs npm), and compare its checksum
+	cd bids_deepseg/review/static/vendor && npm pack --silent @niivue/niivue@0.69.0 && \
+		tar -xzOf niivue-niivue-0.69.0.tgz package/dist/index.min.js > niivue.min.js && rm niivue-niivue-0.69.0.tgz && \
+		echo "f83a59526eb34aa7b6b4952c83121bbda54f60700ca86096d847cbb0b9358549  niivue.min.js" | sha256sum --check
 
 container:  ## build the image and segment the example in it
 	docker build -t bids_deepseg .
