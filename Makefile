@@ -34,10 +34,8 @@ docs:  ## build the documentation in build/site
 pictures:  ## make the pictures of the documentation (needs Chromium)
 	$(BIN)/python docs/pictures.py
 
-niivue:  ## fetch the viewer of the review page again (needs npm), and compare its checksum
-	cd bids_deepseg/review/static/vendor && npm pack --silent @niivue/niivue@0.69.0 && \
-		tar -xzOf niivue-niivue-0.69.0.tgz package/dist/index.min.js > niivue.min.js && rm niivue-niivue-0.69.0.tgz && \
-		echo "f83a59526eb34aa7b6b4952c83121bbda54f60700ca86096d847cbb0b9358549  niivue.min.js" | sha256sum --check
+niivue:  ## fetch the viewer of the review page again, and compare its checksum (needs npm)
+	bids_deepseg/review/static/vendor/fetch.sh
 
 container:  ## build the image and segment the example in it
 	docker build -t bids_deepseg .

@@ -50,8 +50,8 @@ class Judgement:
     def __post_init__(self) -> None:
         if self.mark not in MARKS or self.rank not in RANKS or len(self.comment) > _MOST_COMMENT:
             raise UsageError(
-                "The judgement is not one of this app: pass, fail or artifact, a rank from 0 to 9, and a comment of up to "
-                f"{_MOST_COMMENT} characters are expected."
+                "The judgement is none of this app. Expected are pass, fail or artifact, a rank from 0 to 9, and a "
+                f"comment of up to {_MOST_COMMENT} characters."
             )
         object.__setattr__(self, "comment", " ".join(self.comment.split()))
 
