@@ -124,9 +124,11 @@ async function open(id) {
     const draft = await state.drafts?.find(id);
     const size = details.shape[0] * details.shape[1] * details.shape[2];
     const isKept = Boolean(draft?.runs) && draft.size === size;
-    const mask = isKept ? unrun(draft.runs, size) : await savedMask(id, details.mask_version ? "correction" : "result");
+    const [image, result] = await Promise.all([server.image(id), server.mask(id, "result")]);
+    const start = details.mask_version && !isKept ? await server.mask(id, "correction") : result;
     if (isStale()) return;
-    await viewer.load(server.imageUrl(id), server.maskUrl(id, "result"), details.shape, mask);
+    const mask = isKept ? unrun(draft.runs, size) : start.slice(NIFTI_BYTES);
+    await viewer.load(image, result, details.shape, mask);
     if (isStale()) return;
     state.details = details;
     state.base = isKept ? draft.base : details.mask_version;
@@ -151,7 +153,7 @@ async function open(id) {
   enable();
 }
 
-const savedMask = async (id, of) => (await server.bytes(server.maskUrl(id, of))).subarray(NIFTI_BYTES);
+const savedMask = async (id, of) => (await server.mask(id, of)).slice(NIFTI_BYTES);
 
 const by = (correction) => [correction.Author, correction.Date].filter(Boolean).join(", ") || "nobody is named";
 

@@ -50,9 +50,8 @@ const at = (id, rest = "") => `api/images/${encodeURIComponent(id)}${rest}`;
 export const server = {
   review: () => asJson(ask("api/review")),
   details: (id) => asJson(ask(at(id))),
-  imageUrl: (id) => at(id, "/image.nii"),
-  maskUrl: (id, of) => at(id, `/mask.nii?of=${of}`),
-  bytes: (url) => asBytes(ask(url)),
+  image: (id) => asBytes(ask(at(id, "/image.nii"))),
+  mask: (id, of) => asBytes(ask(at(id, `/mask.nii?of=${of}`))),
   saveMask: async (id, bytes, version, author) =>
     asJson(ask(at(id, `/mask?${new URLSearchParams({ version, author })}`), await drawn("PUT", bytes))),
   saveCenterline: (id, content) => asJson(ask(at(id, "/centerline"), sent("PUT", content))),

@@ -2,7 +2,7 @@
 // Images come with their axes to the right, anterior and superior, so that NiiVue's order of voxels is that of the server.
 
 import { runs, unrun } from "./drafts.js";
-import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, SHOW_RENDER } from "./vendor/niivue.min.js";
+import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER } from "./vendor/niivue.min.js";
 
 const TYPES = { all: 3, axial: 0, coronal: 1, sagittal: 2, "3d": 4 };
 
@@ -22,8 +22,9 @@ export class Viewer {
     this.niivue = new Niivue({
       backColor: [0.05, 0.05, 0.06, 1],
       crosshairColor: [0.35, 0.75, 1, 0.8],
-      crosshairWidth: 0.6,
+      crosshairWidth: 0.25,
       crosshairWidthUnit: "mm",
+      crosshairGap: 12,
       dragMode: DRAG_MODE.contrast,
       multiplanarShowRender: SHOW_RENDER.ALWAYS,
       multiplanarLayout: MULTIPLANAR_TYPE.GRID,
@@ -72,16 +73,20 @@ export class Viewer {
     return this.niivue.inRenderTile((event.clientX - box.x) * scale, (event.clientY - box.y) * scale) >= 0;
   }
 
-  /** Show an image, what is drawn, and the mask of the result. */
-  async load(imageUrl, resultUrl, shape, mask) {
+  /** Show an image, what is drawn, and the mask of the result: two NIfTI files and the voxels of a mask. */
+  async load(image, result, shape, mask) {
     this.isLoading = true;
     const niivue = this.niivue;
     if (niivue.drawBitmap) niivue.closeDrawing();
     this.clearPoints();
-    await niivue.loadVolumes([
-      { url: imageUrl, name: "image.nii" },
-      { url: resultUrl, name: "result.nii", colormap: "green", opacity: 0, cal_min: 0.5, cal_max: 1 },
+    const volumes = await Promise.all([
+      NVImage.loadFromUrl({ url: "image.nii", name: "image.nii", buffer: image.buffer }),
+      NVImage.loadFromUrl({
+        url: "result.nii", name: "result.nii", buffer: result.buffer, colormap: "green", opacity: 0, cal_min: 0.5, cal_max: 1,
+      }),
     ]);
+    niivue.volumes = [];
+    volumes.forEach((volume) => niivue.addVolume(volume));
     this.shape = shape;
     this.size = shape[0] * shape[1] * shape[2];
     const { dimsRAS, permRAS } = niivue.volumes[0];
