@@ -74,9 +74,7 @@ def smooth(mask: Mask, zooms: tuple[float, float, float]) -> Mask:
     present = np.asarray(mask.any((0, 1)))
     if not present.any():
         return mask.copy()
-    box = tuple(
-        slice(max(found.start - _MARGIN, 0), found.stop + _MARGIN) for found in ndimage.find_objects(mask > 0)[0]
-    )
+    box = tuple(slice(max(found.start - _MARGIN, 0), found.stop + _MARGIN) for found in ndimage.find_objects(mask)[0])
     part = mask[box].astype(np.float32)
     sigma = [SMOOTHING_MM / zoom for zoom in zooms]
     # Slices beyond the ends repeat the last one, so that the ends are not rounded off.
