@@ -57,6 +57,7 @@ def make_app(review: Review, token: str, host: str) -> Flask:
         Name that the server was given.
     """
     app = Flask("bids_deepseg.review", static_folder=None)
+    app.url_map.merge_slashes = False
 
     @app.before_request
     def check() -> Any:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from bids_deepseg.cli import review
+from bids_deepseg.cli.lifecycle import Command, run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +55,6 @@ class ReviewServer:
 
 def main():
     """Serve."""
-    from bids_deepseg.cli.lifecycle import Command, run_command
-
     program = (sys.executable, "-m", "tests.helpers.driver", "{}")
     command = Command("review", "", "", lambda words, engine: review.run_review(words, engine, program))
     return run_command(command, sys.argv[1:], None)

@@ -70,7 +70,7 @@ def test_what_a_run_writes_and_how_it_ends_is_kept(review, images):
         runner(review, "import sys; print('<b>one</b>'); print(len(sys.argv)); sys.exit(65)").start(images[0], "a")
     )
     assert job.code == 65
-    assert list(job.lines)[0] == "<b>one</b>"
+    assert next(iter(job.lines)) == "<b>one</b>"
 
 
 def test_one_run_at_a_time_and_it_ends_with_the_review(review, images):

@@ -2,13 +2,12 @@
 
 import gzip
 import logging
-import os
 
 import numpy as np
 import pytest
 
 from bids_deepseg.cli import main as cli
-from bids_deepseg.errors import UsageError
+from bids_deepseg.errors import OutputError, UsageError
 from bids_deepseg.review.server import FILES, make_app
 from bids_deepseg.review.serving import serve
 
@@ -175,13 +174,16 @@ def test_an_image_that_cannot_be_read_is_told(client, first, review):
     assert image.path.name in answer.get_json()["error"]
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="everything can be written by root")
-def test_a_folder_that_cannot_be_written_is_told(client, review):
-    review.places.output_dir.chmod(0o555)
-    try:
-        assert "cannot be created" in ask(client, "api/review").get_json()["output_problem"]
-    finally:
-        review.places.output_dir.chmod(0o755)
+def test_results_that_cannot_be_written_are_shown_and_said_to_be(client, first, monkeypatch):
+    def refuse(folder):
+        raise OutputError(f"{folder} cannot be created: Read-only file system.")
+
+    monkeypatch.setattr("bids_deepseg.review.state.check_writable", refuse)
+    told = ask(client, "api/review").get_json()
+    assert "Read-only" in told["output_problem"]
+    assert "Read-only" in told["corrections_problem"]
+    assert len(told["images"]) == 3
+    assert ask(client, f"api/images/{first}/image.nii").status_code == 200
 
 
 def test_a_folder_in_whose_place_a_file_stands_is_told(client, review):

@@ -4,7 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
-import bids_deepseg.review.server as server
+from bids_deepseg.review import server
 
 FOLDER = Path(server.__file__).parent / "static" / "vendor"
 

@@ -59,7 +59,7 @@ def test_more_or_fewer_voxels_and_other_values_are_refused():
     for content in (b"\1" * 23, b"\1" * 25, b"\1" * 10_000_000, b"\2" * 24):
         with pytest.raises(ImageError):
             unpack(gzip.compress(content), grid)
-    with pytest.raises(ImageError, match="complete|voxels"):
+    with pytest.raises(ImageError):
         unpack(gzip.compress(b"\1" * 24)[:-9], grid)
     assert unpack(gzip.compress(b"\1" * 24), grid).data.all()
 
