@@ -14,13 +14,11 @@ from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.cli import main as cli
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import reorient
-from tests.helpers.browser import FLAGS, find_chromium
+from tests.helpers.browser import GRAPHICS, find_chromium
+from tests.helpers.browser import chromium as start
 from tests.helpers.fake_engine import FakeEngine, cord, write_dataset, write_nifti
 from tests.helpers.phantoms import oblique, tube
 from tests.helpers.review_server import ReviewServer
-
-#: Without a graphics card, WebGL is computed by the processor.
-GRAPHICS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 
 NAMES = ("sub-01/anat/sub-01_T2w", "sub-02/anat/sub-02_T2w")
 AXIAL, SAGITTAL = 0, 2
@@ -29,14 +27,11 @@ PATIENCE_S = 90
 
 @pytest.fixture(scope="module")
 def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
     program = find_chromium()
     if program is None:
         pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=[*FLAGS, *GRAPHICS, "--no-sandbox"])
+    with start(program, *GRAPHICS) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -154,7 +149,7 @@ def saved_masks(dataset):
 def area_of(dataset, name):
     table = dataset / "derivatives" / "app" / "group_label-SC_morph.tsv"
     with table.open(encoding="utf-8") as stream:
-        return next(row for row in csv.DictReader(stream, delimiter="\t") if name in row["source_file"])
+        return next(row for row in csv.DictReader(stream, delimiter="\t") if name in row["image"])
 
 
 def as_on_page(path):
@@ -198,10 +193,10 @@ def test_a_mask_is_drawn_saved_and_used(page, dataset):
     result = dataset / "derivatives" / "app" / path.relative_to(labels_of(dataset))
     np.testing.assert_array_equal(nib.load(result).get_fdata(), saved.get_fdata())
     row = area_of(dataset, "sub-01_T2w")
-    assert row["manual"] == "true"
+    assert row["manual"] == "yes"
     shown = float(re.search(r"mean area ([\d.]+)", page.page.inner_text("#facts"))[1])
-    assert shown == pytest.approx(float(row["csa_mean_mm2"]), abs=0.06)
-    assert area_of(dataset, "sub-02_T2w")["manual"] == "false"
+    assert shown == pytest.approx(float(row["area_mean_mm2"]), abs=0.06)
+    assert area_of(dataset, "sub-02_T2w")["manual"] == "no"
 
     page.page.reload()
     page.opened()

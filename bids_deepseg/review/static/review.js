@@ -128,8 +128,9 @@ async function open(id) {
     const start = details.mask_version && !isKept ? await server.mask(id, "correction") : result;
     if (isStale()) return;
     const mask = isKept ? unrun(draft.runs, size) : start.slice(NIFTI_BYTES);
-    await viewer.load(image, result, details.shape, mask);
+    await viewer.load(image, result, details.shape, mask, chooseLayout);
     if (isStale()) return;
+    setZoom(viewer.goodZoom());
     state.details = details;
     state.base = isKept ? draft.base : details.mask_version;
     state.isDrawn = isKept;
@@ -151,6 +152,14 @@ async function open(id) {
   }
   showList();
   enable();
+}
+
+/** Leave out the 3D view where it would be slow, unless a person chose it. */
+function chooseLayout() {
+  const layout = $("layout");
+  if (layout.dataset.chosen) return;
+  layout.value = viewer.isSlow() ? "planes" : "all";
+  viewer.setLayout(layout.value);
 }
 
 const savedMask = async (id, of) => (await server.mask(id, of)).slice(NIFTI_BYTES);
@@ -243,6 +252,11 @@ function setBrush(size) {
   range.value = size;
   $("brush-size").textContent = range.value;
   viewer.setBrush(Number(range.value));
+}
+
+function setZoom(factor) {
+  $("zoom").value = factor;
+  viewer.zoom(Number($("zoom").value));
 }
 
 function showOpacity() {
@@ -477,6 +491,7 @@ function handleKey(event, isSave) {
   else if (event.ctrlKey || event.metaKey) return false;
   else if (key in TOOL_KEYS) use(TOOL_KEYS[key]);
   else if (key === "[" || key === "]") setBrush(viewer.brush + (key === "]" ? 2 : -2));
+  else if ("+=-".includes(key) && state.details) setZoom(Number($("zoom").value) + (key === "-" ? -1 : 1));
   else if (key === "i") $("interpolate").click();
   else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
   else if (isPicture && key in MOVES) {
@@ -496,7 +511,11 @@ function listen() {
   on("find", showList, "input");
   on("author", () => localStorage.setItem("bids_deepseg-author", author()), "change");
   on("help-open", () => $("help").showModal());
-  on("layout", () => viewer.setLayout($("layout").value), "change");
+  on("layout", () => {
+    $("layout").dataset.chosen = "yes";
+    viewer.setLayout($("layout").value);
+  }, "change");
+  on("zoom", () => setZoom($("zoom").value), "input");
   on("opacity", showOpacity, "input");
   on("result", showOpacity, "input");
   on("smooth-pixels", () => viewer.smoothPixels($("smooth-pixels").checked), "change");

@@ -4,7 +4,10 @@
 import { runs, unrun } from "./drafts.js";
 import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER } from "./vendor/niivue.min.js";
 
-const TYPES = { all: 3, axial: 0, coronal: 1, sagittal: 2, "3d": 4 };
+const TYPES = { all: 3, planes: 3, axial: 0, coronal: 1, sagittal: 2, "3d": 4 };
+
+/** Voxels from which the 3D view is slow where no graphics card computes it. */
+const MOST_WITHOUT_CARD = 500_000;
 
 /** Steps that can be undone. */
 const UNDO_STEPS = 100;
@@ -75,7 +78,7 @@ export class Viewer {
   }
 
   /** Show an image, what is drawn, and the mask of the result: two NIfTI files and the voxels of a mask. */
-  async load(image, result, shape, mask) {
+  async load(image, result, shape, mask, prepared) {
     this.isLoading = true;
     const niivue = this.niivue;
     if (niivue.drawBitmap) niivue.closeDrawing();
@@ -86,10 +89,12 @@ export class Viewer {
         url: "result.nii", name: "result.nii", buffer: result.buffer, colormap: "green", opacity: 0, cal_min: 0.5, cal_max: 1,
       }),
     ]);
-    niivue.volumes = [];
-    volumes.forEach((volume) => niivue.addVolume(volume));
     this.shape = shape;
     this.size = shape[0] * shape[1] * shape[2];
+    // The 3D view may be off for this one.
+    prepared();
+    niivue.volumes = [];
+    volumes.forEach((volume) => niivue.addVolume(volume));
     const { dimsRAS, permRAS } = niivue.volumes[0];
     const isSame = [1, 2, 3].every((axis) => permRAS[axis - 1] === axis && dimsRAS[axis] === shape[axis - 1]);
     if (!isSame) throw new Error("The viewer has turned the image. Nothing can be drawn on it; please report this.");
@@ -192,7 +197,29 @@ export class Viewer {
   }
 
   setLayout(name) {
+    this.niivue.opts.multiplanarShowRender = name === "planes" ? SHOW_RENDER.NEVER : SHOW_RENDER.ALWAYS;
     this.niivue.setSliceType(TYPES[name]);
+  }
+
+  /** Return whether the processor computes the picture, and the image is so large that the 3D view would be slow. */
+  isSlow() {
+    const { gl } = this.niivue;
+    const names = gl.getExtension("WEBGL_debug_renderer_info");
+    const renderer = names ? gl.getParameter(names.UNMASKED_RENDERER_WEBGL) : "";
+    return this.size > MOST_WITHOUT_CARD && /swiftshader|llvmpipe|software/i.test(renderer);
+  }
+
+  /** Enlarge the planes around the cross-hair, which moves to their middle. */
+  zoom(factor) {
+    const mm = this.niivue.frac2mm(this.niivue.scene.crosshairPos);
+    this.niivue.setPan2Dxyzmm([...[0, 1, 2].map((axis) => -factor * mm[axis] * (factor > 1)), factor]);
+  }
+
+  /** Return the factor by which a plane shows about 100 mm. */
+  goodZoom() {
+    const { matRAS } = this.niivue.volumes[0];
+    const width = Math.min(this.shape[0] * matRAS[0], this.shape[1] * matRAS[5]);
+    return Math.min(Math.max(Math.round(width / 100), 1), 6);
   }
 
   smoothPixels(isSmooth) {
