@@ -1,6 +1,7 @@
 """Know what a review is about: its folders, its images, what may be written, and the image that was read last."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,7 @@ from bids_deepseg.bids.source.corrections import find_correction
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.reader import LoadedImage
-from bids_deepseg.errors import BidsDeepsegError, DatasetError, OutputError
-from bids_deepseg.files.atomic import check_writable, make_folder
+from bids_deepseg.errors import BidsDeepsegError, DatasetError
 from bids_deepseg.files.facts import text_mapping_of, text_of
 from bids_deepseg.files.names import leads_to_folder, printable
 from bids_deepseg.geometry.grid import Grid
@@ -76,14 +76,19 @@ def find_dataset(output_dir: Path, given: Path | None) -> Path:
     )
 
 
-def why_not_writable(folder: Path, *, create: bool) -> str:
-    """Return why nothing can be written in a folder, empty if it can."""
-    try:
-        if create:
-            make_folder(folder)
-        check_writable(folder)
-    except OutputError as error:
-        return str(error)
+def why_not_writable(folder: Path) -> str:
+    """Return why nothing can be written in a folder, empty if it can; nothing is written to find out.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder, or where one will be made.
+    """
+    existing = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), Path("/"))
+    if not leads_to_folder(existing):
+        return f"{printable(existing)} is no folder."
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"User {os.getuid()} may not write in {printable(existing)}, or its drive is read-only."
     return ""
 
 
@@ -119,8 +124,8 @@ class Review:
             "output": printable(places.output_dir),
             "corrections": printable(places.corrections),
             "author": self.author,
-            "output_problem": why_not_writable(places.output_dir, create=False),
-            "corrections_problem": why_not_writable(places.corrections, create=True),
+            "output_problem": why_not_writable(places.output_dir),
+            "corrections_problem": why_not_writable(places.corrections),
             "images": [self._entry(each) for each in images],
         }
 

@@ -21,7 +21,7 @@ from tests.helpers.phantoms import oblique, tube
 from tests.helpers.review_server import ReviewServer
 
 NAMES = ("sub-01/anat/sub-01_T2w", "sub-02/anat/sub-02_T2w")
-AXIAL, SAGITTAL = 0, 2
+AXIAL, CORONAL, SAGITTAL = 0, 1, 2
 PATIENCE_S = 90
 
 
@@ -138,6 +138,12 @@ def page(context, server):
     return Page(context, server.url).opened()
 
 
+def where(i, j, k, shape, *, axial):
+    """Return the place of a voxel in the axial or sagittal plane; the person's right and front are on the left."""
+    nx, ny, nz = shape
+    return (1 - (i + 0.5) / nx, 1 - (j + 0.5) / ny) if axial else (1 - (j + 0.5) / ny, 1 - (k + 0.5) / nz)
+
+
 def labels_of(dataset):
     return dataset / "derivatives" / "labels"
 
@@ -208,10 +214,14 @@ def test_a_mask_is_drawn_saved_and_used(page, dataset):
 def test_a_centerline_is_clicked_on_two_planes_and_used(page, dataset):
     page.choose("sub-01_T2w")
     page.tool("point")
-    page.click(AXIAL, 0.5, 0.5)
-    page.click(SAGITTAL, 0.5, 0.25)
-    page.click(SAGITTAL, 0.5, 0.8)
-    page.wait("review.state.points.length === 3")
+    for k in (2, 6, 10):
+        i, j = np.argwhere(page.mask[:, :, k]).mean(0)
+        nx, ny, nz = page.mask.shape
+        page.get(f"review.viewer.goTo([{nx // 2}, {ny // 2}, {k}])")
+        # The person's right and front are on the left of the planes.
+        page.click(CORONAL, 1 - (i + 0.5) / nx, 1 - (k + 0.5) / nz)
+        page.click(SAGITTAL if k > 2 else AXIAL, *where(i, j, k, page.mask.shape, axial=k == 2))
+    assert page.get("review.state.points.length") == 3
     points = page.get("review.state.points")
     page.page.click("#save-line-run")
     page.told("Run again")
@@ -334,7 +344,7 @@ def test_a_newer_mask_of_somebody_else_is_not_replaced(page, chromium, server, d
     (path,) = saved_masks(dataset)
     np.testing.assert_array_equal(as_on_page(path), theirs)
     page.page.click("#load-newer")
-    page.told("the newer one")
+    page.told("Shown is the newer one")
     np.testing.assert_array_equal(page.mask, theirs)
     page.page.click("#undo")
     np.testing.assert_array_equal(page.mask, mine)

@@ -13,7 +13,7 @@ const LOCK_PATIENCE_MS = 700;
 const state = {
   review: null, images: [], current: null, details: null, drafts: null, drafted: new Set(),
   base: "", lineBase: "", points: [], isDrawn: false, isClicked: false, isLocked: false, opening: 0, judged: null,
-  release: null,
+  release: null, flushed: Promise.resolve(),
 };
 
 const viewer = new Viewer($("canvas"), { changed, moved, clicked: addPoint });
@@ -397,8 +397,13 @@ function showJudgement(given) {
   $("comment").value = given.comment;
 }
 
-/** Save the judgement if it is another one than is saved. */
-async function flushJudgement() {
+/** Save the judgement if it is another one than is saved; one change after the other. */
+function flushJudgement() {
+  state.flushed = state.flushed.catch(() => null).then(saveJudgement);
+  return state.flushed;
+}
+
+async function saveJudgement() {
   const before = state.judged;
   const now = judgement();
   if (!before || ["mark", "rank", "comment"].every((name) => before[name] === now[name])) return;

@@ -18,6 +18,7 @@ export class Viewer {
     this.size = 0;
     this.tool = "look";
     this.brush = 3;
+    this.factor = 1;
     this.points = [];
     this.pointMesh = null;
     this.isLoading = true;
@@ -211,6 +212,7 @@ export class Viewer {
 
   /** Enlarge the planes around the cross-hair, which moves to their middle. */
   zoom(factor) {
+    this.factor = factor;
     const mm = this.niivue.frac2mm(this.niivue.scene.crosshairPos);
     this.niivue.setPan2Dxyzmm([...[0, 1, 2].map((axis) => -factor * mm[axis] * (factor > 1)), factor]);
   }
@@ -235,6 +237,7 @@ export class Viewer {
 
   goTo(voxel) {
     this.niivue.scene.crosshairPos = voxel.map((x, axis) => (x + 0.5) / this.shape[axis]);
+    if (this.factor > 1) this.zoom(this.factor);
     this.niivue.drawScene();
     this.niivue.createOnLocationChange();
   }

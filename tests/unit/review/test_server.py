@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.cli import main as cli
-from bids_deepseg.errors import OutputError, UsageError
+from bids_deepseg.errors import UsageError
 from bids_deepseg.review.server import FILES, make_app
 from bids_deepseg.review.serving import serve
 
@@ -175,15 +175,18 @@ def test_an_image_that_cannot_be_read_is_told(client, first, review):
 
 
 def test_results_that_cannot_be_written_are_shown_and_said_to_be(client, first, monkeypatch):
-    def refuse(folder):
-        raise OutputError(f"{folder} cannot be created: Read-only file system.")
-
-    monkeypatch.setattr("bids_deepseg.review.state.check_writable", refuse)
+    monkeypatch.setattr("os.access", lambda *_: False)
     told = ask(client, "api/review").get_json()
-    assert "Read-only" in told["output_problem"]
-    assert "Read-only" in told["corrections_problem"]
+    assert "read-only" in told["output_problem"]
+    assert "read-only" in told["corrections_problem"]
     assert len(told["images"]) == 3
     assert ask(client, f"api/images/{first}/image.nii").status_code == 200
+
+
+def test_looking_writes_nothing(client, first, review):
+    before = sorted(review.places.bids_dir.rglob("*"))
+    assert ask(client, f"api/images/{first}").status_code == 200
+    assert sorted(review.places.bids_dir.rglob("*")) == before
 
 
 def test_a_folder_in_whose_place_a_file_stands_is_told(client, review):
