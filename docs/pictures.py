@@ -65,7 +65,9 @@ def take_review(browser: Browser, folder: Path) -> None:
     page.fill("#author", "A. Reader")
     page.click("[data-tool=brush]")
     page.evaluate("() => { review.viewer.goTo(review.viewer.middle(review.viewer.mask())); }")
-    page.evaluate("text => { document.getElementById('title').textContent = text; }", "Example: example_output")
+    show = "([id, text]) => { document.getElementById(id).textContent = text; }"
+    page.evaluate(show, ["title", "bids_deepseg example: example_output"])
+    page.evaluate(show, ["mask-about", "Will be saved in example_data/derivatives/labels."])
     time.sleep(1)
     page.screenshot(path=FOLDER / "review.png")
     shrink(FOLDER / "review.png")

@@ -18,8 +18,8 @@ from bids_deepseg.files.names import printable
 
 logger = logging.getLogger(__name__)
 
-#: Most bytes of any request: the voxels of the largest images, which are compressed besides.
-MOST_BYTES = 256 * 1024 * 1024
+#: Most bytes of any request: a drawing of hundreds of millions of voxels, compressed.
+MOST_BYTES = 64 * 1024 * 1024
 
 _THREADS = 6
 
