@@ -13,7 +13,7 @@ const LOCK_PATIENCE_MS = 700;
 const state = {
   review: null, images: [], current: null, details: null, drafts: null, drafted: new Set(),
   base: "", lineBase: "", points: [], isDrawn: false, isClicked: false, isLocked: false, opening: 0, judged: null,
-  release: null, flushed: Promise.resolve(),
+  release: null, saving: null, flushed: Promise.resolve(),
 };
 
 const viewer = new Viewer($("canvas"), { changed, moved, clicked: addPoint });
@@ -108,14 +108,23 @@ async function open(id) {
   state.opening += 1;
   const opening = state.opening;
   const isStale = () => opening !== state.opening;
+  await state.saving;
+  if (isStale()) return;
+  viewer.pause();
   Object.assign(state, { current: id, details: null, isDrawn: false, isClicked: false });
   $("load-newer").hidden = true;
+  showPicture(true);
   location.hash = id;
   showList();
   enable();
   tell("Loading ...");
+  let lost = "";
   try {
     await flushJudgement();
+  } catch (error) {
+    lost = `The judgement was not saved. ${error.message}`;
+  }
+  try {
     const details = await server.details(id);
     if (isStale()) return;
     showAbout(details);
@@ -128,8 +137,11 @@ async function open(id) {
     const start = details.mask_version && !isKept ? await server.mask(id, "correction") : result;
     if (isStale()) return;
     const mask = isKept ? unrun(draft.runs, size) : start.slice(NIFTI_BYTES);
-    await viewer.load(image, result, details.shape, mask, chooseLayout);
-    if (isStale()) return;
+    const isShown = await viewer.load(image, result, details.shape, mask, (size) => {
+      if (!isStale()) chooseLayout(size);
+      return !isStale();
+    });
+    if (!isShown) return;
     setZoom(viewer.goodZoom());
     state.details = details;
     state.base = isKept ? draft.base : details.mask_version;
@@ -138,28 +150,39 @@ async function open(id) {
     state.lineBase = hasPoints ? draft.lineBase : details.centerline_version;
     setPoints(hasPoints ? draft.points : details.points);
     state.isClicked = hasPoints;
-    $("blank").hidden = true;
     showOpacity();
     viewer.lock(state.isLocked);
-    if (state.isLocked) tell("This image is open in another tab. Drawing and saving are off here until that is closed.", true);
+    if (lost) tell(lost, true);
+    else if (state.isLocked) tell("This image is open in another tab. Drawing and saving are off here until that is closed.", true);
     else if (isKept || hasPoints) tell(`What you had not saved is here again, from ${new Date(draft.when).toLocaleString()}.`);
     else tell(details.mask_version ? `Shown is the corrected mask (${by(details.correction)}).` : "Shown is the mask of the app.");
   } catch (error) {
     if (isStale()) return;
     $("blank").textContent = error.message;
-    $("blank").hidden = false;
+    showPicture(false);
     tellError(error);
   }
   showList();
   enable();
 }
 
+function showPicture(isShown) {
+  $("blank").hidden = isShown;
+  $("canvas").style.visibility = isShown ? "visible" : "hidden";
+}
+
 /** Leave out the 3D view where it would be slow, unless a person chose it. */
-function chooseLayout() {
+function chooseLayout(size) {
   const layout = $("layout");
   if (layout.dataset.chosen) return;
-  layout.value = viewer.isSlow() ? "planes" : "all";
+  layout.value = viewer.isSlow(size) ? "planes" : "all";
   viewer.setLayout(layout.value);
+}
+
+/** Ask for what is known of an image, after what is being said about it is saved. */
+async function details(id) {
+  await state.flushed.catch(() => null);
+  return server.details(id);
 }
 
 const savedMask = async (id, of) => (await server.mask(id, of)).slice(NIFTI_BYTES);
@@ -320,26 +343,30 @@ function addPoint(point) {
 
 const author = () => $("author").value.trim();
 
+/** Save, and show what is saved then; another image is opened only after that. */
 async function saved(work) {
   const id = state.current;
+  let done;
+  state.saving = new Promise((resolve) => {
+    done = resolve;
+  });
   try {
     await work(id);
-    const details = await server.details(id);
-    if (id !== state.current) return false;
-    state.details = details;
-    showAbout(details);
     keepDraft();
+    state.details = await details(id);
+    showAbout(state.details);
     showList();
     return true;
   } catch (error) {
     if (error instanceof Refusal && error.status === 409) $("load-newer").hidden = false;
     throw error;
+  } finally {
+    done();
   }
 }
 
 function saveMask(button) {
   return attempt(async () => {
-    await flushJudgement();
     const runs = viewer.history.at(-1);
     const isSaved = await saved(async (id) => {
       state.base = (await server.saveMask(id, viewer.mask().slice(), state.base, author())).version;
@@ -352,14 +379,14 @@ function saveMask(button) {
 
 function saveLine(button) {
   return attempt(async () => {
-    await flushJudgement();
     const points = state.points;
     const isSaved = await saved(async (id) => {
       const content = { points, version: state.lineBase, author: author(), set_aside: $("set-aside").checked ? state.details.mask_version : "" };
       const answer = await server.saveCenterline(id, content);
       state.lineBase = answer.version;
       state.isClicked = state.points !== points;
-      if (answer.mask_version !== state.base) Object.assign(state, { base: answer.mask_version, isDrawn: false });
+      // A mask that was set aside is not there any more.
+      if ($("set-aside").checked) state.base = answer.mask_version;
     });
     if (isSaved) tell(`Saved as ${state.details.centerline_name}. Run the image again to use it.`);
     return isSaved;
@@ -369,16 +396,18 @@ function saveLine(button) {
 function loadNewer() {
   return attempt(async () => {
     const id = state.current;
-    const details = await server.details(id);
-    state.details = details;
-    const isMask = details.mask_version !== state.base;
-    if (isMask) viewer.replace(details.mask_version ? await savedMask(id, "correction") : viewer.mask());
-    if (details.centerline_version !== state.lineBase) setPoints(details.points);
-    Object.assign(state, { base: details.mask_version, lineBase: details.centerline_version });
+    const newer = await details(id);
+    const isMask = newer.mask_version !== state.base;
+    const mask = isMask && newer.mask_version ? await savedMask(id, "correction") : null;
+    if (id !== state.current || !state.details) return;
+    state.details = newer;
+    if (newer.centerline_version !== state.lineBase) setPoints(newer.points);
+    Object.assign(state, { base: newer.mask_version, lineBase: newer.centerline_version });
+    if (mask) viewer.replace(mask);
     keepDraft();
-    showAbout(details);
+    showAbout(newer);
     $("load-newer").hidden = true;
-    tell(`Shown is the newer one (${by(details.correction)}).${isMask ? " Undo brings your drawing back." : ""}`);
+    tell(`Shown is the newer one (${by(newer.correction)}).${mask ? " Undo brings your drawing back." : ""}`);
   }, $("load-newer"));
 }
 

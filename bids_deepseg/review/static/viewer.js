@@ -65,7 +65,7 @@ export class Viewer {
       from = event.button === 0 ? [event.clientX, event.clientY] : null;
     });
     this.canvas.addEventListener("pointerup", (event) => {
-      if (from === null || this.tool !== "point" || this.isLocked) return;
+      if (from === null || this.tool !== "point" || this.isLocked || this.isLoading) return;
       const isClick = Math.hypot(event.clientX - from[0], event.clientY - from[1]) < 4;
       from = null;
       if (isClick && !this.isOnRender(event)) this.clicked(this.voxel(false));
@@ -78,22 +78,30 @@ export class Viewer {
     return this.niivue.inRenderTile((event.clientX - box.x) * scale, (event.clientY - box.y) * scale) >= 0;
   }
 
-  /** Show an image, what is drawn, and the mask of the result: two NIfTI files and the voxels of a mask. */
-  async load(image, result, shape, mask, prepared) {
+  /** Let nothing be drawn until an image is loaded: a stroke must not be taken for one on the next image. */
+  pause() {
     this.isLoading = true;
+    this.niivue.setDrawingEnabled(false);
+  }
+
+  /**
+   * Show an image, what is drawn, and the mask of the result: two NIfTI files and the voxels of a mask. Nothing is
+   * shown, and false returned, if `prepare` says no.
+   */
+  async load(image, result, shape, mask, prepare) {
     const niivue = this.niivue;
-    if (niivue.drawBitmap) niivue.closeDrawing();
-    this.clearPoints();
     const volumes = await Promise.all([
       NVImage.loadFromUrl({ url: "image.nii", name: "image.nii", buffer: image.buffer }),
       NVImage.loadFromUrl({
         url: "result.nii", name: "result.nii", buffer: result.buffer, colormap: "green", opacity: 0, cal_min: 0.5, cal_max: 1,
       }),
     ]);
+    // From here to the end nothing is waited for, so that image, drawing and points always belong together.
+    if (!prepare(shape[0] * shape[1] * shape[2])) return false;
+    if (niivue.drawBitmap) niivue.closeDrawing();
+    this.clearPoints();
     this.shape = shape;
     this.size = shape[0] * shape[1] * shape[2];
-    // The 3D view may be off for this one.
-    prepared();
     niivue.volumes = [];
     volumes.forEach((volume) => niivue.addVolume(volume));
     const { dimsRAS, permRAS } = niivue.volumes[0];
@@ -106,8 +114,9 @@ export class Viewer {
     this.history = [runs(mask)];
     this.undone = [];
     this.goTo(this.middle(mask));
-    this.use(this.tool);
     this.isLoading = false;
+    this.use(this.tool);
+    return true;
   }
 
   /** Return the middle of a mask, or of the image. */
@@ -175,8 +184,8 @@ export class Viewer {
   /** Choose what the left button does: look, brush, erase, fill or point. */
   use(tool) {
     this.tool = tool;
-    const draws = ["brush", "erase", "fill"].includes(tool) && !this.isLocked;
-    this.niivue.setDrawingEnabled(draws && this.niivue.drawBitmap !== null);
+    const draws = ["brush", "erase", "fill"].includes(tool) && !this.isLocked && !this.isLoading;
+    this.niivue.setDrawingEnabled(draws);
     this.niivue.setPenValue(tool === "erase" ? 0 : 1, tool === "fill");
     this.niivue.opts.penSize = tool === "fill" ? 1 : this.brush;
     this.canvas.style.cursor = tool === "look" ? "default" : "crosshair";
@@ -203,11 +212,11 @@ export class Viewer {
   }
 
   /** Return whether the processor computes the picture, and the image is so large that the 3D view would be slow. */
-  isSlow() {
+  isSlow(size) {
     const { gl } = this.niivue;
     const names = gl.getExtension("WEBGL_debug_renderer_info");
     const renderer = names ? gl.getParameter(names.UNMASKED_RENDERER_WEBGL) : "";
-    return this.size > MOST_WITHOUT_CARD && /swiftshader|llvmpipe|software/i.test(renderer);
+    return size > MOST_WITHOUT_CARD && /swiftshader|llvmpipe|software/i.test(renderer);
   }
 
   /** Enlarge the planes around the cross-hair, which moves to their middle. */
