@@ -1,5 +1,5 @@
 # A developer's day. `make` alone lists what there is.
-.PHONY: help setup lint types test test-all docs pictures container
+.PHONY: help setup lint types test test-all docs pictures niivue container
 
 BIN := .venv/bin
 
@@ -33,6 +33,9 @@ docs:  ## build the documentation in build/site
 
 pictures:  ## make the pictures of the documentation (needs Chromium)
 	$(BIN)/python docs/pictures.py
+
+niivue:  ## fetch the viewer of the review page again, and compare its checksum (needs npm)
+	bids_deepseg/review/static/vendor/fetch.sh
 
 container:  ## build the image and segment the example in it
 	docker build -t bids_deepseg .

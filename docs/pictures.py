@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from PIL import Image
+from playwright.sync_api import Browser
 
-from tests.helpers.browser import Tab, chromium, find_chromium
+from tests.helpers.browser import GRAPHICS, Tab, chromium, find_chromium
+from tests.helpers.review_server import ReviewServer
 
 FOLDER = Path(__file__).parent / "images"
 WIDTH = 1200
@@ -30,7 +33,8 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder:
         write_pages(Path(folder))
-        with chromium(program) as browser:
+        with chromium(program, *GRAPHICS) as browser:
+            take_review(browser, Path(folder))
             tab = Tab(browser)
             for name, page, height, clicks in PAGES:
                 tab.open((Path(folder) / "out" / page).as_uri(), width=WIDTH)
@@ -41,10 +45,42 @@ def main() -> int:
                 tab.page.screenshot(
                     path=picture, full_page=not clicks, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
                 )
-                # A third of the size, and no difference that one sees.
-                Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
+                shrink(picture)
             tab.close()
     return 0
+
+
+def shrink(picture: Path) -> None:
+    """Write a picture at a third of its size, without a difference that one sees."""
+    Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
+
+
+def take_review(browser: Browser, folder: Path) -> None:
+    """Take a picture of the page of a review."""
+    server = ReviewServer(folder / "out", "--bids-dir", str(folder / "data"), "--corrections", str(folder / "labels"))
+    server.start()
+    page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="dark")
+    page.goto(server.url)
+    opened = "() => Boolean(globalThis.review?.state.details && !review.viewer.isLoading)"
+    page.evaluate("() => localStorage.setItem('bids_deepseg-author', 'A. Reader')")
+    for text in ("", "sub-01_T2w"):
+        while not page.evaluate(opened):
+            time.sleep(0.1)
+        if text:
+            page.click(f"#images button:has-text('{text}')")
+    while not page.evaluate(opened):
+        time.sleep(0.1)
+    page.fill("#author", "A. Reader")
+    page.click("[data-tool=brush]")
+    page.evaluate("() => { review.viewer.goTo(review.viewer.middle(review.viewer.mask())); }")
+    show = "([id, text]) => { document.getElementById(id).textContent = text; }"
+    page.evaluate(show, ["title", "bids_deepseg example: example_output"])
+    page.evaluate(show, ["mask-about", "Will be saved in example_data/derivatives/labels."])
+    time.sleep(1)
+    page.screenshot(path=FOLDER / "review.png")
+    shrink(FOLDER / "review.png")
+    page.close()
+    server.stop()
 
 
 def write_pages(folder: Path) -> None:

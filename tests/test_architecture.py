@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "bids": {"files", "geometry", "networks", "stages", "structures"},
     "execution": {"logs"},
     "report": {"geometry", "judge", "stages"},
+    "review": {"bids", "files", "geometry", "options"},
     "example": {"geometry"},
     "training": {"geometry", "judge", "methods", "networks", "options", "pipeline", "stages", "structures"},
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg import __version__, logs
 from bids_deepseg.app.record import RunRecord
-from bids_deepseg.cli import example, segment, viewer, weights
+from bids_deepseg.cli import example, review, segment, viewer, weights
 from bids_deepseg.cli.lifecycle import (
     Ending,
     Prepared,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
 
 #: All commands but the run on a data set, in the order of the help.
-COMMANDS = (segment.COMMAND, viewer.COMMAND, weights.COMMAND, example.COMMAND)
+COMMANDS = (segment.COMMAND, review.COMMAND, viewer.COMMAND, weights.COMMAND, example.COMMAND)
 
 _CALLS = MappingProxyType({f"{command.name} {command.place}": command.text for command in COMMANDS})
 

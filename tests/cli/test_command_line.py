@@ -258,7 +258,7 @@ def test_help_lists_the_other_commands_and_each_explains_itself(capsys):
         assert any(row.split() == [*line.split(), *command.text.split()] for row in text.splitlines())
         assert cli.main([command.name, "--help"]) == 0
         assert f"usage: bids_deepseg {command.name}" in capsys.readouterr().out
-    assert [command.name for command in cli.COMMANDS] == ["segment", "viewer", "weights", "example"]
+    assert [command.name for command in cli.COMMANDS] == ["segment", "review", "viewer", "weights", "example"]
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)

@@ -9,6 +9,9 @@ from playwright.sync_api import Browser, sync_playwright
 #: The browser looks nothing up by itself.
 FLAGS = ("--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
+#: Without a graphics card, WebGL is computed by the processor.
+GRAPHICS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+
 
 def find_chromium() -> str | None:
     """Return the program, or None."""
@@ -16,10 +19,10 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def chromium(program: str) -> Iterator[Browser]:
-    """Start the browser, and end it."""
+def chromium(program: str, *flags: str) -> Iterator[Browser]:
+    """Start the browser with further flags, and end it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, "--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags, "--no-sandbox"])
         yield browser
         browser.close()
 
