@@ -18,8 +18,8 @@ from bids_deepseg.cli.lifecycle import Command, logging_to
 from bids_deepseg.cli.process import Interrupted
 from bids_deepseg.errors import DatasetError, UsageError
 from bids_deepseg.files.names import leads_to_folder
+from bids_deepseg.options.combinations import check_corrections
 from bids_deepseg.options.declare import option, switch
-from bids_deepseg.options.folders import check_corrections
 from bids_deepseg.options.parsing import OptionParser, read_words
 from bids_deepseg.terminal import say
 
