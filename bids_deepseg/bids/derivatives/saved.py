@@ -83,11 +83,8 @@ def read_saved(image: BidsImage, output_dir: Path) -> SavedResult | None:
 def read_result(image: BidsImage, output_dir: Path) -> "SavedResult | DamagedResult | None":
     """Read the result of one image, or what is wrong with it; None when there is none."""
     files = ResultFiles.of_image(output_dir, image)
-    mask, sidecar = files.path("mask"), files.sidecar("mask")
-    found = _read_result(files) if mask.exists() or sidecar.exists() else None
-    # A mask without its sidecar may be one that another run writes at this moment.
-    is_half = isinstance(found, DamagedResult) and not sidecar.exists()
-    return _read_result(files) if is_half and is_there(image, output_dir) else found
+    is_there = files.path("mask").exists() or files.sidecar("mask").exists()
+    return _read_result(files) if is_there else None
 
 
 def read_settled(image: BidsImage, output_dir: Path) -> SavedResult | None:

@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import math
-import threading
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,20 +18,12 @@ from bids_deepseg.bids.derivatives import writer as derivatives
 from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey, mask_sidecar
-from bids_deepseg.bids.derivatives.saved import (
-    DamagedResult,
-    SavedResult,
-    find_saved,
-    is_current,
-    read_result,
-    read_saved,
-)
+from bids_deepseg.bids.derivatives.saved import find_saved, is_current, read_saved
 from bids_deepseg.bids.derivatives.writer import ImageProducts, write_products
 from bids_deepseg.bids.naming import PRODUCTS, derivative_path
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import OutputError, OutputWriteError
 from bids_deepseg.files import atomic
-from bids_deepseg.files.locks import holding
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.stages.metrics import COLUMNS
@@ -298,29 +289,6 @@ def test_a_large_file_is_compared_by_its_size(raw, out, monkeypatch):
     assert is_current(image_of(raw, T2W), out, stamp_of())
     path.write_bytes(content[:-1])
     assert not is_current(image_of(raw, T2W), out, stamp_of())
-
-
-def test_a_result_that_another_run_writes_at_this_moment_is_not_damaged(raw, out):
-    """The sidecar goes first and comes last; while it is away, the other run holds the lock of the folder."""
-    image = image_of(raw, T2W)
-    write_result(image, out)
-    sidecar = out / f"{MASK}.json"
-    content = sidecar.read_bytes()
-    sidecar.unlink()
-    assert isinstance(read_result(image, out), DamagedResult)
-    locked = threading.Event()
-
-    def finish():
-        with holding(sidecar.parent):
-            locked.set()
-            time.sleep(0.2)
-            sidecar.write_bytes(content)
-
-    other = threading.Thread(target=finish)
-    other.start()
-    locked.wait()
-    assert isinstance(read_result(image, out), SavedResult)
-    other.join()
 
 
 def test_files_that_another_run_mixes_in_are_written_again(raw, out, monkeypatch):
