@@ -11,6 +11,7 @@ from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path, parse_name, sidecar_name, sidecar_path
+from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
 from bids_deepseg.files.locks import holding
@@ -117,7 +118,7 @@ def find_results(output_dir: Path) -> "Iterator[SavedResult | DamagedResult]":
     """Find all results of an output directory, those that cannot be read among them, sorted by path."""
     stems = {
         path.with_name(path.name.partition(".")[0])
-        for level in ("sub-*/anat", "sub-*/dwi", "sub-*/ses-*/anat", "sub-*/ses-*/dwi")
+        for level in (f"sub-*/{session}{datatype}" for session in ("", "ses-*/") for datatype in DATATYPES)
         for ending in (".json", ".nii.gz")
         for path in output_dir.glob(f"{level}/sub-*_label-SC_desc-*_mask{ending}")
     }

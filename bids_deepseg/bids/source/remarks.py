@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from bids_deepseg.bids.source.folders import USUAL_FOLDERS
 from bids_deepseg.bids.source.walk import FoundFile
 from bids_deepseg.files.names import printable
 
 
-def tell_found(files: Iterable[FoundFile]) -> str:
-    """Say what a participant has instead of selected images."""
+def tell_found(files: Iterable[FoundFile], folders: tuple[str, ...] = USUAL_FOLDERS) -> str:
+    """Say what a participant has instead of selected images, in the folders that were looked into."""
     found = [file for file in files if file.suffix or file.refusal]
     if not found:
-        return "no NIfTI image in its anat and dwi folders"
+        return f"no NIfTI image in its {' and '.join(folders)} folders"
     counts = Counter(file.suffix or "file with an unreadable name" for file in found if file.datatype)
     sessions = sorted({file.entities["session"] for file in found if "session" in file.entities})
     told = [f"found only {', '.join(f'{n} {suffix}' for suffix, n in sorted(counts.items()))}"] if counts else []

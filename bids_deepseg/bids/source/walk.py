@@ -12,16 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from bids_deepseg.bids.naming import ENTITIES, BidsName, parse_name
+from bids_deepseg.bids.source.folders import ANATOMICAL, USUAL_FOLDERS
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import is_link, printable, why_no_folder
-
-DATATYPES = ("anat", "dwi")
-
-#: Suffixes of the images that are segmented unless others are asked for.
-DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
-
-#: Those that BIDS puts into anat; dwi holds other suffixes beside dwi (sbref, and maps of the scanner).
-_ANATOMICAL = frozenset(DEFAULT_SUFFIXES) - {"dwi"}
 
 #: Ends of the names of images.
 ENDINGS = (".nii", ".nii.gz")
@@ -53,7 +46,7 @@ class FoundFile:
     path : Path
         The file.
     datatype : str
-        Its folder, anat or dwi.
+        Its folder: anat, dwi or func.
     suffix : str
         Last part of its name, empty when the name cannot be taken apart.
     entities : mapping of str to str
@@ -100,7 +93,9 @@ def misspelt_participants(bids_dir: Path) -> tuple[FoundFile, ...]:
     )
 
 
-def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[FoundFile]:
+def find_files(
+    bids_dir: Path, subject: str, parse: NameParser, folders: tuple[str, ...] = USUAL_FOLDERS
+) -> Iterator[FoundFile]:
     """List the image files of one participant, without and with sessions.
 
     Parameters
@@ -111,6 +106,8 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
         Label.
     parse : callable
         From :func:`name_parser`.
+    folders : tuple of str, optional
+        Folders of images that are looked into.
 
     Yields
     ------
@@ -121,13 +118,13 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
     names, refused = _look_into(top)
     if refused:
         yield refused
-    yield from _find_below(top, names, bids_dir, parse)
+    yield from _find_below(top, names, bids_dir, parse, folders)
     for name in names:
         if name.startswith("ses-"):
             inner, refused = _look_into(top / name)
             if refused:
                 yield refused
-            yield from _find_below(top / name, inner, bids_dir, parse)
+            yield from _find_below(top / name, inner, bids_dir, parse, folders)
         elif _is_misspelt(name, "ses-") and why_no_folder(top / name) is None:
             yield _refused(top / name, f"{_SPELLING.format('ses')} Rename it.")
 
@@ -239,19 +236,22 @@ def _refused(path: Path, reason: str) -> FoundFile:
     return FoundFile(path, "", "", {}, reason)
 
 
-def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParser) -> Iterator[FoundFile]:
+def _find_below(
+    folder: Path, names: list[str], bids_dir: Path, parse: NameParser, folders: tuple[str, ...]
+) -> Iterator[FoundFile]:
     """List the image files in the folders of images below that of a participant or session."""
-    for datatype in DATATYPES:
+    for datatype in folders:
         if datatype in names:
             inner, refused = _look_into(folder / datatype)
             if refused:
                 yield refused
             yield from look_at_files((folder / datatype / name for name in inner), bids_dir, parse)
     for name in names:
-        if name not in DATATYPES and name.lower() in DATATYPES:
+        if name not in folders and name.lower() in folders:
             yield _refused(folder / name, f"BIDS writes {name.lower()} in lower case. Rename it.")
         elif is_image_name(name):
-            yield _refused(folder / name, "It lies beside the folders anat and dwi, not inside one of them. Move it.")
+            places = " and ".join(folders)
+            yield _refused(folder / name, f"It lies beside the folders {places}, not inside one of them. Move it.")
 
 
 def is_image_name(name: str) -> bool:
@@ -266,7 +266,7 @@ def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> Fo
     refusal = _refuse_ending(path.name) or _refuse_name(path, name, bids_dir)
     if refusal or name is None:
         return FoundFile(path, datatype, suffix, {}, refusal)
-    if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in _ANATOMICAL):
+    if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in ANATOMICAL):
         return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong in {datatype}/. Move it.")
     entities = parse(name, datatype)
     part = entities.get("part")

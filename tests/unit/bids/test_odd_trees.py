@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bids_deepseg.bids.source.database import FileIndex
 from bids_deepseg.bids.source.filters import read_filters
+from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.query import Selection, find_images
-from bids_deepseg.bids.source.walk import DEFAULT_SUFFIXES, find_files, is_image_name, list_participants, name_parser
+from bids_deepseg.bids.source.walk import find_files, is_image_name, list_participants, name_parser
 from bids_deepseg.errors import BidsDeepsegError, DatasetError, SelectionError
 
 
