@@ -61,7 +61,7 @@ def slice_certainty(around: Surroundings, threshold: float = 0.5) -> NDArray[np.
     total = own.sum((0, 1)) + around.probability.sum((0, 1), dtype=np.float64)
     found = np.full(own.shape[2], np.nan)
     for k in np.flatnonzero(own.any((0, 1)) & ~around.is_end):
-        found[k] = 2 * mass[k] / total[k] / best_certainty(own[..., k], around.zooms)[0]
+        found[k] = min(1.0, 2 * mass[k] / total[k] / best_certainty(own[..., k], around.zooms)[0])
     return found
 
 
