@@ -88,6 +88,16 @@ def disagreement(evidence: Evidence) -> float:
     return float(np.median(spread[known] / mass[known])) if known.any() else float("nan")
 
 
+def inverted_mm(evidence: Evidence) -> float:
+    """Return by how much the border moves when bright and dark are exchanged.
+
+    If the border of a disc with the radius r moves by d, the answers differ by about d / r of their sum: the same d is
+    a larger part of a thin cord.
+    """
+    area = evidence.metrics.columns()["area_mm2"]
+    return evidence.inverted * float(np.sqrt(np.nanmedian(area) / np.pi)) if np.isfinite(area).any() else float("nan")
+
+
 def other_dice(evidence: Evidence, threshold: float = 0.5) -> float:
     """Return the Dice of the mask with that of another network."""
     if evidence.other is None:

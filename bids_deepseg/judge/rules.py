@@ -111,15 +111,15 @@ def _certainty() -> tuple[Rule, ...]:
             "network-unsure",
             "expected Dice of the network's own mask, relative to the best possible; median of the slices",
             lambda evidence, around: certainty.certainty(around, evidence.threshold),
-            *(0.82, 0.62),
+            *(0.80, 0.60),
             "The network is unsure of its own mask: its probabilities predict {value:.0%} of the Dice of a sure one "
             "(usual: {limit:.0%} or more). Look at all slices.",
             is_upper=False,
         ),
         Rule(
             "slices-unsure",
-            "share of the slices in which that is below 0.74",
-            lambda evidence, around: _share_below(certainty.slice_certainty(around, evidence.threshold), 0.74),
+            "share of the slices in which that is below 0.7",
+            lambda evidence, around: _share_below(certainty.slice_certainty(around, evidence.threshold), 0.7),
             *(0.1, 0.5),
             "In {value:.0%} of the slices the network is unsure of its own mask. Look at the slices with the lowest "
             "probability.",
@@ -134,11 +134,11 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "inverted-disagrees",
-            "difference of the answers to patches with bright and dark exchanged, relative to their sum; median",
-            lambda evidence, _: evidence.inverted,
-            *(0.065, 0.3),
-            "The network's output changes by {value:.0%} when bright and dark are exchanged. Check whether the border "
-            "of the cord can be seen.",
+            "movement of the border in mm when bright and dark are exchanged; median",
+            lambda evidence, _: certainty.inverted_mm(evidence),
+            *(0.4, 1.5),
+            "The border that the network sees moves by {value:.1f} mm when bright and dark are exchanged. Check "
+            "whether the border of the cord can be seen.",
         ),
         Rule(
             "heat-low",

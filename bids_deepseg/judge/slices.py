@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.geometry.volume import Volume
@@ -25,13 +25,17 @@ FAIL_SHARE = 0.25
 #: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
 MISSING_LENGTH_MM = 3.0
 
+#: Length of the lower end in which the network is unsure, from which this is told.
+UNSURE_END_MM = 10.0
+
 #: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks: on
 #: the images of the training data it is 0.82 to 0.94 in three slices of four. Relative to what the exact fraction of
 #: cord would be, it is 0.84 or more.
 LOW_PROBABILITY, LOW_RELATIVE_PROBABILITY = 0.8, 0.84
 
-#: Relative change of the area over 5 mm along the cord that anatomy does not show.
-AREA_JUMP_PER_5MM = 0.5
+#: Change of the diameter over 5 mm along the cord that anatomy does not show: that of a cord of 80 mm² which grows by a
+#: half. The border of a thin cord is as many millimetres off as that of a thick one.
+JUMP_MM_PER_5MM = 2.25
 
 
 def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple[Finding, ...]:
@@ -51,7 +55,7 @@ def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple
     tuple of Finding
         Empty when there is nothing to say.
     """
-    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask))
+    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask), *_tell_end(metrics, mask))
 
 
 def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]:
@@ -100,16 +104,17 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         )
     step = max(1, round(5.0 / mask.volume.grid.zooms[AXIS_IS]))
     if len(area) > step:
-        below, above = area[:-step], area[step:]
-        change = np.abs(above - below) / np.minimum(above, below)
-        change[(above > below) & is_end[:-step]] = 0
-        if (change > AREA_JUMP_PER_5MM).any():
+        change = np.diff(diameters_mm([area[:-step], area[step:]]), axis=0)[0]
+        change[(change > 0) & is_end[:-step]] = 0
+        largest = int(np.abs(change).argmax())
+        if np.abs(change[largest]) > JUMP_MM_PER_5MM:
             yield Finding(
                 "area-jump",
                 "warn",
-                f"The area changes by {100 * change.max():.0f} % within {step} slices. Look at the mask there.",
-                value=float(change.max()),
-                limit=AREA_JUMP_PER_5MM,
+                f"The area changes from {area[largest]:.0f} to {area[largest + step]:.0f} mm² within {step} slices. "
+                "Look at the mask there.",
+                value=float(np.abs(change[largest])),
+                limit=JUMP_MM_PER_5MM,
             )
     low = (probability < LOW_RELATIVE_PROBABILITY)[~is_end]
     if low.mean() > FAIL_SHARE:
@@ -121,6 +126,23 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
             value=float(low.mean()),
             limit=FAIL_SHARE,
         )
+
+
+def _tell_end(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
+    """Say that the tip of the cord is not known well, where the network is unsure of it."""
+    _, probability, is_end = _upwards(metrics, mask.volume)
+    unsure_mm = float((probability[is_end] < LOW_RELATIVE_PROBABILITY).sum() * mask.volume.grid.zooms[AXIS_IS])
+    if unsure_mm >= UNSURE_END_MM:
+        message = (
+            f"Where the cord tapers, the network is unsure in {Measured(unsure_mm, UNSURE_END_MM):.0f} mm. The mask "
+            "may go on into the roots below the conus: look at its lower end before you use it."
+        )
+        yield Finding("end-unsure", "info", message, unsure_mm, UNSURE_END_MM)
+
+
+def diameters_mm(area_mm2: ArrayLike) -> NDArray[np.float64]:
+    """Return the diameters of discs."""
+    return np.asarray(2 * np.sqrt(np.asarray(area_mm2, np.float64) / np.pi))
 
 
 def _upwards(metrics: CordMetrics, mask: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
