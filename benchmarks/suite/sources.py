@@ -14,7 +14,7 @@ import numpy as np
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from suite.degrade import Pair, coarsen, cut
+from suite.degrade import Pair, cut
 
 #: People of the training data on whom limits are set; the others are reported.
 TUNE_PEOPLE = ("train01", "train02", "train06")
@@ -22,11 +22,6 @@ TUNE_PEOPLE = ("train01", "train02", "train06")
 #: Half of the field of view kept around the cord along left-right and back-front, and the length of the slabs in mm.
 _HALF_MM = (38.0, 38.0)
 _SLAB_MM = 30.0
-
-#: Part of the template of the whole cord that a lumbar image shows, from the tip of the conus, in mm; and how many of
-#: its voxels of 1 mm across are one of a sagittal image with thick slices.
-_ABOVE_TIP_MM, _BELOW_TIP_MM = 110.0, 70.0
-_THICK = 4
 
 
 class Source(NamedTuple):
@@ -39,11 +34,10 @@ class Source(NamedTuple):
 
 
 def all_sources(data: Path | None) -> Iterator[Source]:
-    """Yield phantoms, and real images where ``data`` (with the folders ``train`` and ``train_more``) is given."""
+    """Yield phantoms, and real images where ``data`` (with a folder ``train``) is given."""
     yield from phantoms()
     if data is not None:
         yield from real_images(data / "train")
-        yield from lumbar_images(data / "train_more")
 
 
 def phantoms() -> Iterator[Source]:
@@ -70,24 +64,6 @@ def real_images(train: Path) -> Iterator[Source]:
         for number, pair in enumerate(_slabs(Pair(image, Volume((cord.data > 0).astype(np.float32), cord.grid)))):
             part = "tune" if person in TUNE_PEOPLE else "report"
             yield Source(f"{stem.removeprefix('sub-')} {suffix} {number}", part, contrast, pair)
-
-
-def lumbar_images(train: Path) -> Iterator[Source]:
-    """Yield the lower end of the template of the whole cord, as it is and as in thick sagittal slices.
-
-    The cord tapers in it and ends, with roots below.
-    """
-    masks = (train / "derivatives" / "labels").rglob("sub-train10_*_label-SC_desc-T2w_mask.nii.gz")
-    for path in sorted(masks):
-        image = _read(train / "sub-train10" / "anat" / "sub-train10_T2w.nii.gz")
-        cord = _read(path)
-        pair = Pair(image, Volume((cord.data > 0).astype(np.float32), cord.grid))
-        shape, dz = image.data.shape, image.grid.zooms[2]
-        tip = int(np.flatnonzero(cord.data.any((0, 1)))[0])
-        low, high = max(0, tip - round(_BELOW_TIP_MM / dz)), tip + round(_ABOVE_TIP_MM / dz)
-        lower = cut(pair, (0, 0, low), (shape[0], shape[1], high))
-        yield Source("train10 T2w conus", "tune", "t2", lower)
-        yield Source("train10 T2w conus sagittal", "tune", "t2", coarsen(lower, (_THICK, 1, 1)))
 
 
 def _read(path: Path) -> Volume:

@@ -6,8 +6,8 @@ from scipy import ndimage
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
-#: Slices of an image with which a method is looked at before it is run on all.
-_FEW = 12
+#: Slices of an image with which a method is looked at before it is run on all; fewer of an image that has few itself.
+_FEW, _FEWEST = 12, 6
 
 #: Standard deviations of the smoothing that removes noise, and of that which finds the shading of the coil.
 _NOISE_MM, _SHADING_MM = 0.8, 20.0
@@ -34,7 +34,7 @@ def evened(volume: Volume) -> Volume:
 
 
 def some_slices(volume: Volume) -> Volume | None:
-    """Return an image of every n-th slice across the cord, about 12 of them; None if that saves less than half.
+    """Return an image of every n-th slice across the cord, about 6 to 12 of them; None if that saves less than half.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def some_slices(volume: Volume) -> Volume | None:
     """
     axis = volume.grid.slice_axis
     n_slices = volume.grid.shape[axis]
-    step = n_slices // _FEW
+    step = max(n_slices // _FEW, min(2, n_slices // _FEWEST))
     if step < 2:
         return None
     # The first and the last slices are where there is a cord least often.

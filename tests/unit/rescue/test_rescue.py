@@ -278,7 +278,7 @@ def test_some_slices_stay_where_they_are(axis):
     voxels = np.argwhere(np.ones(few.grid.shape, bool))
     there = np.rint(volume.grid.world_to_voxel(few.grid.voxel_to_world(voxels))).astype(int)
     np.testing.assert_array_equal(volume.data[tuple(there.T)], few.data[tuple(voxels.T)])
-    assert some_slices(few) is None
+    assert some_slices(Volume(volume.data[:10, :10, :10], Grid((10, 10, 10), affine))) is None
 
 
 def test_the_detection_is_asked_once_for_the_methods_that_ask_it_the_same():
