@@ -13,6 +13,7 @@ from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.networks.loading import Models
 from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.border import move
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import CordMask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
@@ -92,7 +93,10 @@ def _judge_broken(source: Source, pair: Pair, seen: dict[str, Any], models: Mode
     """Yield the manual mask and all that is broken from it, judged with what the networks saw."""
     grid, truth = pair.image.grid, pair.cord.data >= 0.5
     answers = ask_network(seen["patches"], models.segmenter, look_twice=True)
-    spread = probability_on(answers.spread, grid)
+    # The judge sees the map whose border was moved, as in the pipeline.
+    seen["probability"], spread = (
+        move(volume, seen["border"]) for volume in (seen["probability"], probability_on(answers.spread, grid))
+    )
     for kind, change in {"manual": lambda mask, _: mask, **BREAKS}.items():
         mask = change(truth, grid.zooms)
         if not mask.any():
@@ -109,6 +113,7 @@ def _judge_broken(source: Source, pair: Pair, seen: dict[str, Any], models: Mode
                 seen["heatmap"],
                 spread,
                 inverted=answers.inverted,
+                threshold=models.segmenter.threshold,
             )
         )
         codes = codes_of(judgement.findings)

@@ -24,7 +24,7 @@ class BidsImage:
         Long names of pybids (``subject``, ``session``, ``acquisition``, ``run``, ``echo``...) and values as written.
     suffix : str
         For example ``T2w``.
-    datatype : {"anat", "dwi"}
+    datatype : {"anat", "dwi", "func"}
         Folder.
     volume : int or None
         For one volume of a series that is an image of its own: its number, from 0. None for the file as a whole.
@@ -40,8 +40,8 @@ class BidsImage:
     def __post_init__(self) -> None:
         if not self.entities.get("subject"):
             raise ValueError(f"{self.path} has no subject.")
-        if self.datatype not in ("anat", "dwi"):
-            raise ValueError(f"{self.path} is in {self.datatype!r}, expected anat or dwi.")
+        if self.datatype not in ("anat", "dwi", "func"):
+            raise ValueError(f"{self.path} is in {self.datatype!r}, expected anat, dwi or func.")
         object.__setattr__(self, "entities", dict(self.entities))
 
     @property

@@ -70,6 +70,7 @@ _KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "anat": frozenset({"sub", "ses", "task", "acq", "ce", "rec", "run", "echo", "part", "chunk"}),
         "dwi": frozenset({"sub", "ses", "acq", "rec", "dir", "run", "part", "chunk"}),
+        "func": frozenset({"sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "chunk"}),
     }
 )
 

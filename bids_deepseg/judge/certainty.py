@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.evidence import Evidence, Surroundings
+from bids_deepseg.judge.partial import best_certainty
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import Heatmap
 
@@ -28,10 +29,10 @@ def whole_expected_dice(around: Surroundings) -> float:
 
 
 def certainty(around: Surroundings, threshold: float = 0.5) -> float:
-    """Return the expected Dice of the network's own mask: how sure it is, whatever mask is judged."""
-    own = around.probability >= threshold
-    total = float(own.sum() + around.probability.sum(dtype=np.float64))
-    return 2 * float(around.probability[own].sum(dtype=np.float64)) / total if total > 0 else 0.0
+    """Return how sure the network is of its own mask, whatever mask is judged: the median of its slices; 0 of none."""
+    known = slice_certainty(around, threshold)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def agreement(around: Surroundings, threshold: float = 0.5) -> float:
@@ -51,11 +52,17 @@ def slice_agreement(around: Surroundings, threshold: float = 0.5) -> NDArray[np.
 
 
 def slice_certainty(around: Surroundings, threshold: float = 0.5) -> NDArray[np.float64]:
-    """Return the expected Dice of the network's own mask in each slice that has one; NaN in the others."""
+    """Return the expected Dice of the network's own mask in each slice, relative to that of exact fractions of cord.
+
+    NaN in slices without such a mask, and in those of the lower end of the cord.
+    """
     own = around.probability >= threshold
     mass = (around.probability * own).sum((0, 1), dtype=np.float64)
     total = own.sum((0, 1)) + around.probability.sum((0, 1), dtype=np.float64)
-    return np.where(own.any((0, 1)), 2 * mass / np.maximum(total, 1e-9), np.nan)
+    found = np.full(own.shape[2], np.nan)
+    for k in np.flatnonzero(own.any((0, 1)) & ~around.is_end):
+        found[k] = min(1.0, 2 * mass[k] / total[k] / best_certainty(own[..., k], around.zooms)[0])
+    return found
 
 
 def denied_share(around: Surroundings) -> float:
@@ -70,11 +77,25 @@ def missed_share(around: Surroundings) -> float:
 
 
 def disagreement(evidence: Evidence) -> float:
-    """Return the difference between the answers to patches and to their mirror images, relative to their sum."""
+    """Return the difference between the answers to patches and to their mirror images, relative to their sum.
+
+    It is the median of the slices with a mask.
+    """
     if evidence.spread is None:
         return float("nan")
-    mass = float(evidence.probability.data.sum(dtype=np.float64))
-    return float(evidence.spread.data.sum(dtype=np.float64)) / mass if mass > 0 else float("nan")
+    mass, spread = (volume.data.sum((0, 1), dtype=np.float64) for volume in (evidence.probability, evidence.spread))
+    known = (mass > 0) & evidence.mask.volume.data.any((0, 1))
+    return float(np.median(spread[known] / mass[known])) if known.any() else float("nan")
+
+
+def inverted_mm(evidence: Evidence) -> float:
+    """Return by how much the border moves when bright and dark are exchanged.
+
+    If the border of a disc with the radius r moves by d, the answers differ by about d / r of their sum: the same d is
+    a larger part of a thin cord.
+    """
+    area = evidence.metrics.columns()["area_mm2"]
+    return evidence.inverted * float(np.sqrt(np.nanmedian(area) / np.pi)) if np.isfinite(area).any() else float("nan")
 
 
 def other_dice(evidence: Evidence, threshold: float = 0.5) -> float:

@@ -9,6 +9,10 @@ from bids_deepseg.judge.evidence import Surroundings
 OFFSETS_MM = np.arange(-3.0, 3.5, 0.5)
 _BAND_MM = 0.5
 
+#: Largest part of the change at the border that may be left between it and a stronger change elsewhere, for the border
+#: to be an edge of its own: the dura beyond bright fluid, or bone, often is the stronger one.
+_VALLEY = 0.85
+
 #: Rings that are compared: the core of the mask and what lies closely around it.
 _RING_MM = 3.0
 
@@ -43,10 +47,19 @@ def edge_profile(around: Surroundings) -> NDArray[np.float64]:
 
 
 def edge_strength(profile: NDArray[np.float64]) -> float:
-    """Return the change of brightness at the mask's border relative to the strongest at another offset."""
+    """Return the change of brightness at the mask's border relative to the strongest at another offset; at most 1.
+
+    It is 1 where the image changes less between the two than at both: then the border is an edge of its own.
+    """
     middle = len(profile) // 2
     strongest = np.nanmax(profile) if np.isfinite(profile).any() else np.nan
-    return float(np.nanmax(profile[middle - 1 : middle + 2]) / strongest) if strongest > 0 else float("nan")
+    if not strongest > 0:
+        return float("nan")
+    near = profile[middle - 1 : middle + 2]
+    here, place = float(np.nanmax(near)), middle - 1 + int(np.nanargmax(near))
+    other = int(np.nanargmax(profile))
+    between = profile[min(place, other) : max(place, other) + 1]
+    return 1.0 if np.nanmin(between) <= _VALLEY * here else here / float(strongest)
 
 
 def ring_contrast(around: Surroundings) -> float:

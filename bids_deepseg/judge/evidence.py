@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.judge.ends import lower_end
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.mask import CordMask
@@ -79,6 +80,8 @@ class Surroundings:
         Distance in plane from the border of the mask, negative inside; infinite in slices without mask.
     zooms : (float, float, float)
         Voxel size.
+    is_end : (K,) bool array
+        Slices of the lower end of the cord, where it tapers.
     """
 
     mask: NDArray[np.bool_]
@@ -86,6 +89,7 @@ class Surroundings:
     probability: NDArray[np.float32]
     distance_mm: NDArray[np.float64]
     zooms: tuple[float, float, float]
+    is_end: NDArray[np.bool_]
 
 
 def look_around(evidence: Evidence) -> Surroundings:
@@ -97,7 +101,8 @@ def look_around(evidence: Evidence) -> Surroundings:
     distance = np.full(inside.shape, np.inf)
     for k in np.flatnonzero(inside.any((0, 1))):
         distance[..., k] = distance_mm(inside[..., k], zooms)
-    return Surroundings(inside, evidence.image.data[box], evidence.probability.data[box], distance, zooms)
+    image, probability = evidence.image.data[box], evidence.probability.data[box]
+    return Surroundings(inside, image, probability, distance, zooms, lower_end(evidence.mask.volume)[box[2]])
 
 
 def box_around(chosen: NDArray[np.bool_], zooms: tuple[float, float, float]) -> tuple[slice, slice, slice]:

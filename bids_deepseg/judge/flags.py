@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.judge.slices import AREA_JUMP_PER_5MM, AREA_RANGE_MM2, LOW_PROBABILITY
+from bids_deepseg.judge.slices import AREA_RANGE_MM2, JUMP_MM_PER_5MM, LOW_PROBABILITY, diameters_mm
 
 
 def slices_to_look_at(morph: Mapping[str, NDArray[np.float64]], thickness_mm: float) -> dict[int, str]:
@@ -46,8 +46,8 @@ def _jumps(area: NDArray[np.float64], step: int) -> NDArray[np.bool_]:
     """Tell, for each slice, whether the area changes too much from it over ``step`` slices."""
     jumps = np.zeros(len(area), bool)
     if len(area) > step:
-        smaller = np.minimum(area[step:], area[:-step])
-        change = np.abs(area[step:] - area[:-step]) > AREA_JUMP_PER_5MM * smaller
+        diameter = diameters_mm(area)
+        change = np.abs(diameter[step:] - diameter[:-step]) > JUMP_MM_PER_5MM
         jumps[step:] |= change
         jumps[:-step] |= change
     return jumps

@@ -109,11 +109,11 @@ def _certainty() -> tuple[Rule, ...]:
     return (
         Rule(
             "network-unsure",
-            "expected Dice of the network's own mask",
+            "expected Dice of the network's own mask, relative to the best possible; median of the slices",
             lambda evidence, around: certainty.certainty(around, evidence.threshold),
             *(0.80, 0.60),
-            "The network is unsure of its own mask: its probabilities predict a Dice of {value:.2f} "
-            "(usual: {limit:.2f} or more). Look at all slices.",
+            "The network is unsure of its own mask: its probabilities predict {value:.0%} of the Dice of a sure one "
+            "(usual: {limit:.0%} or more). Look at all slices.",
             is_upper=False,
         ),
         Rule(
@@ -126,7 +126,7 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "mirror-disagrees",
-            "half of the difference of mirrored answers, relative to the probability",
+            "half of the difference of mirrored answers, relative to the probability; median of the slices",
             lambda evidence, _: certainty.disagreement(evidence),
             *(0.08, 0.25),
             "The network's outputs for the image and for its mirror image differ by {value:.0%}. Look at both sides of "
@@ -134,18 +134,18 @@ def _certainty() -> tuple[Rule, ...]:
         ),
         Rule(
             "inverted-disagrees",
-            "difference of the answers to patches with bright and dark exchanged, relative to their sum",
-            lambda evidence, _: evidence.inverted,
-            *(0.065, 0.3),
-            "The network's output changes by {value:.0%} when bright and dark are exchanged. Check whether the border "
-            "of the cord can be seen.",
+            "movement of the border in mm when bright and dark are exchanged; median",
+            lambda evidence, _: certainty.inverted_mm(evidence),
+            *(0.4, 1.5),
+            "The border that the network sees moves by {value:.1f} mm when bright and dark are exchanged. Check "
+            "whether the border of the cord can be seen.",
         ),
         Rule(
             "heat-low",
-            "heat at the path, tenth percentile of the slices",
-            lambda evidence, _: _low(evidence.centerline.heat) if evidence.heatmap else float("nan"),
-            *(0.6, 0.15),
-            "In some slices the detection network is not sure of a cord (heat {value:.2f}, usual: {limit:g} or more). "
+            "heat at the path, upper quartile of the slices",
+            lambda evidence, _: _upper_quartile(evidence.centerline.heat) if evidence.heatmap else float("nan"),
+            *(0.7, 0.3),
+            "In most slices the detection network is not sure of a cord (heat {value:.2f}, usual: {limit:g} or more). "
             "Look at the centerline.",
             is_upper=False,
         ),
@@ -277,9 +277,9 @@ def _share_above(values: NDArray[np.floating], limit: float) -> float:
     return float((present > limit).mean()) if len(present) else float("nan")
 
 
-def _low(values: NDArray[np.floating]) -> float:
-    """Return the tenth percentile."""
-    return float(np.percentile(values, 10))
+def _upper_quartile(values: NDArray[np.floating]) -> float:
+    """Return the value above which a quarter of the values lie."""
+    return float(np.percentile(values, 75))
 
 
 def _median(values: NDArray[np.floating]) -> float:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS
+from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.judge.ends import lower_end
+from bids_deepseg.judge.partial import best_certainty
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding, Measured
 from bids_deepseg.stages.mask import BRIDGED_GAP_MM, CordMask
@@ -20,12 +24,17 @@ FAIL_SHARE = 0.25
 #: Length of found cord without mask that is worth a look; thinner slices end a little early or late without harm.
 MISSING_LENGTH_MM = 3.0
 
-#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks: on
-#: the images of the training data it is 0.82 to 0.94 in three slices of four.
-LOW_PROBABILITY = 0.8
+#: Length of the lower end in which the network is unsure, from which this is told.
+UNSURE_END_MM = 10.0
 
-#: Relative change of the area over 5 mm along the cord that anatomy does not show.
-AREA_JUMP_PER_5MM = 0.5
+#: Mean answer of the network (fraction of cord) in the mask of a slice, lower than in most slices of right masks: on
+#: the images of the training data it is 0.82 to 0.94 in three slices of four. Relative to what the exact fraction of
+#: cord would be, it is 0.84 or more.
+LOW_PROBABILITY, LOW_RELATIVE_PROBABILITY = 0.8, 0.84
+
+#: Change of the diameter over 5 mm along the cord that anatomy does not show: that of a cord of 80 mm² which grows by a
+#: half. The border of a thin cord is as many millimetres off as that of a thick one.
+JUMP_MM_PER_5MM = 2.25
 
 
 def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple[Finding, ...]:
@@ -45,7 +54,7 @@ def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple
     tuple of Finding
         Empty when there is nothing to say.
     """
-    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask))
+    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask), *_tell_end(metrics, mask))
 
 
 def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]:
@@ -78,10 +87,9 @@ def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]
 
 def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
     """Report areas outside the human range, jumps of the area, and low probability."""
-    columns = metrics.columns()
-    present = np.isfinite(columns["area_mm2"])
-    area, probability = columns["area_mm2"][present], columns["probability_mean"][present]
-    odd = (area < AREA_RANGE_MM2[0]) | (area > AREA_RANGE_MM2[1])
+    area, probability, is_end = _upwards(metrics, mask.volume)
+    # A cord that tapers ends with an area of 0.
+    odd = ((area < AREA_RANGE_MM2[0]) & ~is_end) | (area > AREA_RANGE_MM2[1])
     if odd.any():
         too_large = bool(area.max() > AREA_RANGE_MM2[1])
         yield Finding(
@@ -95,22 +103,55 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         )
     step = max(1, round(5.0 / mask.volume.grid.zooms[AXIS_IS]))
     if len(area) > step:
-        change = np.abs(area[step:] - area[:-step]) / np.minimum(area[step:], area[:-step])
-        if (change > AREA_JUMP_PER_5MM).any():
+        change = np.diff(diameters_mm([area[:-step], area[step:]]), axis=0)[0]
+        change[(change > 0) & is_end[:-step]] = 0
+        largest = int(np.abs(change).argmax())
+        if np.abs(change[largest]) > JUMP_MM_PER_5MM:
             yield Finding(
                 "area-jump",
                 "warn",
-                f"The area changes by {100 * change.max():.0f} % within {step} slices. Look at the mask there.",
-                value=float(change.max()),
-                limit=AREA_JUMP_PER_5MM,
+                f"The area changes from {area[largest]:.0f} to {area[largest + step]:.0f} mm² within {step} slices. "
+                "Look at the mask there.",
+                value=float(np.abs(change[largest])),
+                limit=JUMP_MM_PER_5MM,
             )
-    low = probability < LOW_PROBABILITY
+    low = (probability < LOW_RELATIVE_PROBABILITY)[~is_end]
     if low.mean() > FAIL_SHARE:
         yield Finding(
             "probability-low",
             "warn",
             f"In {int(low.sum())} of {len(low)} slices the network is unsure (mean of its output inside the mask "
-            f"below {LOW_PROBABILITY:g}). Look at the mask.",
+            f"below {LOW_RELATIVE_PROBABILITY:g} of the fraction of cord there). Look at the mask.",
             value=float(low.mean()),
             limit=FAIL_SHARE,
         )
+
+
+def _tell_end(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
+    """Say that the tip of the cord is not known well, where the network is unsure of it."""
+    _, probability, is_end = _upwards(metrics, mask.volume)
+    unsure_mm = float((probability[is_end] < LOW_RELATIVE_PROBABILITY).sum() * mask.volume.grid.zooms[AXIS_IS])
+    if unsure_mm >= UNSURE_END_MM:
+        message = (
+            f"Where the cord tapers, the network is unsure in {Measured(unsure_mm, UNSURE_END_MM):.0f} mm. The mask "
+            "may go on into the roots below the conus: look at its lower end before you use it."
+        )
+        yield Finding("end-unsure", "info", message, unsure_mm, UNSURE_END_MM)
+
+
+def diameters_mm(area_mm2: ArrayLike) -> NDArray[np.float64]:
+    """Return the diameters of discs."""
+    return np.asarray(2 * np.sqrt(np.asarray(area_mm2, np.float64) / np.pi))
+
+
+def _upwards(metrics: CordMetrics, mask: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return area, probability relative to the best possible, and whether the cord tapers, upwards over its slices."""
+    columns = metrics.columns()
+    present = np.isfinite(columns["area_mm2"])
+    rows = np.flatnonzero(present)
+    if columns["z_mm"][rows[0]] > columns["z_mm"][rows[-1]]:
+        rows = rows[::-1]
+    slices = np.flatnonzero(mask.data.any((0, 1)))
+    best = [best_certainty(mask.data[..., k] > 0, mask.grid.zooms)[1] for k in slices]
+    probability = columns["probability_mean"][rows] / np.array(best)
+    return columns["area_mm2"][rows], probability, lower_end(mask)[slices]

@@ -11,8 +11,9 @@ from bids_deepseg.errors import NetworkError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
+from bids_deepseg.methods.own import load_once
 from bids_deepseg.methods.published import identify_published, load_scaled
-from bids_deepseg.networks.loading import Models, load_own
+from bids_deepseg.networks.loading import Models
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
@@ -61,7 +62,7 @@ def _identify_network(settings: MethodSettings, contrast: str | None) -> tuple[M
 def _load_network(settings: MethodSettings) -> AddModels:
     """Load the detection network."""
     if settings.weights == "own":
-        own = load_own("detection")
+        own = load_once("detection")
         return lambda models, _contrast: replace(models, detector=own)
 
     def add(models: Models, contrast: str | None) -> Models:
@@ -71,15 +72,20 @@ def _load_network(settings: MethodSettings) -> AddModels:
     return add
 
 
+def _detect(canonical: Volume, models: Models) -> Heatmap:
+    """Ask the detection network."""
+    if models.detector is None:
+        raise ValueError("The models hold no detection network.")
+    scale = standardiser(canonical.data, models.detector_scale)
+    return detect_cord(canonical, models.detector, standardise=scale)
+
+
 def _find_by_network(
-    canonical: Volume, models: Models, settings: MethodSettings, _guide: Guide, observer: Observer
+    canonical: Volume, models: Models, settings: MethodSettings, guide: Guide, observer: Observer
 ) -> Found:
     """Trace the heatmap of the detection network."""
     with error_context(stage="heatmap"):
-        if models.detector is None:
-            raise ValueError("The models hold no detection network.")
-        scale = standardiser(canonical.data, models.detector_scale)
-        heatmap = detect_cord(canonical, models.detector, standardise=scale)
+        heatmap = guide.heatmap or _detect(canonical, models)
         observer("heatmap", heatmap)
     with error_context(stage="centerline"):
         smoothness = DEFAULT_SMOOTHNESS if settings.smoothness is None else settings.smoothness

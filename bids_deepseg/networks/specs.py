@@ -27,6 +27,9 @@ _CONTRASTS = MappingProxyType(
         "MEGRE": "t2s",
         "MTS": "t2s",
         "dwi": "dwi",
+        "bold": "t2s",
+        "cbv": "t2s",
+        "epi": "t2s",
     }
 )
 

@@ -54,9 +54,9 @@ class ImageOptions:
             "--volume",
             group="reading",
             metavar="VOLUME",
-            help="what to segment in an anatomical file with several volumes: `mean`, `first`, the number of a volume "
+            help="what to segment in a file with several volumes: `mean`, `first`, the number of a volume "
             "(from 0), or `each`",
-            default="the mean for T2starw, T2star and MEGRE, the first for others",
+            default="the mean for T2starw, T2star, MEGRE and bold, the first for others",
             more="See [inputs](inputs.md#anatomical-series).",
         ),
     )

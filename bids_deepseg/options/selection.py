@@ -67,6 +67,7 @@ class SelectionOptions(ImageOptions):
             metavar="SUFFIX",
             help="suffixes of the images to segment",
             default="T1w UNIT1 T2w T2starw T2star MEGRE PDw MTS dwi",
+            more="`bold` selects the series in `func`, of each of which the mean is segmented.",
         ),
     )
     on_missing: str = field(

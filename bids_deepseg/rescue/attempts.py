@@ -49,6 +49,10 @@ class Attempt:
         far fails or there is none: no doubtful result got better by them (``docs/rescue.md``).
     last_resort : bool
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
+    is_detection_kept : bool
+        Whether the detection network is asked the same, so that what it answered to the first method can be used.
+    sees_slices_alone : bool
+        Whether a few slices of the image show what all would: its networks see one slice at a time.
     """
 
     name: str
@@ -56,19 +60,21 @@ class Attempt:
     prepare: Callable[[Volume], Volume] | None = None
     for_doubts: bool = False
     last_resort: bool = False
+    is_detection_kept: bool = False
+    sees_slices_alone: bool = True
 
 
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, {"kernel": "3d"}, for_doubts=True),
+        Attempt(STACKS, {"kernel": "3d"}, for_doubts=True, is_detection_kept=True, sees_slices_alone=False),
         Attempt("centerline by HOG and SVM", {"centerline": "svm"}, for_doubts=True),
-        Attempt("straighter centerline", {"smoothness": _STRAIGHTER}),
+        Attempt("straighter centerline", {"smoothness": _STRAIGHTER}, is_detection_kept=True, sees_slices_alone=False),
         Attempt("ensemble over changed patches", {"ensemble": True}),
         # Shows, too, that a doubtful mask is the muscle of a thigh.
         Attempt("view of a large cord", {"view": _WIDE_VIEW}, for_doubts=True),
         Attempt("view of a small cord", {"view": 1 / _WIDE_VIEW}),
         Attempt("image without shading", prepare=evened),
         Attempt("image without noise", prepare=denoised),
-        Attempt("PropSeg", {"method": "propseg", "centerline": "svm"}, last_resort=True),
+        Attempt("PropSeg", {"method": "propseg", "centerline": "svm"}, last_resort=True, sees_slices_alone=False),
     )

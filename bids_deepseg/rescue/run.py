@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bids_deepseg.engine import ModelStore, method_of
-from bids_deepseg.errors import UsageError
+from bids_deepseg.errors import CordNotFoundError, UsageError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import judge_doubts, judge_kernels
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.rescue.attempts import STACKS, Attempt, all_attempts
+from bids_deepseg.rescue.images import some_slices
 from bids_deepseg.rescue.search import FIRST, Rescued, rescue
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.segmentation import Observer, Segmentation
 
 logger = logging.getLogger(__name__)
@@ -47,35 +49,78 @@ def segment_or_rescue(
     SegmentationError
         If no method gave a result.
     """
-    first = partial(models.segment, settings, volume, guide=guide, observer=observer)
+    work = _Rescue(models, settings, volume, guide, observer)
     is_rescued = method_of(settings, drawn=guide.drawn is not None).is_rescued
     # Who asks for the raw answer of the network gets that.
     if settings.rescue == "off" or settings.is_soft or not is_rescued:
-        return first()
+        return work.first()
     found = rescue(
-        first,
-        _others(models, settings, volume, guide, observer),
+        work.first,
+        work.others(),
+        looks=work.looks(),
         for_failures=frozenset(attempt.name for attempt in all_attempts() if not attempt.for_doubts),
         last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
     )
     return with_notes(found, found.results) if found.tries else found.result
 
 
-def _others(
-    models: ModelStore, settings: MethodSettings, volume: Volume, guide: Guide, observer: Observer
-) -> Iterator[tuple[str, Callable[[], Segmentation]]]:
-    """Yield the other methods that fit the settings, by name."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rescue:
+    """The image, the settings that were asked for, and what the detection network answered (None: nothing)."""
 
-    def run(attempt: Attempt) -> Segmentation:
+    models: ModelStore
+    settings: MethodSettings
+    volume: Volume
+    guide: Guide
+    observer: Observer
+    seen: dict[str, Heatmap | None] = field(default_factory=dict)
+
+    def first(self) -> Segmentation:
+        """Segment as asked for."""
+
+        def observe(stage: str, result: object) -> None:
+            if isinstance(result, Heatmap):
+                self.seen[stage] = result
+            self.observer(stage, result)
+
+        try:
+            return self.models.segment(self.settings, self.volume, guide=self.guide, observer=observe)
+        except CordNotFoundError:
+            self.seen.setdefault("heatmap", None)
+            raise
+
+    def others(self) -> Iterator[tuple[str, Callable[[], Segmentation]]]:
+        """Yield the other methods, by name."""
+        for attempt in all_attempts():
+            yield attempt.name, partial(self._run, attempt, self.volume)
+
+    def looks(self) -> Mapping[str, Callable[[], Segmentation]]:
+        """Return those that can be looked at in a few slices, on these; none where that saves nothing."""
+        few = some_slices(self.volume)
+        if few is None:
+            return {}
+        return {one.name: partial(self._run, one, few) for one in all_attempts() if one.sees_slices_alone}
+
+    def _run(self, attempt: Attempt, volume: Volume) -> Segmentation:
+        """Run another method.
+
+        Raises
+        ------
+        UsageError
+            If it does not fit the settings, or can find nothing where the first one did not.
+        """
+        changed = _changed(self.settings, attempt)
+        guide = self.guide
+        if attempt.is_detection_kept and self.settings.centerline == "cnn" and self.settings.method == "deepseg":
+            heatmap = self.seen.get("heatmap")
+            if "heatmap" in self.seen and heatmap is None:
+                raise UsageError(f"The detection network saw nothing, and {attempt.name} asks it the same.")
+            guide = replace(guide, heatmap=heatmap)
         logger.info("trying: %s", attempt.name, extra={"stage": "rescue"})
-        changed = _changed(settings, attempt)
         # Missing or changed models are reported before any time is spent.
-        specs = models.specs(changed, guide.contrast) if attempt.settings else ()
+        specs = self.models.specs(changed, guide.contrast) if attempt.settings else ()
         image = volume if attempt.prepare is None else attempt.prepare(volume)
-        return replace(models.segment(changed, image, guide=guide, observer=observer), models=specs)
-
-    for attempt in all_attempts():
-        yield attempt.name, partial(run, attempt)
+        return replace(self.models.segment(changed, image, guide=guide, observer=self.observer), models=specs)
 
 
 def _changed(settings: MethodSettings, attempt: Attempt) -> MethodSettings:

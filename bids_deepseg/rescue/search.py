@@ -1,11 +1,13 @@
 """Run one method after the other until the judge is content, and keep the best result.
 
 Another method is believed only with a high score of the judge. It takes the place of an earlier result only if, too,
-the verdict (pass, warn, fail) is no worse and the score clearly higher: a rescue never ends worse by either.
+its score is clearly higher and the verdict (pass, warn, fail) no worse, or the verdict better and the score no worse.
+What cannot win is not started, and a method is looked at in a few slices before it is run on all.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
 from bids_deepseg.stages.findings import verdict_of
@@ -25,10 +27,21 @@ OF_THE_IMAGE = frozenset({"area-range"})
 #: (docs/rescue.md).
 MIN_GAIN = 0.1
 
+#: How much lower it may be if the verdict is better.
+_SAME_SCORE = 0.01
+
 #: Score from which another method than the first one is believed.
 BELIEVED_SCORE = 0.8
 
+#: How far the score of a few slices may lie below that of all.
+_FEW_SLICES_ERROR = 0.05
+
+#: Added to the name of a method that was not run on all slices.
+SOME_SLICES = "some slices"
+
 _RANKS = ("fail", "warn", "pass")
+
+_NO_LOOKS: Mapping[str, Callable[[], Segmentation]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +62,7 @@ def rescue(
     *,
     for_failures: frozenset[str] = frozenset(),
     last_resorts: frozenset[str] = frozenset(),
+    looks: Mapping[str, Callable[[], Segmentation]] = _NO_LOOKS,
 ) -> Rescued:
     """Run the first method, and others if the judge is not content with it.
 
@@ -63,6 +77,9 @@ def rescue(
         Names of those that are tried only as long as the verdict of the best result is ``fail``, or there is none.
     last_resorts : frozenset of str, optional
         Names of those that are tried only as long as no result is better than ``fail``.
+    looks : mapping of str to callable, optional
+        By name, the same methods on a few slices of the image. One that could not win by what it shows there is not run
+        on all of them.
 
     Returns
     -------
@@ -83,27 +100,41 @@ def rescue(
     except SegmentationError as caught:
         error = caught
         tries.append(Try(FIRST, caught.status, None, (str(caught),)))
-    if best is not None and not needs_rescue(best):
+    if best is not None and not (needs_rescue(best) and may_be_beaten(best)):
         return Rescued(best, ())
-    return _search(best, error, tries, attempts, for_failures, last_resorts)
+    return _search(best, error, tries, _Others(attempts, for_failures, last_resorts, looks))
 
 
-def _search(
-    best: Segmentation | None,
-    error: SegmentationError | None,
-    tries: list[Try],
-    attempts: Iterable[tuple[str, Callable[[], Segmentation]]],
-    for_failures: frozenset[str],
-    last_resorts: frozenset[str],
-) -> Rescued:
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """The other methods, and when they are tried; as in :func:`rescue`."""
+
+    attempts: Iterable[tuple[str, Callable[[], Segmentation]]]
+    for_failures: frozenset[str]
+    last_resorts: frozenset[str]
+    looks: Mapping[str, Callable[[], Segmentation]]
+
+    def is_due(self, name: str, best: Segmentation | None) -> bool:
+        """Return whether a method is tried after the best result so far."""
+        if best is None:
+            return True
+        if name in self.for_failures and best.verdict != "fail":
+            return False
+        return not (name in self.last_resorts and rank_of(best) > 0)
+
+
+def _search(best: Segmentation | None, error: SegmentationError | None, tries: list[Try], others: _Others) -> Rescued:
     """Try the other methods after the first one, whose result or error is given."""
     n_best, results = 0, {} if best is None else {FIRST: best}
-    for name, run in attempts:
-        if best is not None and name in for_failures and best.verdict != "fail":
-            continue
-        if best is not None and name in last_resorts and rank_of(best) > 0:
+    for name, run in others.attempts:
+        if not others.is_due(name, best):
             continue
         try:
+            if name in others.looks:
+                seen = others.looks[name]()
+                if not _is_promising(seen, best):
+                    tries.append(_describe(f"{name} ({SOME_SLICES})", seen))
+                    continue
             result = run()
         except (NetworkError, UsageError):
             continue
@@ -114,7 +145,7 @@ def _search(
         results[name] = result
         if is_believed(result, best):
             best, n_best = result, len(tries) - 1
-        if best is not None and not needs_rescue(best):
+        if best is not None and not (needs_rescue(best) and may_be_beaten(best)):
             break
     if best is None:
         raise _with_tries(error, tries)
@@ -126,6 +157,11 @@ def needs_rescue(result: Segmentation) -> bool:
     return any(found.severity != "info" and found.code not in NOT_CURABLE for found in result.findings)
 
 
+def may_be_beaten(best: Segmentation) -> bool:
+    """Return whether a score can be clearly higher than that of a result; scores end at 1."""
+    return best.verdict == "fail" or best.score + MIN_GAIN < 1
+
+
 def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
     """Return whether the result of another method takes the place of the best one so far, or of none.
 
@@ -135,7 +171,19 @@ def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
         return False
     if best is None:
         return result.verdict != "fail"
-    return rank_of(result) >= rank_of(best) and result.score > best.score + MIN_GAIN
+    return rank_of(result) >= rank_of(best) and result.score > _score_to_beat(result, best)
+
+
+def _score_to_beat(result: Segmentation, best: Segmentation) -> float:
+    """Return the score that a result must exceed to take the place of the best one."""
+    is_better = _RANKS.index(result.verdict) > _RANKS.index(best.verdict)
+    return best.score + (-_SAME_SCORE if is_better else MIN_GAIN)
+
+
+def _is_promising(seen: Segmentation, best: Segmentation | None) -> bool:
+    """Return whether a method may win by what it shows in a few slices, where verdict and score are less sure."""
+    needed = BELIEVED_SCORE if best is None else max(BELIEVED_SCORE, _score_to_beat(seen, best))
+    return seen.score >= needed - _FEW_SLICES_ERROR
 
 
 def rank_of(result: Segmentation) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.stages.heatmap import Heatmap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +38,11 @@ class Guide:
         Points of a given centerline in RAS+ mm.
     drawn : DrawnMask or None
         Mask that a person drew of this image; nothing else is to be its result then.
+    heatmap : Heatmap or None
+        What the detection network answered to this image before; it is not asked again.
     """
 
     contrast: str | None = None
     points_mm: NDArray[np.float64] | None = None
     drawn: DrawnMask | None = None
+    heatmap: Heatmap | None = None

@@ -3,7 +3,8 @@
 One point is chosen in each slice so that the sum of the points' costs and of the weighted squared in-plane steps
 between neighbouring slices is the least possible [1]_. The optimum is exact: dynamic programming over the slices,
 where the best predecessor of every pixel is found by a distance transform of sampled functions [2]_, in time linear in
-the number of voxels; or, where the steps are bounded, by trying all of them, which is quicker for a few.
+the number of voxels; or by trying the steps one by one, which is quicker where they are bounded, or where few of them
+can pay: a step whose price is more than what can be gained at all is never part of the best path.
 
 References
 ----------
@@ -14,6 +15,9 @@ References
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Steps up to which trying all of them is quicker than the distance transform, whose loop is one over pixels.
+_FEW_STEPS = 200
 
 
 def least_cost_path(
@@ -58,11 +62,17 @@ def _least_over_steps(
     values: NDArray[np.float64], weights: tuple[float, float], longest: tuple[int, int] | None
 ) -> NDArray[np.float64]:
     """Return at each pixel the least of ``values`` plus the weighted squared distance to it; separable."""
-    if longest is None:
-        along_j = squared_distance_transform(values, weights[1])
-        return squared_distance_transform(along_j.T, weights[0]).T
-    along_j = _least_over_short_steps(values.T, weights[1], longest[1]).T
-    return _least_over_short_steps(along_j, weights[0], longest[0])
+    along_j = _least_along_first(values.T, weights[1], longest and longest[1]).T
+    return _least_along_first(along_j, weights[0], longest and longest[0])
+
+
+def _least_along_first(values: NDArray[np.float64], weight: float, longest: int | None) -> NDArray[np.float64]:
+    """Return the least of ``values`` plus the weighted squared distance along the first axis."""
+    # No step pays more than the difference of the largest and the least value.
+    paying = int(min(np.sqrt(np.ptp(values) / weight), len(values)))
+    if longest is None and paying > _FEW_STEPS:
+        return squared_distance_transform(values.T, weight).T
+    return _least_over_short_steps(values, weight, paying if longest is None else min(longest, paying))
 
 
 def _least_over_short_steps(values: NDArray[np.float64], weight: float, longest: int) -> NDArray[np.float64]:

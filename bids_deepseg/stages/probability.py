@@ -74,8 +74,8 @@ class Answers:
     spread : Volume
         float32 half of their absolute difference, in [0, 0.5].
     inverted : float
-        Difference between these answers and those to patches with bright and dark exchanged, relative to their sum:
-        0 for the same, 1 for nothing in common; NaN if that was not asked.
+        Difference between these answers and those to patches with bright and dark exchanged, relative to their sum,
+        median of the patches: 0 for the same, 1 for nothing in common; NaN if that was not asked.
     """
 
     probability: Volume
@@ -133,9 +133,11 @@ def sharpen(probability: NDArray[np.floating], exponent: float) -> NDArray[np.fl
 
 
 def _difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Return the sum of absolute differences relative to the sum of both; NaN for nothing."""
-    total = float((first + second).sum(dtype=np.float64))
-    return float(np.abs(first - second).sum(dtype=np.float64)) / total if total > 0 else float("nan")
+    """Return the sum of absolute differences relative to the sum of both, median of the patches; NaN for nothing."""
+    total = (first + second).sum((1, 2), dtype=np.float64)
+    known = total > 0
+    difference = np.abs(first - second).sum((1, 2), dtype=np.float64)
+    return float(np.median(difference[known] / total[known])) if known.any() else float("nan")
 
 
 def _put_back(predicted: NDArray[np.floating], patches: PatchStack) -> Volume:

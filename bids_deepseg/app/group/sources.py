@@ -10,6 +10,7 @@ from bids_deepseg.bids.derivatives.failures import DamagedRecord, FailureRecord,
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, check_tables, find_results
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, description_label, parse_name
+from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.participants import OWN_COLUMNS, read_participants
 from bids_deepseg.files.facts import text_mapping_of
@@ -137,7 +138,7 @@ def _image_of(failure: FailureRecord) -> BidsImage | None:
     source, _, volume = failure.source.partition("#")
     path = PurePosixPath(source)
     name = parse_name(path.name)
-    if name is None or path.parent.name not in ("anat", "dwi") or "sub" not in name.entities:
+    if name is None or path.parent.name not in DATATYPES or "sub" not in name.entities:
         return None
     entities = {ENTITIES.get(key, key): value for key, value in name.entities.items()}
     number = int(volume) if volume.isdecimal() else None

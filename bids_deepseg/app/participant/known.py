@@ -58,8 +58,8 @@ class KnownImage:
 
     @property
     def is_series(self) -> bool:
-        """Whether it is an anatomical file with several volumes."""
-        return self.image.datatype == "anat" and isinstance(self.size, ImageSize) and self.size.n_volumes > 1
+        """Whether it is a file with several volumes, and no diffusion series."""
+        return self.image.datatype != "dwi" and isinstance(self.size, ImageSize) and self.size.n_volumes > 1
 
     @property
     def is_drawn(self) -> bool:

@@ -21,6 +21,7 @@ from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
 from bids_deepseg.bids.derivatives.saved import find_saved, read_result, saved_volumes, undisturbed
 from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.walk import find_files
@@ -162,7 +163,7 @@ class ReportWork:
     def _images(self, subject: str, unusable: list[Unusable]) -> Iterator[ReportImage]:
         """Yield what the report shows, one image in memory at a time; add to ``unusable`` what cannot be shown."""
         failures = {failure.source: failure for failure in read_failures(self.output_dir)}
-        for file in sorted(find_files(self.bids_dir, subject, name_parser()), key=lambda file: file.path):
+        for file in sorted(find_files(self.bids_dir, subject, name_parser(), DATATYPES), key=lambda file: file.path):
             if file.refusal is not None:
                 continue
             image = BidsImage(file.path, self.bids_dir, file.entities, file.suffix, file.datatype)

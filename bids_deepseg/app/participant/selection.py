@@ -12,7 +12,8 @@ from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.corrections import find_correction, unused_files
 from bids_deepseg.bids.source.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.source.filters import check_labels, read_filters
-from bids_deepseg.bids.source.found import DEFAULT_SUFFIXES, shorten
+from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
+from bids_deepseg.bids.source.found import shorten
 from bids_deepseg.bids.source.given_files import closed_folders
 from bids_deepseg.bids.source.query import QueryResult, Selection, find_images
 from bids_deepseg.bids.source.volumes import expand_each

@@ -21,7 +21,7 @@ _REFERENCES = (
 
 _README = f"""# Spinal cord segmentation by {APP_NAME}
 
-For each image of the source data set, beside each other in `sub-<label>/[ses-<label>/]{{anat,dwi}}/`:
+For each image of the source data set, beside each other in `sub-<label>/[ses-<label>/]{{anat,dwi,func}}/`:
 
 | File | Content |
 |---|---|

@@ -130,6 +130,6 @@ def _read_record(path: Path) -> FailureRecord | DamagedRecord | None:
 
 
 def _record_path(image: BidsImage, output_dir: Path) -> Path:
-    """Return the record's place; the datatype keeps names of anat and dwi apart."""
+    """Return the record's place; the datatype keeps names of different folders apart."""
     name = fitting_name(f"{image.datatype}_{image.key.rpartition('/')[2]}.json")
     return output_dir / "logs" / "failed" / name

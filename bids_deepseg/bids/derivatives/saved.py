@@ -13,6 +13,7 @@ from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import parse_name
+from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.bids.source.reader import source_fingerprint
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
@@ -160,7 +161,7 @@ def find_results(
     """
     stems = {
         path.with_name(path.name.partition(".")[0])
-        for level in ("anat", "dwi", "ses-*/anat", "ses-*/dwi")
+        for level in (f"{session}{datatype}" for session in ("", "ses-*/") for datatype in DATATYPES)
         for ending in (".json", ".nii.gz")
         for path in output_dir.glob(f"sub-{subject}/{level}/sub-*_label-SC_desc-*_mask{ending}")
     }

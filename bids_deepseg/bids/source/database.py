@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.source.found import DATATYPES
+from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.names import leads_to_file
 
@@ -95,6 +95,6 @@ def read_index(bids_dir: Path, database_dir: Path, *, reset: bool = False) -> Fi
 
 
 def _is_image(steps: tuple[str, ...]) -> bool:
-    """Return whether a path is ``sub-*/[ses-*/]{anat,dwi}/*.nii[.gz]``."""
+    """Return whether a path is ``sub-*/[ses-*/]{anat,dwi,func}/*.nii[.gz]``."""
     depth_is_right = len(steps) == 3 or (len(steps) == 4 and steps[1].startswith("ses-"))
     return depth_is_right and steps[-2] in DATATYPES and steps[-1].endswith((".nii", ".nii.gz"))

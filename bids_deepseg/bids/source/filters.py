@@ -1,7 +1,7 @@
 """Choose images by the entities of their names, with the filter files of fMRIPrep.
 
-A filter file is a JSON object. Each key is a suffix in lower case (``t2w``) or a folder (``anat``, ``dwi``), each value
-says which entities its images must have::
+A filter file is a JSON object. Each key is a suffix in lower case (``t2w``) or a folder (``anat``, ``dwi``, ``func``),
+each value says which entities its images must have::
 
     {"t2w": {"acquisition": "ax", "session": ["pre", "post"], "reconstruction": null, "run": "*"}}
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_deepseg.bids.naming import ENTITIES
-from bids_deepseg.bids.source.found import DATATYPES, FoundFile
+from bids_deepseg.bids.source.folders import folders_of
+from bids_deepseg.bids.source.found import FoundFile
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.structured import read_strict_json
 
@@ -92,7 +93,8 @@ def read_filters(path: Path, suffixes: Iterable[str]) -> tuple[ImageFilter, ...]
         content = read_strict_json(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"The filter file {path} cannot be read: {error}. A JSON object is expected.") from error
-    known = [suffix.lower() for suffix in suffixes] + list(DATATYPES)
+    suffixes = tuple(suffixes)
+    known = [suffix.lower() for suffix in suffixes] + list(folders_of(suffixes))
     filters = []
     for key, entities in content.items():
         if key not in known:

@@ -12,15 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from bids_deepseg.bids.naming import ENTITIES, BidsName, parse_name
+from bids_deepseg.bids.source.folders import ANATOMICAL, USUAL_FOLDERS
 from bids_deepseg.files.names import printable
-
-DATATYPES = ("anat", "dwi")
-
-#: Suffixes of the images that are segmented unless others are asked for.
-DEFAULT_SUFFIXES = ("T1w", "UNIT1", "T2w", "T2starw", "T2star", "MEGRE", "PDw", "MTS", "dwi")
-
-#: Those that BIDS puts into anat; dwi holds other suffixes besides dwi (sbref, and maps of the scanner).
-_ANATOMICAL = frozenset(DEFAULT_SUFFIXES) - {"dwi"}
 
 #: Ends of the names of images.
 ENDINGS = (".nii", ".nii.gz")
@@ -47,7 +40,7 @@ class FoundFile:
     path : Path
         The file.
     datatype : str
-        Its folder, anat or dwi.
+        Its folder: anat, dwi or func.
     suffix : str
         Last part of its name, empty when the name cannot be taken apart.
     entities : mapping of str to str
@@ -112,11 +105,11 @@ def look_at_files(paths: Iterable[Path], bids_dir: Path, parse: NameParser) -> I
         yield found
 
 
-def describe_found(files: Iterable[FoundFile]) -> str:
-    """Say what a participant has instead of selected images."""
+def describe_found(files: Iterable[FoundFile], folders: tuple[str, ...] = USUAL_FOLDERS) -> str:
+    """Say what a participant has instead of selected images, in the folders that were looked into."""
     found = [file for file in files if file.suffix or file.refusal]
     if not found:
-        return "no NIfTI image in its anat and dwi folders"
+        return f"no NIfTI image in its {' and '.join(folders)} folders"
     counts = Counter(file.suffix or "file with an unreadable name" for file in found if file.datatype)
     sessions = sorted({file.entities["session"] for file in found if "session" in file.entities})
     parts = [f"found only {', '.join(f'{n} {suffix}' for suffix, n in sorted(counts.items()))}"] if counts else []
@@ -139,7 +132,7 @@ def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> Fo
     refusal = _refuse_ending(path.name) or _refuse_name(path, name, bids_dir)
     if refusal or name is None:
         return FoundFile(path, datatype, suffix, {}, refusal)
-    if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in _ANATOMICAL):
+    if (suffix == "dwi" and datatype != "dwi") or (datatype == "dwi" and suffix in ANATOMICAL):
         return FoundFile(path, datatype, suffix, {}, f"A {suffix} image does not belong in {datatype}/. Move it.")
     entities = parse(name, datatype)
     part = entities.get("part")

@@ -1,8 +1,8 @@
 """Find the images of a BIDS data set.
 
-Only ``sub-*/[ses-*/]{anat,dwi}`` is listed, one ``scandir`` a folder, so that nothing else (``derivatives``,
-``sourcedata``, ``.git``) costs time, and nothing is written. Links are followed; a link to content that is not on this
-machine counts as an image, and reading it reports what to do.
+Only ``sub-*/[ses-*/]{anat,dwi}`` is listed (and ``func`` if its suffixes are asked for), one ``scandir`` a folder, so
+that nothing else (``derivatives``, ``sourcedata``, ``.git``) costs time, and nothing is written. Links are followed; a
+link to content that is not on this machine counts as an image, and reading it reports what to do.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ from pathlib import Path
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.database import FileIndex
 from bids_deepseg.bids.source.filters import ImageFilter
+from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES, folders_of
 from bids_deepseg.bids.source.found import (
-    DEFAULT_SUFFIXES,
     FoundFile,
     NameParser,
     describe_found,
@@ -133,13 +133,14 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
     existing = _existing_participants(bids_dir, index)
     subjects, unknown = _choose_participants(existing, selection)
     parse = name_parser()
-    files = {subject: _files_of(subject, bids_dir, parse, index) for subject in subjects}
+    folders = folders_of(selection.suffixes)
+    files = {subject: _files_of(subject, bids_dir, parse, index, folders) for subject in subjects}
     taken = {subject: [file for file in files[subject] if _is_taken(file, selection)] for subject in subjects}
     every = [file for subject in subjects for file in files[subject]]
 
     def others() -> list[FoundFile]:
         rest = (subject for subject in existing if subject not in files)
-        return [file for subject in rest for file in _files_of(subject, bids_dir, parse, index)]
+        return [file for subject in rest for file in _files_of(subject, bids_dir, parse, index, folders)]
 
     unknown += unknown_values(every, others, selection.wanted)
     refused = every if selection.participants else [*misspelt_participants(bids_dir), *every]
@@ -152,7 +153,7 @@ def find_images(bids_dir: Path, selection: Selection, index: FileIndex | None = 
             for file in sorted(taken[subject], key=lambda file: file.path)
         ),
         subjects=subjects,
-        without_images={subject: describe_found(files[subject]) for subject in subjects if not taken[subject]},
+        without_images={subject: describe_found(files[subject], folders) for subject in subjects if not taken[subject]},
         unknown=unknown,
         skipped=tuple(SkippedFile(file.path, file.refusal) for file in refused if file.refusal),
         unsupported=Counter(
@@ -171,11 +172,14 @@ def _existing_participants(bids_dir: Path, index: FileIndex | None) -> tuple[str
     return tuple(sorted([*index.participants, *away]))
 
 
-def _files_of(subject: str, bids_dir: Path, parse: NameParser, index: FileIndex | None) -> tuple[FoundFile, ...]:
+def _files_of(
+    subject: str, bids_dir: Path, parse: NameParser, index: FileIndex | None, folders: tuple[str, ...]
+) -> tuple[FoundFile, ...]:
     """List the image files of a participant."""
     if index is not None and subject in index.files:
-        return tuple(look_at_files(index.files[subject], bids_dir, parse))
-    return tuple(find_files(bids_dir, subject, parse))
+        inside = (path for path in index.files[subject] if path.parent.name in folders)
+        return tuple(look_at_files(inside, bids_dir, parse))
+    return tuple(find_files(bids_dir, subject, parse, folders))
 
 
 def _choose_participants(

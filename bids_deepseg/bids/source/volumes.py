@@ -1,6 +1,6 @@
 """Choose what is segmented of a file with several volumes, a *series*: by a rule, or by its b-values.
 
-A *rule* for an anatomical series is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume
+A *rule* for a series other than diffusion is ``mean`` (of all volumes), the number of a volume from 0, or ``each``: every volume
 is an image of its own whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it, and
 ``echo`` or ``chunk`` would claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv`` explains
 it.
@@ -21,9 +21,10 @@ from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.text import read_text
 
-#: Suffixes whose volumes are the echoes of one acquisition: they show the same place, and their mean has less noise.
-#: Of others it is unknown what the volumes are; the first one is at least an image as it was measured.
-_ECHO_SUFFIXES = frozenset({"T2starw", "T2star", "MEGRE"})
+#: Suffixes whose volumes are the echoes of one acquisition, or repetitions of it: they show the same place, and their
+#: mean has less noise. Of others it is unknown what the volumes are; the first one is at least an image as it was
+#: measured.
+_AVERAGED = frozenset({"T2starw", "T2star", "MEGRE", "bold", "cbv", "sbref", "epi"})
 
 
 def volume_rule(image: BidsImage, asked: str = "auto") -> str:
@@ -32,7 +33,7 @@ def volume_rule(image: BidsImage, asked: str = "auto") -> str:
     Parameters
     ----------
     image : BidsImage
-        An anatomical image, whether it is a series or not.
+        An image outside ``dwi``, whether it is a series or not.
     asked : {"auto", "mean", "first", "each"} or str
         As given by the user: also the number of a volume from 0.
 
@@ -44,12 +45,12 @@ def volume_rule(image: BidsImage, asked: str = "auto") -> str:
     if image.volume is not None:
         return str(image.volume)
     if asked in ("auto", "each"):
-        return "mean" if image.suffix in _ECHO_SUFFIXES else "0"
+        return "mean" if image.suffix in _AVERAGED else "0"
     return "0" if asked == "first" else asked
 
 
 def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
-    """Replace each anatomical series by its volumes, as images of their own.
+    """Replace each series by its volumes, as images of their own; diffusion series stay whole.
 
     A file that does not hold the volumes that its header announces stays one image, and is refused when it is read.
 
@@ -70,8 +71,8 @@ def _volumes_of(image: BidsImage) -> list[BidsImage]:
 
 
 def _count_volumes(image: BidsImage) -> int:
-    """Return the number of volumes of an anatomical file; diffusion series have a rule of their own."""
-    if image.datatype != "anat":
+    """Return the number of volumes of a file; diffusion series have a rule of their own."""
+    if image.datatype == "dwi":
         return 1
     try:
         return read_size(image.path).n_volumes

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bids_deepseg.bids.source.found import DATATYPES, FoundFile, NameParser, is_image_name, look_at_files
+from bids_deepseg.bids.source.folders import USUAL_FOLDERS
+from bids_deepseg.bids.source.found import FoundFile, NameParser, is_image_name, look_at_files
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import is_link, printable, why_no_folder
 
@@ -49,7 +50,9 @@ def misspelt_participants(bids_dir: Path) -> tuple[FoundFile, ...]:
     )
 
 
-def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[FoundFile]:
+def find_files(
+    bids_dir: Path, subject: str, parse: NameParser, folders: tuple[str, ...] = USUAL_FOLDERS
+) -> Iterator[FoundFile]:
     """List the image files of one participant, without and with sessions.
 
     Parameters
@@ -60,6 +63,8 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
         Label.
     parse : callable
         From :func:`name_parser`.
+    folders : tuple of str, optional
+        Folders of images that are looked into.
 
     Yields
     ------
@@ -70,13 +75,13 @@ def find_files(bids_dir: Path, subject: str, parse: NameParser) -> Iterator[Foun
     names, refused = _look_into(top)
     if refused:
         yield refused
-    yield from _find_below(top, names, bids_dir, parse)
+    yield from _find_below(top, names, bids_dir, parse, folders)
     for name in names:
         if name.startswith("ses-"):
             inner, refused = _look_into(top / name)
             if refused:
                 yield refused
-            yield from _find_below(top / name, inner, bids_dir, parse)
+            yield from _find_below(top / name, inner, bids_dir, parse, folders)
         elif _is_misspelt(name, "ses-") and why_no_folder(top / name) is None:
             yield _refused(top / name, f"{_SPELLING.format('ses')} Rename it.")
 
@@ -144,16 +149,19 @@ def _refused(path: Path, reason: str) -> FoundFile:
     return FoundFile(path, "", "", {}, reason)
 
 
-def _find_below(folder: Path, names: list[str], bids_dir: Path, parse: NameParser) -> Iterator[FoundFile]:
+def _find_below(
+    folder: Path, names: list[str], bids_dir: Path, parse: NameParser, folders: tuple[str, ...]
+) -> Iterator[FoundFile]:
     """List the image files in the folders of images below that of a participant or session."""
-    for datatype in DATATYPES:
+    for datatype in folders:
         if datatype in names:
             inner, refused = _look_into(folder / datatype)
             if refused:
                 yield refused
             yield from look_at_files((folder / datatype / name for name in inner), bids_dir, parse)
     for name in names:
-        if name not in DATATYPES and name.lower() in DATATYPES:
+        if name not in folders and name.lower() in folders:
             yield _refused(folder / name, f"BIDS writes {name.lower()} in lower case. Rename it.")
         elif is_image_name(name):
-            yield _refused(folder / name, "It lies beside the folders anat and dwi, not inside one of them. Move it.")
+            places = " and ".join(folders)
+            yield _refused(folder / name, f"It lies beside the folders {places}, not inside one of them. Move it.")

@@ -68,8 +68,8 @@ def test_an_image_is_equal_and_hashed_by_its_path_and_travels_between_processes(
     assert image.name == "sub-01_T2w"
     with pytest.raises(ValueError, match="no subject"):
         BidsImage(image.path, image.root, {}, "T2w", "anat")
-    with pytest.raises(ValueError, match="expected anat or dwi"):
-        BidsImage(image.path, image.root, {"subject": "01"}, "bold", "func")
+    with pytest.raises(ValueError, match="expected anat, dwi or func"):
+        BidsImage(image.path, image.root, {"subject": "01"}, "epi", "fmap")
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,13 @@ def test_first_is_the_default_of_series_of_unknown_content(tmp_path, rng, suffix
     np.testing.assert_array_equal(loaded.volume.data, data[..., 0])
 
 
-@pytest.mark.parametrize("suffix", ["T2starw", "T2star", "MEGRE"])
-def test_mean_is_the_default_of_echoes(tmp_path, rng, suffix):
+@pytest.mark.parametrize(
+    "name",
+    ["anat/sub-01_T2starw", "anat/sub-01_T2star", "anat/sub-01_MEGRE", "func/sub-01_task-rest_bold"],
+)
+def test_mean_is_the_default_of_echoes_and_repetitions(tmp_path, rng, name):
     data = series(rng)
-    loaded = read(tmp_path, data, "auto", name=f"sub-01/anat/sub-01_{suffix}.nii.gz")
+    loaded = read(tmp_path, data, "auto", name=f"sub-01/{name}.nii.gz")
     np.testing.assert_allclose(loaded.volume.data, data.mean(3), rtol=1e-6)
 
 
