@@ -67,7 +67,7 @@ class Reference:
 
 def references() -> tuple[Reference, ...]:
     """Return all works, in the order of their keys."""
-    return tuple(sorted((*_method(), *_formats(), *_software()), key=lambda work: work.key))
+    return tuple(sorted((*_method(), *_formats(), *_software(), *_array_software()), key=lambda work: work.key))
 
 
 def _method() -> tuple[Reference, ...]:
@@ -141,7 +141,7 @@ def _formats() -> tuple[Reference, ...]:
 
 
 def _software() -> tuple[Reference, ...]:
-    """Return the works on the libraries."""
+    """Return the works on the libraries that compute networks."""
     return (
         Reference(
             "tensorflow",
@@ -174,6 +174,12 @@ def _software() -> tuple[Reference, ...]:
             2015,
             url="https://keras.io",
         ),
+    )
+
+
+def _array_software() -> tuple[Reference, ...]:
+    """Return the works on the libraries for images and arrays."""
+    return (
         Reference(
             "nibabel",
             "misc",
