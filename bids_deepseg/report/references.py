@@ -67,9 +67,7 @@ class Reference:
 
 def references() -> tuple[Reference, ...]:
     """Return all works, in the order of their keys."""
-    return tuple(
-        sorted((*_method(), *_formats(), *_network_libraries(), *_numeric_libraries()), key=lambda work: work.key)
-    )
+    return tuple(sorted((*_method(), *_formats(), *_software(), *_array_software()), key=lambda work: work.key))
 
 
 def _method() -> tuple[Reference, ...]:
@@ -142,7 +140,7 @@ def _formats() -> tuple[Reference, ...]:
     )
 
 
-def _network_libraries() -> tuple[Reference, ...]:
+def _software() -> tuple[Reference, ...]:
     """Return the works on the libraries that compute networks."""
     return (
         Reference(
@@ -179,8 +177,8 @@ def _network_libraries() -> tuple[Reference, ...]:
     )
 
 
-def _numeric_libraries() -> tuple[Reference, ...]:
-    """Return the works on the other libraries."""
+def _array_software() -> tuple[Reference, ...]:
+    """Return the works on the libraries for images and arrays."""
     return (
         Reference(
             "nibabel",
