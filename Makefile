@@ -1,5 +1,5 @@
 # A developer's day. `make` alone lists what there is.
-.PHONY: help setup lint types test test-all docs pictures niivue container
+.PHONY: help setup lint types test test-all versions release audit docs pictures niivue container
 
 BIN := .venv/bin
 
@@ -27,6 +27,16 @@ test:  ## the fast tests, under two minutes
 
 test-all:  ## all tests; those on real images are skipped where the images are absent
 	$(BIN)/pytest
+
+versions:  ## run the fast tests with the lowest versions allowed, and with the newest; needs uv
+	bash tests/versions/run.sh lowest python3 -m "not slow" --ignore tests/report
+	bash tests/versions/run.sh newest python3 -m "not slow" --ignore tests/report
+
+release:  ## build wheel and source archive in build/dist, and check them
+	bash tests/release/run.sh build/dist
+
+audit:  ## ask for known vulnerabilities of the locked versions; needs the internet
+	bash tests/release/audit.sh
 
 docs:  ## build the documentation in build/site
 	$(BIN)/mkdocs build --strict
