@@ -90,7 +90,7 @@ def test_linked_figures_are_files_that_the_page_shows_and_go_with_it(run, tmp_pa
     root = tmp_path / "out" / ("docs" if layout == "strict" else ".")
     run("--output-layout", layout, "--report-format", "linked")
     page = (root / "sub-01.html").read_text()
-    shown = set(re.findall(r'src="(sub-01/figures/[^"]+)"', page))
+    shown = set(re.findall(r'"(sub-01/figures/[^"]+)"', page))
     assert shown
     assert "data:image" not in page
     assert {path.relative_to(root).as_posix() for path in (root / "sub-01" / "figures").iterdir()} == shown
