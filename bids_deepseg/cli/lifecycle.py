@@ -222,6 +222,7 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
         prepare_output,
         temporary_folder,
     )
+    from bids_deepseg.cli.machine import allocate, choose_device_and_backend, is_on_cluster  # noqa: PLC0415
     from bids_deepseg.execution.device import log_device  # noqa: PLC0415
 
     has_networks = not isinstance(options, RunOptions) or (
@@ -247,34 +248,6 @@ def prepared(options: RunOptions | SegmentOptions, record: RunRecord | None = No
         yield Prepared(folder, allocation, settings, backend)
 
 
-def choose_device_and_backend(options: RunOptions | SegmentOptions) -> tuple[str, str]:
-    """Return where the networks run, and what computes them.
-
-    Raises
-    ------
-    UsageError
-        If what was asked for cannot be had, or contradicts itself.
-    NetworkError
-        If there is nothing that could compute networks.
-    """
-    from bids_deepseg.execution.device import choose_device  # noqa: PLC0415 - not needed for --help, as the next
-    from bids_deepseg.networks.backend import OPENVINO, choose_backend, named_backend  # noqa: PLC0415
-
-    if is_on_cluster(options):
-        # Of a GPU of other machines nothing can be said: the networks take one that they see, unless it is forbidden.
-        device = "cpu" if options.device == "cpu" else "gpu"
-        return device, choose_backend(options.backend, device=device)
-    # OpenVINO needs no GPU to be looked for.
-    is_free = options.device != "auto" or named_backend(options.backend) != OPENVINO
-    device = choose_device(options.device) if is_free else "cpu"
-    return device, choose_backend(options.backend, device=device)
-
-
-def is_on_cluster(options: RunOptions | SegmentOptions) -> bool:
-    """Return whether images are segmented on other machines."""
-    return isinstance(options, RunOptions) and options.dask_scheduler is not None
-
-
 def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = None) -> logs.LogSettings:
     """Return how a command logs, on the terminal and in a folder."""
     if not isinstance(options, RunOptions):
@@ -282,22 +255,3 @@ def log_settings_of(options: RunOptions | SegmentOptions, folder: Path | None = 
     as_json = options.log_format == "json"
     has_bar = options.progress and not as_json and options.verbosity >= 0 and can_redraw(sys.stderr)
     return logs.LogSettings(folder, options.verbosity, as_json, has_bar, options.dask_scheduler is not None)
-
-
-def allocate(options: RunOptions | SegmentOptions, backend: str) -> "Allocation":
-    """Divide processors and memory."""
-    from bids_deepseg.app.participant.cost import worker_bytes  # noqa: PLC0415 - not needed for --help
-    from bids_deepseg.execution import resources  # noqa: PLC0415
-
-    demanded, most = (options.memory, None) if isinstance(options, RunOptions) else (None, 1)
-    if is_on_cluster(options):
-        # The memory of this machine is not that of the workers.
-        most = 1
-    return resources.allocate(
-        n_cpus=options.n_cpus,
-        omp_nthreads=options.omp_nthreads,
-        cpus=resources.available_cpus(),
-        memory=resources.usable_memory(demanded, resources.available_memory()),
-        most_workers=1 if options.low_memory else most,
-        worker_bytes=worker_bytes(backend),
-    )

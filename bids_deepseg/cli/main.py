@@ -17,7 +17,6 @@ from bids_deepseg.cli import example, review, segment, viewer, weights
 from bids_deepseg.cli.lifecycle import (
     Ending,
     Prepared,
-    allocate,
     ended_by,
     log_settings_of,
     logging_to,
@@ -114,7 +113,8 @@ def _run_levels(options: RunOptions, record: RunRecord, engine: "Engine | None")
 def _preview(options: RunOptions, record: RunRecord, engine: "Engine | None") -> str:
     """Return what a run would do, in words or as JSON; nothing is written."""
     from bids_deepseg.app.participant.dry_run import describe_preview, preview_lines, preview_run  # noqa: PLC0415
-    from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415 - not needed for --help, as the others
+    from bids_deepseg.cli.machine import allocate  # noqa: PLC0415 - not needed for --help, as the others
+    from bids_deepseg.engine import NetworkEngine  # noqa: PLC0415
     from bids_deepseg.files.atomic import check_possible  # noqa: PLC0415
 
     for folder in filter(None, (options.output_dir, options.work_dir)):

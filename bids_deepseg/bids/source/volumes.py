@@ -1,8 +1,8 @@
 """Choose what is segmented of a file with several volumes, a *series*: by a rule, or by its b-values.
 
 A *rule* for a series other than diffusion is ``mean`` (of all volumes), the number of a volume from 0, or ``each``:
-every volume is an image of its own whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for it,
-and ``echo`` or ``chunk`` would claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv``
+every volume is an image of its own whose results have ``vol<number>`` at the end of ``desc``. BIDS has no entity for
+it, and ``echo`` or ``chunk`` would claim more than is known; ``desc`` is free, stays unique, and ``descriptions.tsv``
 explains it.
 """
 
