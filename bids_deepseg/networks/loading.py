@@ -1,6 +1,7 @@
 """Hold the set of networks that the pipeline needs, and load those of the package."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import read_spec
@@ -69,8 +70,11 @@ def load_models() -> Models:
     return Models(load_own("detection"), load_own("segmentation"), knows_inverted=True, odds_exponent=exponent)
 
 
+@cache
 def load_own(name: str) -> Predictor:
-    """Load one of the package's networks; imports Keras.
+    """Load one of the package's networks, once in each process; imports Keras.
+
+    The other methods that are tried for a doubtful result run the same networks.
 
     Raises
     ------

@@ -6,7 +6,8 @@ processors of the machine, and bound to some of them, which two processes on one
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,17 @@ class OpenVinoNetwork:
     ----------
     request : openvino.InferRequest
         Computes; it keeps the memory of the feature maps.
+    turn : lock
+        Held while the request is at work, which can do one batch at a time; threads may share a network.
     """
 
     request: Any
+    turn: Lock = field(default_factory=Lock)
 
     def predict_on_batch(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Map a batch ``(N, ..., 1)`` to answers of the same shape."""
-        answer: NDArray[np.float32] = self.request.infer([x], share_inputs=True)[0]
+        with self.turn:
+            answer: NDArray[np.float32] = self.request.infer([x], share_inputs=True)[0]
         return answer
 
 

@@ -184,3 +184,21 @@ def test_openvino_computes_in_float32_on_the_threads_of_an_image_and_tells_nobod
         "NUM_STREAMS": "1",
         "home": [],
     }
+
+
+@pytest.mark.slow
+@needs_openvino
+def test_threads_may_share_a_network_on_openvino():
+    code = (
+        "import numpy as np\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from bids_deepseg.networks.loading import load_own\n"
+        "network = load_own('grey')\n"
+        "images = np.random.default_rng(0).normal(size=(6, 9, *network.patch_shape)).astype(np.float32)\n"
+        "alone = [network.predict(patches) for patches in images]\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    together = list(pool.map(network.predict, [*images, *images, *images]))\n"
+        "print(all(np.array_equal(a, b) for a, b in zip([*alone, *alone, *alone], together)))\n"
+        "print(load_own('grey') is network)\n"
+    )
+    assert in_new_process("openvino", code).split() == ["True", "True"]
