@@ -54,10 +54,10 @@ def rows_of(html, table):
 def test_every_image_has_a_row_the_worst_first_and_outliers_are_marked():
     rows = rows_of(render(), "images")
     assert rows == [
-        "none sub-04 sub-04_T2w.nii.gz T2w No result none none none none bad-image: It is empty.",
-        "none sub-03 sub-03_T2w.nii.gz T2w Fail none 8.0 ▲ outlier -9.0 2 Too small.",
-        "none sub-02 sub-02_T2w.nii.gz T2w Look none 120.0 ▲ outlier 7.2 9 Look.",
-        "none sub-01 sub-01_T2w.nii.gz T2w Pass none 70.0 0.1 20 none",
+        "none sub-04 sub-04_T2w.nii.gz No result bad-image: It is empty. none none none none T2w",
+        "none sub-03 sub-03_T2w.nii.gz Fail Too small. none 8.0 ▲ outlier -9.0 2 T2w",
+        "none sub-02 sub-02_T2w.nii.gz Look Look. none 120.0 ▲ outlier 7.2 9 T2w",
+        "none sub-01 sub-01_T2w.nii.gz Pass none none 70.0 0.1 20 T2w",
     ]
     assert rows_of(render(), "absent") == ["sub-05 none all no usable image in the data set: 2 FLAIR"]
     assert "+9.5" in rows_of(render(), "pairs")[0]
@@ -81,7 +81,7 @@ def test_what_is_known_of_an_image_is_in_its_row():
     )  # fmt: skip
     html = render(images=(image,), participant_columns=("age", "site"))
     assert rows_of(html, "images") == [
-        "sub-01 sub-01_T2w.nii.gz T2w ses-pre No result fail 7: leaks none none none Bad. What to do: Mend it. 33 north"
+        "sub-01 sub-01_T2w.nii.gz No result Bad. What to do: Mend it. fail 7: leaks none none none T2w ses-pre 33 north"
     ]
     assert 'href="sub-01.html#image-2"' in html
     assert 'src="data:image/jpeg;base64,/9j/AAAA" width="194" height="96"' in html

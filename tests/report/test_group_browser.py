@@ -139,8 +139,8 @@ def test_numbers_are_sorted_as_numbers_and_texts_as_texts(opened):
 @pytest.mark.parametrize(
     ("label", "option", "test"),
     [
-        ("Kind", "T1w", "row.cells[2].textContent === 'T1w'"),
-        ("Session", "ses-2", "row.cells[3].textContent === 'ses-2'"),
+        ("Kind", "T1w", "row.cells[8].textContent === 'T1w'"),
+        ("Session", "ses-2", "row.cells[9].textContent === 'ses-2'"),
         ("Verdict", "Look", "row.classList.contains('warn')"),
         ("Verdict", "outlier of area", "row.textContent.includes('▲')"),
         ("Judgement", "none yet", "true"),
@@ -252,16 +252,22 @@ def test_everything_is_reached_by_the_tab_key(opened):
     ]
 
 
+def in_view(browser):
+    """Make sure that the chosen row is between the head of the table and the panel, and inside of the table."""
+    row, head, around, panel = browser.evaluate(
+        "['#images [aria-current]', '#images thead', '.rows', '.judge'].map(s => document.querySelector(s))"
+        ".map(each => each.getBoundingClientRect()).map(box => [box.top, box.bottom])"
+    )
+    assert head[1] - 1 <= row[0] < row[1] <= min(around[1], panel[0]) + 1
+
+
 def test_the_chosen_row_is_in_view_and_not_below_the_head(opened):
     for _ in range(35):
         opened.press("j")
-    for _ in range(8):
+        in_view(opened)
+    for _ in range(20):
         opened.press("k")
-    row, head, around = opened.evaluate(
-        "['#images [aria-current]', '#images thead', '.rows'].map(s => document.querySelector(s))"
-        ".map(each => each.getBoundingClientRect()).map(box => [box.top, box.bottom])"
-    )
-    assert head[1] - 1 <= row[0] < row[1] <= around[1] + 1
+        in_view(opened)
 
 
 def test_on_a_phone_the_chosen_row_is_not_below_the_panel(browser, url):
@@ -286,7 +292,7 @@ def test_hidden_rows_are_passed_over(opened):
 def test_the_chosen_image_is_drawn_over_the_band_of_its_kind(opened):
     row = "document.querySelector('#images tr[data-along]')"
     opened.evaluate(f"{row}.click()")
-    kind = opened.evaluate(f"{row}.cells[2].textContent")
+    kind = opened.evaluate(f"{row}.cells[8].textContent")
     drawn = opened.evaluate("Array.from(document.querySelectorAll('.picked'), each => each.parentNode.dataset.kind)")
     assert drawn == [kind]
 
