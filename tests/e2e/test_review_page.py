@@ -290,9 +290,20 @@ def test_no_stroke_is_lost_by_a_reload(page, dataset):
 def test_a_stroke_while_another_image_loads_is_not_drawn_on_that(page, dataset):
     page.choose("sub-02_T2w")
     page.tool("brush")
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.page.route("**/image.nii", hold)
     page.page.click("#images button:has-text('sub-01_T2w')")
+    while not held:
+        page.get("1")
     page.stroke(AXIAL, (0.2, 0.2), (0.3, 0.3))
-    page.choose("sub-01_T2w")
+    held[0].continue_()
+    page.page.unroute("**/image.nii")
+    page.wait("review.state.details?.name.includes('sub-01_T2w')")
+    page.opened()
     assert not page.get("review.state.isDrawn")
     (result,) = (dataset / "derivatives" / "app" / "sub-01").rglob("*_label-SC_desc-T2w_mask.nii.gz")
     np.testing.assert_array_equal(page.mask, as_on_page(result))
