@@ -60,6 +60,7 @@ def take_review(browser: Browser, folder: Path) -> None:
     server = ReviewServer(folder / "out", "--bids-dir", str(folder / "data"), "--corrections", str(folder / "labels"))
     server.start()
     page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="dark")
+    page.set_default_timeout(120_000)
     page.goto(server.url)
     opened = "() => Boolean(globalThis.review?.state.details && !review.viewer.isLoading)"
     page.evaluate("() => localStorage.setItem('bids_deepseg-author', 'A. Reader')")

@@ -287,6 +287,38 @@ def test_no_stroke_is_lost_by_a_reload(page, dataset):
     np.testing.assert_array_equal(as_on_page(saved_masks(dataset)[0]), drawn)
 
 
+def test_a_stroke_while_another_image_loads_is_not_drawn_on_that(page, dataset):
+    page.choose("sub-02_T2w")
+    page.tool("brush")
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.page.route("**/image.nii", hold)
+    page.page.click("#images button:has-text('sub-01_T2w')")
+    while not held:
+        page.get("1")
+    page.stroke(AXIAL, (0.2, 0.2), (0.3, 0.3))
+    held[0].continue_()
+    page.page.unroute("**/image.nii")
+    page.wait("review.state.details?.name.includes('sub-01_T2w')")
+    page.opened()
+    assert not page.get("review.state.isDrawn")
+    (result,) = (dataset / "derivatives" / "app" / "sub-01").rglob("*_label-SC_desc-T2w_mask.nii.gz")
+    np.testing.assert_array_equal(page.mask, as_on_page(result))
+    # The last of many that are asked for in a hurry is the one that is shown.
+    page.page.focus("#find")
+    page.page.keyboard.press("Tab")
+    for key in "jkjkjkjkj":
+        page.page.keyboard.press(key)
+    page.wait("document.querySelector('#images [aria-current=true]').dataset.id === review.state.details?.id")
+    page.opened()
+    assert page.get("review.viewer.shape") == page.get("review.state.details.shape")
+    assert list(page.mask.shape) == page.get("review.state.details.shape")
+    assert page.get("review.viewer.mask().length") == page.mask.size
+
+
 def test_a_killed_server_loses_nothing(page, server, dataset):
     page.choose("sub-02_T2w")
     port = server.port

@@ -31,7 +31,7 @@ export class Viewer {
       crosshairGap: 12,
       dragMode: DRAG_MODE.contrast,
       multiplanarShowRender: SHOW_RENDER.ALWAYS,
-      multiplanarLayout: MULTIPLANAR_TYPE.AUTO,
+      multiplanarLayout: MULTIPLANAR_TYPE.GRID,
       isRadiologicalConvention: true,
       showAllOrientationMarkers: true,
       isNearestInterpolation: true,
