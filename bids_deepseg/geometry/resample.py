@@ -51,6 +51,8 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: Literal["nearest", "ze
     scale, shift = np.diag(matrix)[:3], matrix[:3, 3]
     if not np.allclose(matrix[:3, :3], np.diag(scale), atol=1e-5):
         raise ValueError(f"The axes of the two grids are not parallel: {matrix.tolist()}.")
+    if volume.data.shape == grid.shape and _is_identity(scale, shift, grid.shape):
+        return Volume(volume.data.astype(np.float32), grid)
     smooth = _average_over_target_pixel(volume.data.astype(np.float32, copy=False), scale)
     # SciPy's "constant" takes a coordinate that rounding moved out of the border slice by 1e-12 for outside, and so
     # loses the slice; "grid-constant" interpolates there.
@@ -59,6 +61,11 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: Literal["nearest", "ze
         smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode=mode
     )
     return Volume(data, grid)
+
+
+def _is_identity(scale: NDArray[np.float64], shift: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Return whether voxels stay where they are, to a ten-thousandth of their size."""
+    return bool((np.abs(scale - 1) * shape + np.abs(shift) < 1e-4).all())
 
 
 def _average_over_target_pixel(data: NDArray[np.float32], scale: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple
     tuple of Finding
         Empty when there is nothing to say.
     """
-    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask), *_tell_end(metrics, mask))
+    return (*_judge_coverage(centerline, mask), *_judge_measures(metrics, mask))
 
 
 def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]:
@@ -115,7 +115,15 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
                 value=float(np.abs(change[largest])),
                 limit=JUMP_MM_PER_5MM,
             )
-    low = (probability < LOW_RELATIVE_PROBABILITY)[~is_end]
+    yield from _judge_probability(probability, is_end, mask.volume.grid.zooms[AXIS_IS])
+
+
+def _judge_probability(
+    probability: NDArray[np.float64], is_end: NDArray[np.bool_], thickness_mm: float
+) -> Iterator[Finding]:
+    """Report low probability; at the lower end of the cord only that its tip is not known well."""
+    unsure = probability < LOW_RELATIVE_PROBABILITY
+    low = unsure[~is_end]
     if low.mean() > FAIL_SHARE:
         yield Finding(
             "probability-low",
@@ -125,12 +133,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
             value=float(low.mean()),
             limit=FAIL_SHARE,
         )
-
-
-def _tell_end(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
-    """Say that the tip of the cord is not known well, where the network is unsure of it."""
-    _, probability, is_end = _upwards(metrics, mask.volume)
-    unsure_mm = float((probability[is_end] < LOW_RELATIVE_PROBABILITY).sum() * mask.volume.grid.zooms[AXIS_IS])
+    unsure_mm = float(unsure[is_end].sum() * thickness_mm)
     if unsure_mm >= UNSURE_END_MM:
         message = (
             f"Where the cord tapers, the network is unsure in {Measured(unsure_mm, UNSURE_END_MM):.0f} mm. The mask "

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError
-from bids_deepseg.geometry.grid import AXIS_IS
+from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
-from bids_deepseg.geometry.volume import Volume, slice_range
+from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.geometry.window import Window, crop, tile_starts
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.findings import Measured
@@ -163,10 +163,12 @@ def _scan_slices(
     for first in range(0, canonical.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
         inside = (levels >= first) & (levels < first + _SLICES_AT_ONCE)
         if inside.any():
-            slices = slice_range(canonical, first, first + _SLICES_AT_ONCE)
+            # Resampled is within the slices only, so that those between do not matter.
+            chosen = np.ascontiguousarray(canonical.data[..., levels[inside]])
+            slices = Volume(chosen, Grid(chosen.shape, canonical.grid.affine))
             image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
             part = None if wanted is None else wanted[..., inside]
-            scanned.append(_scan(image.data[..., levels[inside] - first], detector, standardise, part))
+            scanned.append(_scan(image.data, detector, standardise, part))
     return np.concatenate(scanned, axis=2)
 
 

@@ -79,8 +79,10 @@ def clean_mask(probability: Volume, centerline: Centerline, *, threshold: float)
     """
     mask = _at_least(probability, threshold)
     centres = probability.grid.world_to_voxel(centerline.xyz)[:, :2]
+    box, corner = _box_around(mask)
     for k, centre in zip(centerline.k, centres, strict=True):
-        mask[..., k] = _keep_one_object(mask[..., k], probability.data[..., k], centre, probability.grid.zooms)
+        place = (*box, k)
+        mask[place] = _keep_one_object(mask[place], probability.data[place], centre - corner, probability.grid.zooms)
     _check_not_empty(mask, probability, threshold)
     thickness_mm = probability.grid.zooms[AXIS_IS]
     n_dropped = _drop_small_pieces(mask, thickness_mm)
@@ -108,6 +110,16 @@ def raw_mask(probability: Volume, *, threshold: float) -> CordMask:
     thickness_mm = probability.grid.zooms[AXIS_IS]
     n_long = sum((end - start) * thickness_mm >= BRIDGED_GAP_MM for start, end in _gaps(mask))
     return CordMask(Volume(mask.astype(np.uint8), probability.grid), np.zeros(mask.shape[2], bool), n_long, 0)
+
+
+def _box_around(mask: NDArray[np.bool_]) -> tuple[tuple[slice, slice], NDArray[np.intp]]:
+    """Return the part of the slices that holds all of the mask, with a margin of one pixel, and its first pixel."""
+    sides = []
+    for axis in range(2):
+        found = np.flatnonzero(mask.any((1 - axis, 2)))
+        first, last = (found[0], found[-1]) if len(found) else (0, 0)
+        sides.append(slice(max(0, int(first) - 1), int(last) + 2))
+    return (sides[0], sides[1]), np.array([side.start for side in sides])
 
 
 def _at_least(probability: Volume, threshold: float) -> NDArray[np.bool_]:
