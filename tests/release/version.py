@@ -1,4 +1,4 @@
-"""Write the version once: ``python version.py check`` compares every place with ``version``, ``write`` mends it.
+"""Write the version once: ``python version.py check`` compares every place with the file ``version``, ``write`` mends.
 
 To release: put the new version into the file, run ``write``, commit, and push the tag ``v<version>``.
 """

@@ -156,6 +156,11 @@ def link_subset(bids_dir: Path, subjects: Sequence[str], folder: Path) -> None:
     for name in (*shared, *_SHARED_FOLDERS, *(f"sub-{subject}" for subject in subjects)):
         if (bids_dir / name).exists():
             (folder / name).symlink_to((bids_dir / name).absolute())
+    # Images of DataLad are relative links to here, and the validator follows them from the folder that it was given.
+    content = bids_dir / ".git" / "annex"
+    if content.is_dir() and not (folder / ".git").exists():
+        (folder / ".git").mkdir()
+        (folder / ".git" / "annex").symlink_to(content.absolute())
 
 
 def _unavailable(command: str, message: str) -> ValidationReport:

@@ -1,5 +1,7 @@
 """Checking the selected part of the input."""
 
+import hashlib
+import os
 import subprocess
 
 import pytest
@@ -68,3 +70,24 @@ def test_the_subset_holds_links_to_the_selected_part_only(raw, tmp_path):
         "sub-02",
     ]
     assert all(path.is_symlink() for path in (tmp_path / "subset").iterdir())
+
+
+def annex(path, root):
+    """Put the content of a file where git-annex puts it, and a relative link in its place."""
+    checksum = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    key = f"MD5E-s{path.stat().st_size}--{checksum}.nii.gz"
+    # Folders by the checksum of the key.
+    place = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    content = root / ".git/annex/objects" / place[:3] / place[3:6] / key / key
+    content.parent.mkdir(parents=True)
+    path.rename(content)
+    path.symlink_to(os.path.relpath(content, path.parent))
+    return content
+
+
+@needs_validator
+def test_content_that_datalad_fetched_is_read_and_what_it_did_not_fetch_is_not(raw):
+    content = annex(raw / "sub-01/anat/sub-01_T2w.nii.gz", raw)
+    assert validate_dataset(raw, ["01"]).errors == ()
+    content.unlink()
+    assert "NIFTI_HEADER_UNREADABLE" in validate_dataset(raw, ["01"]).errors[0]
