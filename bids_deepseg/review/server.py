@@ -1,6 +1,5 @@
 """Answer the requests of the page: what it shows, and what it saves."""
 
-import json
 import logging
 import math
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from werkzeug.exceptions import HTTPException
 from bids_deepseg.errors import BidsDeepsegError
 from bids_deepseg.files.facts import Facts, mapping_of
 from bids_deepseg.files.names import printable
+from bids_deepseg.files.structured import parse_json_object
+from bids_deepseg.files.text import TextError, decode
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.review import drawing
 from bids_deepseg.review.guard import HEADERS, why_refused
@@ -220,14 +221,13 @@ def _drawing(grid: Grid) -> bytes:
     return request.get_data(cache=False)
 
 
-def _object() -> dict[str, Any]:
+def _object() -> Facts:
     """Return the JSON object that a request holds."""
     request.max_content_length = _MOST_SMALL
     try:
-        given = json.loads(request.get_data(cache=False))
-    except (ValueError, RecursionError):
-        given = None
-    return given if isinstance(given, dict) else abort(400, "A JSON object is expected.")
+        return parse_json_object(decode(request.get_data(cache=False))[0]).content
+    except TextError:
+        abort(400, "A JSON object is expected.")
 
 
 def _text(given: Facts, name: str) -> str:

@@ -148,13 +148,23 @@ def test_a_drawing_that_is_none_is_refused(client, first, body, review):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{", b"null", b'{"points": 3}', b'{"points": [[1, 2]]}', b'{"points": [["a", 1, 2]]}', b"[" * 9000],
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"null",
+        b'{"points": 3}',
+        b'{"points": [[1, 2]]}',
+        b'{"points": [["a", 1, 2]]}',
+        b'{"points": [[NaN, 1, 2]]}',
+        b"[" * 9000,
+    ],
 )
 def test_points_that_are_none_are_refused(client, first, content):
     assert ask(client, f"api/images/{first}/centerline", "PUT", data=content).status_code == 400
 
 
-@pytest.mark.parametrize("content", [b'{"points": []}', b'{"points": [[NaN, 1, 2]]}', b'{"points": [[1e300, 1, 2]]}'])
+@pytest.mark.parametrize("content", [b'{"points": []}', b'{"points": [[1e300, 1, 2]]}'])
 def test_points_that_are_nowhere_are_refused(client, first, content):
     assert ask(client, f"api/images/{first}/centerline", "PUT", data=content).status_code == 422
 
