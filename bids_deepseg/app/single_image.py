@@ -1,13 +1,16 @@
 """Segment one image outside any data set: the work of a run on one file, with results beside each other."""
 
 import os
+import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
 from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.app.participant.planning import find_lack_of_memory, job_of
+from bids_deepseg.app.participant.repeat import option_words
 from bids_deepseg.app.participant.shown import segmented_image
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
@@ -150,7 +153,9 @@ def segment_one(asked: SegmentOptions, engine: Engine, *, log_settings: LogSetti
 def _page(asked: SegmentOptions, image: BidsImage) -> bytes:
     """Render the report of the image."""
     files = _files(asked)
-    shown = segmented_image(image, SavedResult(files, {}, read_sidecar(files.sidecar("mask"))))
+    saved = SavedResult(files, {}, read_sidecar(files.sidecar("mask")))
+    words = ["bids_deepseg", "segment", asked.path.name, *option_words(saved.facts.options), "--force"]
+    shown = replace(segmented_image(image, saved), command=shlex.join(words))
     page = render_participant(asked.stem, [shown], version=__version__, title=asked.path.name)
     return as_utf8(page)
 

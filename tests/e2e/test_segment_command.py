@@ -1,6 +1,9 @@
 """One image without a data set: names, exit codes, replacement, with simple functions in place of the networks."""
 
+import html
 import json
+import re
+import shlex
 
 import nibabel as nib
 import numpy as np
@@ -197,3 +200,16 @@ def test_help_names_every_option_of_the_method(capsys):
 def test_a_data_set_may_be_called_segment(run):
     """``segment OUT participant`` is a run."""
     assert run("out", "participant")[0] == 66
+
+
+def test_the_page_names_the_command_that_gives_the_same_again(run, tmp_path):
+    path, out = tmp_path / "my image.nii.gz", tmp_path / "out"
+    write_nifti(path, cord())
+    assert run(path, "--output", out, "--threshold", "0.4")[0] == 0
+    page = out / "my image_report.html"
+    before = page.read_bytes()
+    (command,) = re.findall(r'<p class="command"><code>(.*?)</code>', before.decode())
+    program, name, *words = shlex.split(html.unescape(command))
+    assert (program, name, words) == ("bids_deepseg", "segment", [path.name, "--threshold=0.4", "--force"])
+    assert run(path, *words[1:], "--output", out)[0] == 0
+    assert page.read_bytes() == before
