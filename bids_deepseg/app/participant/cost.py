@@ -6,9 +6,9 @@ were fitted by hand to seven phantoms of ``benchmarks/cost.py`` on OpenVINO, of 
 voxels, and to three real images on both backends, on one thread of a server processor (x86-64 with AVX-512). Memory is
 within 7 % of the measurements. Time is at most 5 % above what is expected; small images take less than half of it.
 
-The memory for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. A result
-that is doubtful takes more: other methods are tried, which took 150 MB more in one image. Another processor may take half
-or twice as long.
+The memory for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. A
+doubtful result takes more: other methods are tried, which took 150 MB more in one image. Another processor may take
+half or twice as long.
 """
 
 from collections.abc import Iterable
