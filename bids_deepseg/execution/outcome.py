@@ -11,7 +11,13 @@ from bids_deepseg.errors import BidsDeepsegError
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 
 #: What libraries say, in errors of other classes, when the system gives them no memory or no further thread.
-_MEMORY_WORDS = ("cannot allocate memory", "out of memory", "failed to map segment", "can't start new thread")
+_MEMORY_WORDS = (
+    "cannot allocate memory",
+    "out of memory",
+    "failed to map segment",
+    "can't start new thread",
+    "std::bad_alloc",
+)
 
 #: Exit code of an unexpected error.
 UNEXPECTED_CODE = 70

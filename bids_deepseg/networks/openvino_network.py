@@ -13,6 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.errors import NetworkError
+
+#: What it says when the system gives no memory, or no further thread.
+_LACKS_MEMORY = ("alloc", "failed to map segment", "Resource temporarily unavailable")
+
 #: Tells the threads for one image to every library of a process.
 _THREADS = "OMP_NUM_THREADS"
 
@@ -33,9 +38,17 @@ class OpenVinoNetwork:
     turn: Lock = field(default_factory=Lock)
 
     def predict_on_batch(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Map a batch ``(N, ..., 1)`` to answers of the same shape."""
+        """Map a batch ``(N, ..., 1)`` to answers of the same shape.
+
+        Raises
+        ------
+        MemoryError
+            If there is no answer: short of memory, OpenVINO raises nothing and returns an empty one.
+        """
         with self.turn:
             answer: NDArray[np.float32] = self.request.infer([x], share_inputs=True)[0]
+        if answer.shape != x.shape or not np.isfinite(answer).all():
+            raise MemoryError(f"OpenVINO gave {answer.shape} for a batch of {x.shape}")
         return answer
 
 
@@ -53,6 +66,13 @@ def compile_network(keras: Any, network: Any) -> OpenVinoNetwork:
     -------
     OpenVinoNetwork
         Computes in float32, batches of any size.
+
+    Raises
+    ------
+    MemoryError
+        If there is too little memory.
+    NetworkError
+        If OpenVINO cannot compute the network.
     """
     import openvino  # noqa: PLC0415 - only after Keras, which keeps it from reporting its import
     from openvino import opset16  # noqa: PLC0415
@@ -63,8 +83,15 @@ def compile_network(keras: Any, network: Any) -> OpenVinoNetwork:
     node = type(keras.ops.convert_to_tensor(np.float32(0)))
     answer = network(node(entry.output(0)), training=False)
     graph = openvino.Model([opset16.result(answer.output)], [entry])
-    compiled = openvino.Core().compile_model(graph, "CPU", _settings(os.environ))
-    return OpenVinoNetwork(compiled.create_infer_request())
+    try:
+        compiled = openvino.Core().compile_model(graph, "CPU", _settings(os.environ))
+        return OpenVinoNetwork(compiled.create_infer_request())
+    except RuntimeError as error:
+        # OpenVINO has one class for all that goes wrong.
+        if any(words in str(error) for words in _LACKS_MEMORY):
+            raise MemoryError("OpenVINO could not prepare a network") from error
+        last = str(error).strip().rpartition("\n")[2]
+        raise NetworkError(f"OpenVINO cannot compute the network: {last}. Give --backend tensorflow.") from error
 
 
 def _settings(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_the_configuration_of_a_run_repeats_it(run, tmp_path):
 def test_an_image_that_needs_more_memory_than_allowed_fails_with_75(run, engine):
     code, err, summary = run("--mem", "0.4 GB", engine=engine)
     assert (code, summary["failed"], engine.count("segment")) == (75, 2, 0)
-    assert "sub-01_T2w.nii.gz is expected to need 0.8 GB of memory, --mem allows 0.4 GB. Allow more." in err
+    assert "sub-01_T2w.nii.gz is expected to need 0.7 GB of memory, --mem allows 0.4 GB. Allow more." in err
     assert "Memory of the run: 0.40 GB." in err
 
 

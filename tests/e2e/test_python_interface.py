@@ -142,7 +142,7 @@ def test_the_example_of_the_documents_runs(tmp_path, path, monkeypatch, capsys, 
     text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(python, "NetworkEngine", lambda: ENGINE)
+    monkeypatch.setattr(python, "NetworkEngine", lambda backend: ENGINE)
     exec(compile(code, page, "exec"), {})
     assert capsys.readouterr().out.startswith(("pass", "warn"))
     saved, result = nib.load("cord.nii.gz"), segment(path, engine=ENGINE)

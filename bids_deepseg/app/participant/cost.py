@@ -2,10 +2,13 @@
 
 The time grows with the slices, with the area that the detection network scans at 1 mm and with the voxels; the memory
 with the voxels, or with that area where the pixels of the image are larger. The constants below are the only ones. They
-were fitted by ``benchmarks/cost.py`` to eight phantoms of 8 to 320 slices and 0.07 to 27 million voxels, segmented on
-one thread of a server processor (x86-64 with AVX2): time within 25 % of the measurement, memory within 10 %. The memory
-for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. Another processor
-may take half or twice as long.
+were fitted by hand to seven phantoms of ``benchmarks/cost.py`` on OpenVINO, of 12 to 320 slices and 0.1 to 16 million
+voxels, and to three real images on both backends, on one thread of a server processor (x86-64 with AVX-512). Memory is
+within 7 % of the measurements. Time is at most 5 % above what is expected; small images take less than half of it.
+
+The memory for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. A
+doubtful result takes more: other methods are tried, which took 150 MB more in one image. Another processor may take
+half or twice as long.
 """
 
 from collections.abc import Iterable
@@ -14,13 +17,13 @@ from dataclasses import dataclass
 from bids_deepseg.bids.nifti.header import ImageSize
 
 #: Seconds of one processor an image, a slice, a million pixels of 1 mm, and a million voxels.
-_IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 1.1, 0.015, 1.6, 0.24
+_IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 0.3, 0.008, 0.3, 0.4
 
 #: Memory of a million voxels in MB.
-_MVOXEL_MB = 19.1
+_MVOXEL_MB = 28.0
 
-#: Memory for the image of a worker when a run is divided: enough for 18 million voxels.
-_WORKER_IMAGE_MB = 357.0
+#: Memory for the image of a worker when a run is divided: enough for 16 million voxels.
+_WORKER_IMAGE_MB = 460.0
 
 #: Memory of a million pixels of 1 mm: of the path through all of them, of their heat, and of those of the slices that
 #: are scanned together beyond what the base holds. They count where pixels of the image are larger than 1 mm.
@@ -50,7 +53,7 @@ class Cost:
 
 #: Until the first image begins, by the library that computes the networks: seconds of one processor for libraries,
 #: networks and their graphs, and the memory of the process in MB.
-_BASES = {"tensorflow": Cost(7.0, 843.0), "openvino": Cost(4.0, 500.0)}
+_BASES = {"tensorflow": Cost(6.5, 740.0), "openvino": Cost(3.4, 395.0)}
 
 
 def worker_bytes(backend: str) -> int:

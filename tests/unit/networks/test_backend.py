@@ -12,6 +12,7 @@ import pytest
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.networks import backend as module
 from bids_deepseg.networks.backend import choose_backend
+from bids_deepseg.networks.openvino_network import OpenVinoNetwork
 from tests.helpers.backends import OWN, REBUILT, answers_of, in_new_process
 
 #: Largest difference of a probability between the backends that is allowed; 2e-6 was measured.
@@ -111,6 +112,14 @@ def test_a_library_that_cannot_be_loaded_is_an_error_and_the_environment_stays(i
         module.start_keras("openvino")
     assert "KERAS_BACKEND" not in os.environ
     assert sys.modules.get("openvino_telemetry", ...) is not None
+
+
+@pytest.mark.parametrize("answer", [np.zeros((0, 8, 8, 1)), np.full((2, 8, 8, 1), np.nan), np.zeros((1, 8, 8, 1))])
+def test_an_answer_that_openvino_did_not_compute_is_never_taken_for_one(answer):
+    """With ``ulimit -v`` it returned empty arrays, and said nothing."""
+    network = OpenVinoNetwork(SimpleNamespace(infer=lambda _inputs, **_more: [answer.astype(np.float32)]))
+    with pytest.raises(MemoryError, match="OpenVINO gave"):
+        network.predict_on_batch(np.zeros((2, 8, 8, 1), np.float32))
 
 
 # ---- with the libraries themselves ----------------------------------------------------------------------------------
