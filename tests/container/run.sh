@@ -71,19 +71,30 @@ run "${as_user[@]}" --tmpfs /tmp -v "$data:/bids_dataset:ro" -v "$work/missing:/
 [ "$code" = 73 ] && grep -q -- '-u ' "$work/missing.txt" || { cat "$work/missing.txt"; say "code $code, not 73"; exit 1; }
 say "the same masks read-only without /tmp, as unknown users, without a home, with little memory; code 73 where it must be"
 
-# Twenty at the same time, on one folder.
-mkdir -m 777 "$work/crowd"
-for number in $(seq 20); do
-  run "${as_user[@]}" --tmpfs /tmp -v "$data:/bids_dataset:ro" -v "$work/crowd:/outputs" "$image" /bids_dataset /outputs \
-    "${one[@]}" --n-cpus 1 > "$work/crowd-$number.txt" 2>&1 &
-  crowd[number]=$!
+# Twenty at the same time, on one folder, each with a participant of its own.
+mkdir -p "$work/many" && mkdir -m 777 "$work/crowd"
+cp "$data/dataset_description.json" "$data/README.md" "$work/many"
+for number in $(seq -w 20); do
+  mkdir -p "$work/many/sub-$number/anat"
+  for ending in nii.gz json; do
+    cp "$data/sub-01/anat/sub-01_T2starw.$ending" "$work/many/sub-$number/anat/sub-${number}_T2starw.$ending"
+  done
 done
-for number in $(seq 20); do
-  wait "${crowd[number]}" || { cat "$work/crowd-$number.txt"; say "number $number of 20 failed"; exit 1; }
+crowd=()
+for number in $(seq -w 20); do
+  run "${as_user[@]}" --tmpfs /tmp -v "$work/many:/bids_dataset:ro" -v "$work/crowd:/outputs" "$image" /bids_dataset \
+    /outputs participant --participant-label "$number" --skip-bids-validation --n-cpus 1 > "$work/crowd-$number.txt" 2>&1 &
+  crowd+=("$number:$!")
 done
-same "$work/crowd"
+for each in "${crowd[@]}"; do
+  wait "${each#*:}" || { cat "$work/crowd-${each%:*}.txt"; say "number ${each%:*} of 20 failed"; exit 1; }
+done
+for number in $(seq -w 20); do
+  cmp "$reference/sub-01/anat/sub-01_space-orig_label-SC_desc-T2starw_mask.nii.gz" \
+    "$work/crowd/sub-$number/anat/sub-${number}_space-orig_label-SC_desc-T2starw_mask.nii.gz"
+done
 "$scripts/bids-validator-deno" "$work/crowd" > /dev/null
-say "twenty containers at the same time on one folder: the same mask, a valid output"
+say "twenty containers at the same time on one folder: the same masks, a valid output"
 
 # The image with the other backend.
 image=bids_deepseg:slim
