@@ -29,6 +29,8 @@ def main() -> int:
             tab = Tab(browser)
             for name, page, height in PAGES:
                 tab.open((Path(folder) / "out" / page).as_uri(), width=WIDTH)
+                # Rows of a long table are painted a frame after they came into view.
+                tab.page.wait_for_timeout(500)
                 picture = FOLDER / f"{name}.png"
                 tab.page.screenshot(
                     path=picture, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
