@@ -40,6 +40,7 @@ def main() -> int:
                 tab.open((Path(folder) / "out" / page).as_uri(), width=WIDTH)
                 for selector in clicks:
                     tab.page.click(selector)
+                # Rows of a long table are painted a frame after they came into view.
                 tab.page.wait_for_timeout(500)
                 picture = FOLDER / f"{name}.png"
                 tab.page.screenshot(
