@@ -179,7 +179,7 @@ def memory(backends: Sequence[str]) -> Iterator[Table]:
         write_phantoms(place / "in", (WARM_UP,))
         words = (place / "in", place / "out", "participant", *_QUIET, "--mem", "2G")
         run = take((ROOT / "run.py", *words), threads(1) | {"KERAS_BACKEND": backends[0]})
-        n_masks = len(list((place / "out").rglob("*desc-T2w_mask.nii.gz")))
+        n_masks = len(list((place / "out").rglob("*label-SC_desc-T2w_mask.nii.gz")))
     kept = run.peak_mib * 2**20 < 2e9 and (run.code == 0 or (run.code == 75 and n_masks == 1))
     yield Table(
         "A limit of memory",
