@@ -41,12 +41,12 @@ def test_a_table_is_one_of_markdown():
     assert lines == ["### T", "", "Words.", "", "| a | b |", "|---|---|", "| 1 | 0.123 |", "| x | 1234 |", ""]
 
 
-def test_every_measurement_is_there_and_has_its_place_on_the_page():
+def test_every_measurement_is_there_and_has_its_place_on_the_page_or_is_said_to_be_open():
     assert all(callable(getattr(measures, name)) for name in MEASURES)
     assert sorted(re.findall("<!-- measured: (.*) -->", PAGE)) == sorted(MEASURES)
     for name in MEASURES:
         text = PAGE.split(f"<!-- measured: {name} -->")[1].split(f"<!-- end of measured: {name} -->")[0]
-        assert "processors, Python" in text, f"{name} was not measured"
+        assert ("processors, Python" in text) != ("Not measured yet." in text), name
 
 
 def test_the_command_names_a_measurement_that_does_not_exist():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,9 @@ from bids_deepseg.structures.tasks import Task
 
 #: What reading a file may raise, whatever is in it.
 _UNREADABLE = (ImageError, OSError, MemoryError)
+
+#: Failures after which an image is not read again for its picture: that alone might take more memory than there is.
+_TOO_LARGE = frozenset({"out-of-memory", "killed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def show_image(image: BidsImage, found: SavedResult | DamagedResult) -> ReportIm
 def failed_image(
     image: BidsImage, status: str, message: str, options: Mapping[str, object] = MappingProxyType({})
 ) -> ReportImage:
-    """Return an image without result, with its picture if it can be read.
+    """Return an image without result, with its picture if it can be read; not if it is too large for the memory.
 
     Parameters
     ----------
@@ -80,10 +84,10 @@ def failed_image(
     options : mapping of str to object, optional
         Options of the run that are not as by default, for the command that repeats the image.
     """
-    try:
-        volume = read_image(image).volume
-    except _UNREADABLE:
-        volume = None
+    volume = None
+    if status not in _TOO_LARGE:
+        with suppress(*_UNREADABLE):
+            volume = read_image(image).volume
     command = repeat_command(image, options)
     return ReportImage(image.key, volume, status=status, messages=(message,), command=command)
 
