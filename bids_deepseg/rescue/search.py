@@ -1,7 +1,7 @@
 """Run one method after the other until the judge is content, and keep the best result.
 
 Another method is believed only with a high score of the judge. It takes the place of an earlier result only if, too,
-its score is clearly higher and the verdict (pass, warn, fail) no worse, or the verdict better and the score no worse.
+its score is clearly higher and the verdict (pass, warn, fail) no worse; or, of two high scores, the verdict better.
 What cannot win is not started, and a method is looked at in a few slices before it is run on all.
 """
 
@@ -27,7 +27,7 @@ OF_THE_IMAGE = frozenset({"area-range"})
 #: (docs/rescue.md).
 MIN_GAIN = 0.1
 
-#: How much lower it may be if the verdict is better.
+#: How much lower it may be if the verdict is better, and both scores are believed.
 _SAME_SCORE = 0.01
 
 #: Score from which another method than the first one is believed.
@@ -177,7 +177,7 @@ def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
 def _score_to_beat(result: Segmentation, best: Segmentation) -> float:
     """Return the score that a result must exceed to take the place of the best one."""
     is_better = _RANKS.index(result.verdict) > _RANKS.index(best.verdict)
-    return best.score + (-_SAME_SCORE if is_better else MIN_GAIN)
+    return best.score + (-_SAME_SCORE if is_better and best.score >= BELIEVED_SCORE else MIN_GAIN)
 
 
 def _is_promising(seen: Segmentation, best: Segmentation | None) -> bool:
