@@ -11,9 +11,8 @@ from bids_deepseg.errors import NetworkError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
-from bids_deepseg.methods.own import load_once
 from bids_deepseg.methods.published import identify_published, load_scaled
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.loading import Models, load_own
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
@@ -62,7 +61,7 @@ def _identify_network(settings: MethodSettings, contrast: str | None) -> tuple[M
 def _load_network(settings: MethodSettings) -> AddModels:
     """Load the detection network."""
     if settings.weights == "own":
-        own = load_once("detection")
+        own = load_own("detection")
         return lambda models, _contrast: replace(models, detector=own)
 
     def add(models: Models, contrast: str | None) -> Models:

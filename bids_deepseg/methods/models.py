@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.methods.centerlines import CENTERLINES
-from bids_deepseg.methods.own import load_once
 from bids_deepseg.methods.published import identify_published, load_scaled, need_published
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.loading import Models, load_own
 from bids_deepseg.networks.published.specs import find_file
 from bids_deepseg.networks.specs import ModelIdentity, checked_spec, read_spec
 from bids_deepseg.options.method import MethodSettings
@@ -56,7 +55,7 @@ def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
         If a model is missing or changed.
     """
     name = _segmenter_name(settings)
-    own = Models(None, load_once(name), knows_inverted=True, odds_exponent=read_spec(name).odds_exponent)
+    own = Models(None, load_own(name), knows_inverted=True, odds_exponent=read_spec(name).odds_exponent)
     add_centerline = CENTERLINES[settings.centerline].load(settings)
 
     def models_of(contrast: str | None) -> Models:

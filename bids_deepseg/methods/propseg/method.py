@@ -8,7 +8,6 @@ from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.optic.model import CONTRASTS, read_own_model
-from bids_deepseg.methods.own import load_once
 from bids_deepseg.methods.propseg.checks import doubts_of_detector
 from bids_deepseg.methods.propseg.course import (
     Course,
@@ -19,6 +18,7 @@ from bids_deepseg.methods.propseg.course import (
 )
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
+from bids_deepseg.networks.loading import load_own
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
@@ -49,7 +49,7 @@ def identify_propseg(settings: MethodSettings, _contrast: str | None) -> tuple[M
 
 def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
     """Load the networks that judge, whatever the contrast; imports Keras."""
-    network, detector = load_once("segmentation"), load_once("detection")
+    network, detector = load_own("segmentation"), load_own("detection")
     return lambda _contrast: (
         lambda volume, guide, observer: run_propseg(volume, network, settings, guide, observer, detector)
     )

@@ -93,7 +93,7 @@ def test_the_weights_of_the_package_are_those_of_their_descriptions():
 
 @pytest.mark.parametrize(
     ("suffix", "contrast"),
-    [("T1w", "t1"), ("UNIT1", "t1"), ("T2w", "t2"), ("MTS", "t2s"), ("dwi", "dwi"), ("bold", None)],
+    [("T1w", "t1"), ("UNIT1", "t1"), ("T2w", "t2"), ("MTS", "t2s"), ("dwi", "dwi"), ("bold", "t2s"), ("asl", None)],
 )
 def test_each_suffix_has_one_contrast(suffix, contrast):
     assert contrast_of_suffix(suffix) == contrast
