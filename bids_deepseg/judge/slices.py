@@ -110,8 +110,8 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
             yield Finding(
                 "area-jump",
                 "warn",
-                f"The area changes from {area[largest]:.0f} to {area[largest + step]:.0f} mm² within {step} slices. "
-                "Look at the mask there.",
+                f"The area changes from {area[largest]:.0f} to {area[largest + step]:.0f} mm² within {step} "
+                f"slice{'s' if step > 1 else ''}. Look at the mask there.",
                 value=float(np.abs(change[largest])),
                 limit=JUMP_MM_PER_5MM,
             )

@@ -80,7 +80,8 @@ def words_of(progress: Progress, now: float) -> Iterator[str]:
     """
     yield f"{progress.n_ended}/{progress.n_total} images"
     if progress.n_ended:
-        yield f"{progress.per_minute:.3g} per minute"
+        rate = progress.per_minute
+        yield f"{rate:.3g} per minute" if rate < 999.5 else f"{rate:.0f} per minute"
     left = progress.seconds_left(now)
     if left is not None:
         yield f"about {duration(left)} left"

@@ -5,6 +5,7 @@ interrupted copy or a failing drive has another size or checksum; a mask that a 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -89,8 +90,7 @@ def damaged_files(sidecar: Mapping[str, Any], files: ResultFiles, *, thorough: b
 
 def names_of(sidecar: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the files of a result; none for a sidecar that does not list them."""
-    listed = sidecar.get(KEY)
-    return frozenset(map(str, listed)) if isinstance(listed, dict) else frozenset()
+    return frozenset(_listed(sidecar))
 
 
 def is_edited_mask(path: Path) -> bool:
@@ -105,7 +105,7 @@ def is_edited_mask(path: Path) -> bool:
 
 def is_as_written(path: Path, sidecar: Mapping[str, Any], *, thorough: bool = False) -> bool:
     """Return whether a file has the size, and if it is small the checksum, that the sidecar of the mask lists."""
-    facts = sidecar[KEY].get(path.name)
+    facts = _listed(sidecar).get(path.name)
     if not isinstance(facts, dict):
         return False
     try:
@@ -117,5 +117,19 @@ def is_as_written(path: Path, sidecar: Mapping[str, Any], *, thorough: bool = Fa
         with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256")
         return digest.hexdigest() == facts.get("SHA256")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file can have this name
         return False
+
+
+def _listed(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sidecar lists, by names as paths have them in this locale; in the sidecar they are Unicode."""
+    listed = sidecar.get(KEY)
+    return {_in_locale(name): facts for name, facts in listed.items()} if isinstance(listed, dict) else {}
+
+
+def _in_locale(name: str) -> str:
+    """Return a name as paths have it; one that no file can have, as it is."""
+    try:
+        return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    except UnicodeError:
+        return name

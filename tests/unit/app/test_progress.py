@@ -1,6 +1,7 @@
 """The count of a run, and the words for it."""
 
 import time
+from types import SimpleNamespace
 
 from bids_deepseg.app.participant.bar import words_of
 from bids_deepseg.app.participant.progress import Progress
@@ -51,3 +52,8 @@ def test_the_words_of_the_bar():
     told = ", ".join(words_of(run, run._last))
     assert told == "1/4 images, 1 per minute, about 3 min 0 s left, sub-01_T2w.nii.gz and 2 more"
     assert list(words_of(progress(), 0.0)) == ["0/4 images"]
+
+
+def test_a_high_rate_is_written_out():
+    fast = SimpleNamespace(n_ended=1, n_total=2, per_minute=1380.4, at_hand=(), seconds_left=lambda _now: None)
+    assert list(words_of(fast, 0.0)) == ["1/2 images", "1380 per minute"]
