@@ -170,7 +170,8 @@ class _HtmlStyle(_Style):
 
 def _render_paragraphs(environment: jinja2.Environment, style: _Style, facts: MethodsFacts, app: str) -> list[str]:
     """Render the prose; paragraphs are separated by empty lines, other line breaks are spaces."""
-    text = environment.get_template("citation.prose").render(facts=facts, app=app, cite=style.cite, code=style.code)
+    prose = environment.overlay(finalize=_in_one_line).get_template("citation.prose")
+    text = prose.render(facts=facts, app=app, cite=style.cite, code=style.code)
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
@@ -187,6 +188,11 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment.filters["images"] = _images
     environment.filters["listed"] = _listed
     return environment
+
+
+def _in_one_line(value: object) -> object:
+    """Return a value that is put into the prose without line breaks, which would end a paragraph."""
+    return value.replace("\n", " ") if isinstance(value, str) else value
 
 
 def _images(count: int) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError
@@ -187,6 +187,8 @@ def test_any_text_is_escaped_everywhere():
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=30))
+@example("\n")
+@example("\r")
 def test_no_text_changes_the_elements_of_the_page(text):
     check_escaped(text)
 
