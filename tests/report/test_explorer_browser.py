@@ -179,7 +179,7 @@ def test_everything_that_opens_the_window_does_so_by_keyboard(browser, written):
         assert is_open(browser), selector
         browser.press("Escape")
         # The window closes at once; where the focus goes is decided after it.
-        browser.page.wait_for_function("document.activeElement.id === 'image-2-title'")
+        browser.page.wait_for_selector("#image-2-title:focus")
         assert not is_open(browser)
 
 
