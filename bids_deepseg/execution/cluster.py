@@ -139,7 +139,7 @@ class _Task:
 
 @contextmanager
 def _connected(cluster: Cluster, patience_s: float) -> Iterator["Client"]:
-    """Hold a connection to the scheduler inside of the block; wait for it as long as patience lasts."""
+    """Hold a connection to the scheduler inside the block; wait for it as long as patience lasts."""
     levels = {name: logging.getLogger(name).level for name in _LOUD}
     client = _connect(cluster, patience_s)
     for name in _LOUD:
