@@ -22,7 +22,7 @@ from bids_deepseg.app.participant.conclude import (
     conclude_group,
     conclude_report,
 )
-from bids_deepseg.app.participant.image_job import ImageWork
+from bids_deepseg.app.participant.image_job import ImageWork, await_result
 from bids_deepseg.app.participant.planning import (
     plan_images,
     refuse,
@@ -33,7 +33,6 @@ from bids_deepseg.app.participant.planning import (
 from bids_deepseg.app.participant.progress import Progress
 from bids_deepseg.app.participant.report import ReportWork
 from bids_deepseg.app.participant.selection import find_selected, log_orphans, log_selection
-from bids_deepseg.app.participant.shared_drive import await_result
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.dataset import write_dataset_files
 from bids_deepseg.bids.derivatives.failures import clear_failure, read_failures

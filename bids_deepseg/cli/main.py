@@ -27,10 +27,9 @@ from bids_deepseg.cli.lifecycle import (
 )
 from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import as_utf8, leads_to_folder, printable
-from bids_deepseg.options.absolute import with_absolute_paths
 from bids_deepseg.options.config_file import write_config
 from bids_deepseg.options.parsing import check_words, parse_arguments
-from bids_deepseg.options.run import RunOptions
+from bids_deepseg.options.run import RunOptions, with_absolute_paths
 from bids_deepseg.terminal import complain, say
 
 if TYPE_CHECKING:

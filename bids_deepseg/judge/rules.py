@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.judge import certainty, contrast, shape
+from bids_deepseg.judge import certainty, shape
 from bids_deepseg.judge.evidence import Evidence, Surroundings
 
 #: Takes the evidence and what lies around the mask; returns a number, NaN where the measure does not apply.
@@ -247,7 +247,7 @@ def _image() -> tuple[Rule, ...]:
         Rule(
             "edge-elsewhere",
             "change of brightness at the border, relative to the strongest within 3 mm",
-            lambda _, around: contrast.edge_strength(contrast.edge_profile(around)),
+            lambda _, around: shape.edge_strength(shape.edge_profile(around)),
             *(0.75, None),
             "The image changes less at the mask's border than elsewhere near it ({value:.2f} of the strongest). "
             "Check whether the mask is too large, too small or shifted.",
@@ -256,7 +256,7 @@ def _image() -> tuple[Rule, ...]:
         Rule(
             "no-contrast",
             "difference of brightness between mask and ring, in standard deviations; median",
-            lambda _, around: contrast.ring_contrast(around),
+            lambda _, around: shape.ring_contrast(around),
             *(0.4, None),
             "The mask is hardly brighter or darker than its surroundings ({value:.2f} standard deviations). Check "
             "whether a cord can be seen.",

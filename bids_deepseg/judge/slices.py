@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.judge.ends import lower_end
-from bids_deepseg.judge.partial import best_certainty
+from bids_deepseg.judge.certainty import best_certainty
+from bids_deepseg.judge.evidence import lower_end
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding, Measured
 from bids_deepseg.stages.mask import BRIDGED_GAP_MM, CordMask

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.backend import OPENVINO, native_output_silenced, start_keras
-from bids_deepseg.networks.batches import predict_in_batches
+from bids_deepseg.networks.batches import cut_stacks, join_stacks, predict_in_batches
 from bids_deepseg.networks.openvino_network import compile_network
 from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.specs import ModelSpec, check_weights
-from bids_deepseg.networks.stacks import cut_stacks, join_stacks
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bids_deepseg.errors import ImageError, NetworkError
-from bids_deepseg.geometry.half_mm import resample, rounded_size, stretch, working_grid
+from bids_deepseg.geometry.resample import resample, rounded_size, stretch, working_grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.batches import predict_blocks
 from bids_deepseg.networks.loading import StructureModel

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.geometry.grid import Grid
-from bids_deepseg.geometry.half_mm import resample, working_grid
+from bids_deepseg.geometry.resample import resample, working_grid
 from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.methods.sct.centerlines import course_by_svm
 from bids_deepseg.methods.sct.networks import SctNetworks, load_optic

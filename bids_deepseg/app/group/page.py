@@ -1,16 +1,16 @@
 """Gather what the page of the group level shows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bids_deepseg.app.group.pictures import read_thumbnails
-from bids_deepseg.app.group.profiles import Profiles, find_profiles
 from bids_deepseg.app.group.sources import PARTICIPANTS_PLACES, GroupSources, kind_of, session_of
 from bids_deepseg.app.group.statistics import (
     LEAST_IMAGES,
     OUTLIER_SCORE,
+    Profiles,
     Reference,
+    find_profiles,
     find_references,
     find_repetitions,
     within_variation,
@@ -21,10 +21,12 @@ from bids_deepseg.bids.derivatives.failures import FailureRecord
 from bids_deepseg.bids.derivatives.layout import place
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.errors import DamagedResultError
+from bids_deepseg.files.own import read_head
 from bids_deepseg.files.tables import MISSING
 from bids_deepseg.report.group_facts import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary
 from bids_deepseg.report.hints import what_to_do
-from bids_deepseg.report.thumbnail import Thumbnail
+from bids_deepseg.report.seal import HEAD_BYTES, PAGE_MARKS
+from bids_deepseg.report.thumbnail import Thumbnail, find_thumbnails
 from bids_deepseg.structures.tasks import TASKS
 
 TABLE_NAME = "group_label-SC_morph.tsv"
@@ -153,3 +155,34 @@ def _image_of_damaged(damaged: DamagedResult) -> GroupImage:
         note=f"{DamagedResultError.status}: {damaged.message}",
         advice=what_to_do(DamagedResultError.status),
     )
+
+
+#: The head of a page ends within this size for the images of most participants, and within the second for all.
+_HEAD_BYTES, _MOST_BYTES = 2**18, 2**24
+
+
+def read_thumbnails(output_dir: Path, subjects: Iterable[str]) -> dict[tuple[str, str], Thumbnail]:
+    """Return the pictures by participant and image; none of a participant without a page of ours.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    subjects : iterable of str
+        Labels without ``sub-``.
+    """
+    return {
+        (subject, title): thumbnail
+        for subject in subjects
+        for title, thumbnail in find_thumbnails(_head(place(output_dir, f"sub-{subject}.html"))).items()
+    }
+
+
+def _head(path: Path) -> str:
+    """Return the head of a page of ours, or nothing."""
+    head = read_head(path, _HEAD_BYTES)
+    if not any(mark in head[:HEAD_BYTES] for mark in PAGE_MARKS):
+        return ""
+    if len(head) == _HEAD_BYTES and b"<body" not in head:
+        head = read_head(path, _MOST_BYTES)
+    return head.decode("utf-8", "replace")

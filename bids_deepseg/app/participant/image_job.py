@@ -1,27 +1,29 @@
 """Do everything for one image inside one process, so that no array travels between processes."""
 
+import json
 import logging
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from bids_deepseg import logs
 from bids_deepseg.app.participant.known import KnownImage
-from bids_deepseg.app.participant.shared_drive import identity_of
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.provenance import CacheKey
-from bids_deepseg.bids.derivatives.saved import SavedResult
+from bids_deepseg.bids.derivatives.saved import SavedResult, read_saved
 from bids_deepseg.bids.derivatives.writer import ImageProducts, withdraw_stale, write_products
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.reader import LoadedImage, changed_input, check_unchanged, read_steadily
 from bids_deepseg.bids.source.vertebrae import levels_for
 from bids_deepseg.engine import Engine, ModelStore
-from bids_deepseg.errors import ImageError, error_context
-from bids_deepseg.execution import Job
+from bids_deepseg.errors import ClusterError, ImageError, error_context
+from bids_deepseg.execution import Job, Outcome
+from bids_deepseg.execution.remote import DRIVE_PATIENCE_S, wait_for
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import add_structure
 from bids_deepseg.rescue.run import segment_or_rescue
@@ -219,3 +221,51 @@ class _StageClock:
         now = time.monotonic()
         seconds, self.last = now - self.last, now
         logger.info("%s %.2f s", stage, seconds, extra={"stage": stage, "seconds": seconds})
+
+
+def identity_of(config_hash: object, fingerprint: object) -> str:
+    """Return what tells a result from an earlier one of the same image.
+
+    Parameters
+    ----------
+    config_hash : str
+        Of app, networks and options.
+    fingerprint : mapping
+        Of the source.
+    """
+    return json.dumps([config_hash, fingerprint], sort_keys=True, default=dict)
+
+
+def await_result(output_dir: Path, outcome: Outcome, *, patience_s: float = DRIVE_PATIENCE_S) -> None:
+    """Wait until this machine sees a result: the page and the tables are made from it.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivative data set.
+    outcome : Outcome
+        As another machine tells it; a failed one has nothing to wait for.
+    patience_s : float, optional
+        How long.
+
+    Raises
+    ------
+    ClusterError
+        If it does not see it within that time.
+    """
+    if outcome.error is not None:
+        return
+    image, identity = outcome.job.payload.image, outcome.product.identity
+    if not wait_for(lambda: _seen(image, output_dir) == identity, patience_s):
+        raise ClusterError(
+            f"The result of {image.key} is complete on a worker of the cluster, but this machine does not see it in "
+            f"{output_dir}. The same drive is expected on all machines. Mount it, and run the same command again."
+        )
+
+
+def _seen(image: BidsImage, output_dir: Path) -> str | None:
+    """Return the identity of the complete result that this machine sees."""
+    saved = read_saved(image, output_dir)
+    if saved is None:
+        return None
+    return identity_of(saved.sidecar.get("ConfigHash"), saved.sidecar.get("SourceFingerprint"))

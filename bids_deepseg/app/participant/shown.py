@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 
 from bids_deepseg.app.participant.repeat import repeat_command
-from bids_deepseg.app.participant.stated import options_of, provenance_of, reasons_of
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.derivatives.saved_facts import StructureFacts, Tried
 from bids_deepseg.bids.image import BidsImage
@@ -19,8 +19,10 @@ from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.vertebrae import LEVEL_NAMES
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
 from bids_deepseg.execution.outcome import describe_failure
+from bids_deepseg.files.facts import mapping_of, mappings_of, text_mapping_of, text_of
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.report.image import ReportImage
+from bids_deepseg.stages.findings import Finding, Severity
 from bids_deepseg.structures.tasks import Task
 
 #: What reading a file may raise, whatever is in it.
@@ -162,3 +164,38 @@ def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
     if not ((values >= 0) & (values <= 1)).all():
         raise DamagedResultError(f"{path.name} holds values that are not from 0 to 1")
     return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)
+
+
+def reasons_of(saved: SavedResult) -> tuple[Finding, ...]:
+    """Return the reasons of the verdict, and notes."""
+    return tuple(Finding(one.code, cast("Severity", one.severity), one.message) for one in saved.reasons)
+
+
+def options_of(saved: SavedResult) -> dict[str, str]:
+    """Return the options of a result that its sidecar states, and the threshold."""
+    stated = {name: str(value) for name, value in saved.facts.options.items() if value is not None}
+    threshold = {} if saved.facts.threshold is None else {"threshold of the probability": str(saved.facts.threshold)}
+    return stated | threshold
+
+
+def provenance_of(saved: SavedResult) -> dict[str, str]:
+    """Return where a result comes from: source, app, networks, and what a person gave."""
+    sidecar, stated = saved.sidecar, saved.facts
+    correction, given = text_mapping_of(sidecar, "Correction"), text_mapping_of(sidecar, "GivenInputs")
+    found = {
+        "Source": stated.source_file,
+        "Checksum of the source (sha256)": text_of(mapping_of(sidecar, "SourceFingerprint"), "SHA256"),
+        "Made by": ", ".join(" ".join(_maker(maker)) for maker in mappings_of(sidecar, "GeneratedBy")),
+        **{f"Network {model.name} (sha256)": model.sha256 for model in stated.models},
+        "Corrected by hand": ", ".join(f"{name} {value}" for name, value in correction.items()),
+        "Given inputs": ", ".join(f"{name} {value}" for name, value in given.items()),
+        "Checksum of the settings": text_of(sidecar, "ConfigHash"),
+        "Mask": saved.mask.name,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _maker(maker: object) -> list[str]:
+    """Return the words about a program or a person who made a result."""
+    facts = maker if isinstance(maker, dict) else {}
+    return [text for text in (text_of(facts, name) for name in ("Name", "Version", "Author", "Date")) if text]

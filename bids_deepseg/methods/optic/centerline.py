@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import CordNotFoundError, UsageError
-from bids_deepseg.geometry.half_mm import rounded_size, stretch
+from bids_deepseg.geometry.resample import rounded_size, stretch
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.hog import score_map
 from bids_deepseg.methods.optic.model import SvmModel

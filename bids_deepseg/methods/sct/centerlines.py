@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from bids_deepseg.errors import CordNotFoundError, ImageError
 from bids_deepseg.geometry.grid import Grid
-from bids_deepseg.geometry.half_mm import resample, working_grid
+from bids_deepseg.geometry.resample import resample, working_grid
 from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel

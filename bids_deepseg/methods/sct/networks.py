@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.errors import ImageError, NetworkError
-from bids_deepseg.geometry.half_mm import rounded_size, stretch
+from bids_deepseg.geometry.resample import rounded_size, stretch
 from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
 from bids_deepseg.methods.sct.settings import SCALE_PERCENTILES, SctSettings
 from bids_deepseg.networks.batches import predict_blocks

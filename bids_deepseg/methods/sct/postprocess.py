@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.geometry.half_mm import stretch
+from bids_deepseg.geometry.resample import stretch
 from bids_deepseg.methods.sct.settings import EDGE_SHARE, EDGE_SLICES, LONGEST_HOLE_MM, SMALLEST_BLOB
 
 #: Pixel size at which areas are measured, and pixels left around the object [1.8].

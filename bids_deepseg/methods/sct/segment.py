@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.errors import EmptyMaskError, UsageError, error_context
 from bids_deepseg.geometry.grid import AXIS_IS, Grid
-from bids_deepseg.geometry.half_mm import resample, working_grid
+from bids_deepseg.geometry.resample import resample, working_grid
 from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
 from bids_deepseg.judge.coverage import judge_uncertain_ends

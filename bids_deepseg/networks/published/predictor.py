@@ -11,8 +11,7 @@ from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.backend import native_output_silenced, start_keras
 from bids_deepseg.networks.batches import predict_in_batches
 from bids_deepseg.networks.keras_predictor import made_ready
-from bids_deepseg.networks.legacy.build import build_legacy
-from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.build import build_legacy, plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
 from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.published.specs import PublishedSpec, git_blob_id, published_spec, read_bounded

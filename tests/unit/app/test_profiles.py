@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bids_deepseg.app.group.profiles import find_profiles
+from bids_deepseg.app.group.statistics import find_profiles
 from bids_deepseg.report.along_cord import LEAST_IMAGES, PLACES
 
 

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from bids_deepseg.app.participant import shared_drive
-from bids_deepseg.app.participant.shared_drive import await_result, identity_of
+from bids_deepseg.app.participant import image_job
+from bids_deepseg.app.participant.image_job import await_result, identity_of
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import ClusterError
 from bids_deepseg.execution import Cluster, Job, Outcome, cluster, remote, run_jobs
 from bids_deepseg.execution.outcome import Failure
 from bids_deepseg.execution.remote import Setup
-from bids_deepseg.options.absolute import with_absolute_paths
 from bids_deepseg.options.parsing import parse_arguments
+from bids_deepseg.options.run import with_absolute_paths
 from tests.helpers.fake_engine import summary_of, write_dataset
 from tests.helpers.little_work import LittleWork
 
@@ -129,7 +129,7 @@ def show(monkeypatch, *sidecars):
         last[0] = next(states, last[0])
         return last[0] and SimpleNamespace(sidecar=last[0])
 
-    monkeypatch.setattr(shared_drive, "read_saved", read)
+    monkeypatch.setattr(image_job, "read_saved", read)
 
 
 OLD, NEW = {"ConfigHash": "a", "SourceFingerprint": {"Size": 1}}, {"ConfigHash": "a", "SourceFingerprint": {"Size": 2}}
@@ -139,7 +139,7 @@ IDENTITY = identity_of("a", {"Size": 2})
 def test_a_result_is_waited_for_until_this_machine_sees_it_and_not_an_older_one(monkeypatch, tmp_path):
     show(monkeypatch, None, OLD, NEW)
     await_result(tmp_path, outcome(IDENTITY), patience_s=30.0)
-    assert shared_drive.read_saved(None, tmp_path).sidecar == NEW
+    assert image_job.read_saved(None, tmp_path).sidecar == NEW
 
 
 @pytest.mark.parametrize("state", [None, OLD])

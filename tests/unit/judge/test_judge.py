@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from benchmarks.suite.broken import BREAKS
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.judge import Evidence, certainty, contrast, judge_evidence, judge_kernels, shape
+from bids_deepseg.judge import Evidence, certainty, judge_evidence, judge_kernels, shape
 from bids_deepseg.judge.evidence import Surroundings, distance_mm, look_around
 from bids_deepseg.judge.judging import MANY_DOUBTS
 from bids_deepseg.stages.centerline import Centerline
@@ -128,17 +128,15 @@ def test_several_objects_are_told():
 @given(st.floats(0.01, 1000), st.floats(-500, 500))
 def test_the_scale_of_brightness_changes_nothing(scale, shift):
     image = scene()[0]
-    before = contrast.edge_profile(look_around(evidence_of(scene()[1])))
-    after = contrast.edge_profile(
-        look_around(evidence_of(scene()[1], image=(image * scale + shift).astype(np.float32)))
-    )
+    before = shape.edge_profile(look_around(evidence_of(scene()[1])))
+    after = shape.edge_profile(look_around(evidence_of(scene()[1], image=(image * scale + shift).astype(np.float32))))
     np.testing.assert_allclose(after, before, rtol=0.02)
 
 
 def test_the_image_has_its_edge_where_the_mask_has_it_and_not_where_a_broken_one_has():
     truth = scene()[1]
     strengths = [
-        contrast.edge_strength(contrast.edge_profile(look_around(evidence_of(mask))))
+        shape.edge_strength(shape.edge_profile(look_around(evidence_of(mask))))
         for mask in (truth, BREAKS["eroded 2 mm"](truth, ZOOMS), BREAKS["dilated 2 mm"](truth, ZOOMS))
     ]
     assert strengths[0] == 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.judge.partial import best_certainty
+from bids_deepseg.judge.certainty import best_certainty
 
 
 def disc(radius_mm, zooms, *, points=40):

@@ -5,7 +5,7 @@ import pytest
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, ImageError, NetworkError, UsageError
 from bids_deepseg.geometry.grid import Grid
-from bids_deepseg.geometry.half_mm import working_grid
+from bids_deepseg.geometry.resample import working_grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import read_own_model

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError, UsageError
-from bids_deepseg.geometry.half_mm import resample, rounded_size, working_grid
+from bids_deepseg.geometry.resample import resample, rounded_size, working_grid
 from bids_deepseg.methods.sct.networks import predict_isotropic, predict_slices, scale_to_byte
 from bids_deepseg.methods.sct.postprocess import (
     clean_slices,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.build import plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import read_legacy
 from bids_deepseg.networks.legacy.lambdas import check_identity
 from bids_deepseg.networks.legacy.layers import plan_of_json

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.errors import NetworkError, UsageError
-from bids_deepseg.networks.legacy.build import build_legacy
-from bids_deepseg.networks.legacy.gm import plan_grey_matter
+from bids_deepseg.networks.legacy.build import build_legacy, plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.networks.published.predictor import PublishedPredictor, load_published, read_published

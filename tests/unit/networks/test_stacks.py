@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_deepseg.networks.architectures import build_stack_unet, build_unet
-from bids_deepseg.networks.stacks import cut_stacks, join_stacks, plan_stacks
+from bids_deepseg.networks.batches import cut_stacks, join_stacks, plan_stacks
 from bids_deepseg.training.fit import copy_weights
 
 
