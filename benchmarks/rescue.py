@@ -31,7 +31,7 @@ from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.rescue.run import segment_or_rescue
-from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Guide
 
 #: Dice below which the first method failed, and the one that a rescued image is to reach.
 FAILED, RESCUED = 0.85, 0.85

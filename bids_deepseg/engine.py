@@ -18,8 +18,7 @@ from bids_deepseg.networks.backend import AUTO, choose_backend, start_keras
 from bids_deepseg.networks.loading import StructureModel
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Observer, Segmentation
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
 from bids_deepseg.structures.find import identify_structure_models, load_structure_model
 from bids_deepseg.structures.tasks import CORD
 

@@ -8,7 +8,7 @@ import numpy as np
 from bids_deepseg.errors import error_context
 from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
-from bids_deepseg.judge.coverage import judge_uncertain_ends
+from bids_deepseg.judge.slices import judge_uncertain_ends
 from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.models import identify_models, load_all
@@ -17,13 +17,12 @@ from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.border import find_border, move
 from bids_deepseg.stages.findings import Finding
-from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.intensity import standardiser
 from bids_deepseg.stages.mask import clean_mask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import ask_network, sharpen
-from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation, on_native_grid
 from bids_deepseg.structures.find import find_structure
 
 _DEFAULT = MethodSettings()
@@ -88,7 +87,7 @@ def segment(
         spread = probability_on(answers.spread, canonical.grid)
         notify("probability", fraction)
     with error_context(stage="mask"):
-        threshold = fraction_threshold(models, settings)
+        threshold = _fraction_threshold(models, settings)
         if settings.border == "image":
             # The cord by the network's own threshold: the border does not depend on what the settings make of the map.
             cord = clean_mask(fraction, centerline, threshold=spec.threshold)
@@ -116,7 +115,7 @@ def segment(
     )
 
 
-def fraction_threshold(models: Models, settings: MethodSettings) -> float:
+def _fraction_threshold(models: Models, settings: MethodSettings) -> float:
     """Return the answer of the network whose calibrated probability is the threshold that the settings ask for."""
     if not isinstance(settings.threshold, float):
         return models.segmenter.threshold

@@ -26,8 +26,7 @@ from bids_deepseg.networks.backend import AUTO
 from bids_deepseg.options.image import BACKENDS, CONTRASTS, SegmentOptions
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.findings import Finding
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Segmentation
+from bids_deepseg.stages.segmentation import Guide, Segmentation
 
 #: Corrections are found by the names of the images of a data set.
 _NOT_FOR_ONE_IMAGE = frozenset({"corrections"})
@@ -96,7 +95,7 @@ def segment(
         )
     if backend not in BACKENDS:
         raise UsageError(f"The backend is {backend!r}. Expected: {', '.join(BACKENDS)}.")
-    settings = settings_from(options)
+    settings = _settings_from(options)
     given = settings.centerline_file
     if given is not None and not leads_to_file(given):
         raise DatasetError(
@@ -117,14 +116,8 @@ def segment(
     return _segment(loaded, Guide(contrast, points), models, settings)
 
 
-def settings_from(options: Mapping[str, object]) -> MethodSettings:
-    """Turn keyword options into settings of the method.
-
-    Raises
-    ------
-    UsageError
-        If an option does not exist, has a wrong value, or contradicts another one.
-    """
+def _settings_from(options: Mapping[str, object]) -> MethodSettings:
+    """Turn keyword options into settings of the method."""
     kinds = {
         each.name: next(iter(each.metadata.values())).kind
         for each in fields(MethodSettings)

@@ -88,7 +88,7 @@ def run_app(run: Run) -> int:
         return run.record.exit_code
     adopt_layout(options.output_dir, options.layout)
     if "participant" in options.levels and options.reports_only:
-        rebuild_reports(run)
+        _rebuild_reports(run)
     elif "participant" in options.levels:
         segment_participants(run)
     if "group" in options.levels:
@@ -101,20 +101,20 @@ def segment_participants(run: Run) -> None:
     """Segment all selected images, write a report for each participant, and describe the data set."""
     options = run.options
     found = find_selected(options, run.record)
-    check_validity(run, found.subjects)
+    _check_validity(run, found.subjects)
     unnameable, request = refuse_unnameable(options, found.images), request_of(options, run.engine)
     refused = [refuse(request.look_up(image), error) for image, error in unnameable.items()]
     images = [image for image in found.images if image not in unnameable]
     plan, too_large = refuse_too_large(options, plan_images(options, run.engine, images), run.engine.backend)
     refused += too_large
     log_selection(options, found)
-    log_plan(run, plan)
+    _log_plan(run, plan)
     run.record.n_left_out = len(plan.left_out)
     for outcome in refused:
         conclude(options, run.record, outcome)
-    changed = keep_current(run, plan)
-    segment_images(run, plan)
-    write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
+    changed = _keep_current(run, plan)
+    _segment_images(run, plan)
+    _write_reports(run, plan.groups, changed | {outcome.job.group for outcome in refused})
     log_orphans(options)
     describe(options)
     check_present(options.output_dir, run.record, found.images)
@@ -126,14 +126,8 @@ def describe(options: RunOptions) -> None:
     write_citation(options.output_dir, version=__version__, markdown_only=options.md_only_boilerplate)
 
 
-def rebuild_reports(run: Run) -> None:
-    """Write the pages of the selected participants and all tables again, from the results that are there.
-
-    Raises
-    ------
-    DatasetError
-        If no selected participant has a result or a recorded failure.
-    """
+def _rebuild_reports(run: Run) -> None:
+    """Write the pages of the selected participants and all tables again, from the results that are there."""
     options = run.options
     found = find_selected(options, run.record)
     log_selection(options, found)
@@ -144,19 +138,13 @@ def rebuild_reports(run: Run) -> None:
         raise DatasetError(
             f"{options.output_dir} holds no result of the selected participants. Run without --reports-only first."
         )
-    write_reports(run, (), set(subjects))
+    _write_reports(run, (), set(subjects))
     describe(options)
     logger.info("Pages written: %d.", len(subjects))
 
 
-def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
-    """Run the BIDS validator on the selected participants, and log or raise what it finds.
-
-    Raises
-    ------
-    InvalidDatasetError
-        If the data set is not valid and ``--bids-validation error`` was given.
-    """
+def _check_validity(run: Run, subjects: tuple[str, ...]) -> None:
+    """Run the BIDS validator on the selected participants, and log or raise what it finds."""
     options = run.options
     if options.validation == "off":
         return
@@ -175,7 +163,7 @@ def check_validity(run: Run, subjects: tuple[str, ...]) -> None:
     logger.warning("%s%s%s", report.message, errors, repeat)
 
 
-def log_plan(run: Run, plan: Plan) -> None:
+def _log_plan(run: Run, plan: Plan) -> None:
     """Say what will be done and what will not."""
     if plan.current:
         logger.info("Up to date: %d images (--rerun all repeats them).", len(plan.current))
@@ -200,14 +188,8 @@ def log_plan(run: Run, plan: Plan) -> None:
         )
 
 
-def keep_current(run: Run, plan: Plan) -> set[str]:
-    """Record the images that need not be segmented.
-
-    Returns
-    -------
-    set of str
-        Participants of whom an image counted as failed until now: it was damaged and is repaired.
-    """
+def _keep_current(run: Run, plan: Plan) -> set[str]:
+    """Record the images that need not be segmented."""
     failed = {failure.source for failure in read_failures(run.options.output_dir)}
     for job in plan.current:
         image = job.payload.image
@@ -217,7 +199,7 @@ def keep_current(run: Run, plan: Plan) -> set[str]:
     return {job.group for job in plan.current if job.name in failed}
 
 
-def segment_images(run: Run, plan: Plan) -> None:
+def _segment_images(run: Run, plan: Plan) -> None:
     """Segment the images of a plan; a participant's report is written after the last of its images."""
     options, record = run.options, run.record
     work = ImageWork(
@@ -231,7 +213,7 @@ def segment_images(run: Run, plan: Plan) -> None:
     def stop(outcome: Outcome) -> bool:
         return options.stop_on_first_crash and outcome.error is not None
 
-    watch, cluster = Watch(progress.begin, stop), cluster_of(run)
+    watch, cluster = Watch(progress.begin, stop), _cluster_of(run)
     with (
         bar_of(progress) if has_bar else nullcontext(),
         closing(
@@ -250,7 +232,7 @@ def segment_images(run: Run, plan: Plan) -> None:
         logger.warning("Not started after the first failure: %d images.", record.n_not_run)
 
 
-def cluster_of(run: Run) -> Cluster | None:
+def _cluster_of(run: Run) -> Cluster | None:
     """Return the cluster on which images are segmented, None for this machine."""
     options, folder = run.options, run.record.log_folder
     if options.dask_scheduler is None:
@@ -258,7 +240,7 @@ def cluster_of(run: Run) -> Cluster | None:
     return Cluster(options.dask_scheduler, (options.bids_dir, *([] if folder is None else [folder])))
 
 
-def write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
+def _write_reports(run: Run, subjects: Iterable[str], changed: set[str]) -> None:
     """Write the reports that are not there or not of these results, and those of ``changed`` participants."""
     work = ReportWork(run.options.bids_dir, run.options.output_dir, run.options.linked_figures)
     failures = tuple(read_failures(run.options.output_dir))

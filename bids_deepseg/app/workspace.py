@@ -90,7 +90,7 @@ def temporary_folder(
         A new, empty folder.
     """
     environ = os.environ if environ is None else environ
-    clean_killed(demanded, output_dir, environ=environ)
+    _clean_killed(demanded, output_dir, environ=environ)
     if demanded is not None:
         make_folder(demanded)
         with output_errors(demanded):
@@ -127,7 +127,7 @@ def clean_leftovers(demanded: Path | None, output_dir: Path, *, environ: Mapping
                 _remove(sentinel.parent)
 
 
-def clean_killed(demanded: Path | None, output_dir: Path, *, environ: Mapping[str, str] | None = None) -> None:
+def _clean_killed(demanded: Path | None, output_dir: Path, *, environ: Mapping[str, str] | None = None) -> None:
     """Remove what runs of this user on this machine left that were killed; parameters as for :func:`clean_leftovers`.
 
     Every run does so at its start. Folders that were to be kept stay.

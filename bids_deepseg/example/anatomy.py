@@ -57,7 +57,7 @@ class SpineShape:
     sway_mm: float
 
 
-def cord_half_axes(along: Array, scale: float) -> tuple[Array, Array]:
+def _cord_half_axes(along: Array, scale: float) -> tuple[Array, Array]:
     """Return half the width and half the depth of the cord in mm, at positions along it.
 
     Wide at the cervical enlargement (C5, position -8 mm), rounder above, small and round in the chest.
@@ -69,23 +69,23 @@ def cord_half_axes(along: Array, scale: float) -> tuple[Array, Array]:
     return np.float32(scale) * half_u, np.float32(scale) * half_v
 
 
-def sac_half_axes(along: Array, scale: float) -> tuple[Array, Array]:
+def _sac_half_axes(along: Array, scale: float) -> tuple[Array, Array]:
     """Return half the width and half the depth of the dural sac in mm; it is wide at the skull's base."""
     above = 1 / (1 + np.exp((np.float32(56) - along) / np.float32(6)))
     below = 1 / (1 + np.exp((along + np.float32(45)) / np.float32(10)))
     return np.float32(scale) * (9.6 + 3 * above - 1.4 * below), np.float32(scale) * (6.6 + 4 * above - 0.3 * below)
 
 
-def sac_distance(points: Points, shape: SpineShape) -> Array:
+def _sac_distance(points: Points, shape: SpineShape) -> Array:
     """Return the signed distance to the dural sac: an ellipse with a flat front, dented by the discs."""
-    half_u, half_v = sac_half_axes(points.along, shape.sac_scale)
-    dent = shape.bulge_mm * np.exp(-((disc_distance(points.along, shape) / np.float32(2.5)) ** 2))
+    half_u, half_v = _sac_half_axes(points.along, shape.sac_scale)
+    dent = shape.bulge_mm * np.exp(-((_disc_distance(points.along, shape) / np.float32(2.5)) ** 2))
     front = points.v - (np.float32(0.82) * half_v - dent)
     distance: Array = np.maximum(ellipse(points.u, points.v, half_u, half_v), front)
     return distance
 
 
-def disc_distance(along: Array, shape: SpineShape) -> Array:
+def _disc_distance(along: Array, shape: SpineShape) -> Array:
     """Return the distance along the cord to the middle of the nearest disc, in mm."""
     position = (along - np.float32(shape.disc_at_mm)) / np.float32(shape.level_mm)
     distance: Array = np.abs(position - np.rint(position)) * np.float32(shape.level_mm)
@@ -99,9 +99,9 @@ def _from_cord(points: Points, shape: SpineShape) -> Array:
     return distance
 
 
-def cord_distance(points: Points, shape: SpineShape) -> Array:
+def _cord_distance(points: Points, shape: SpineShape) -> Array:
     """Return the signed distance to the cord: an ellipse with a flat front and an anterior fissure."""
-    half_u, half_v = cord_half_axes(points.along, shape.cord_scale)
+    half_u, half_v = _cord_half_axes(points.along, shape.cord_scale)
     v = _from_cord(points, shape)
     outline = np.maximum(ellipse(points.u, v, half_u, half_v), v - np.float32(0.86) * half_v)
     fissure = ellipse(points.u, v - np.float32(0.9) * half_v, 0.35, 1.1)
@@ -112,7 +112,7 @@ def paint_vertebrae(image: Array, points: Points, tissues: Tissues, shape: Spine
     """Paint bodies, discs, arches, facets and processes, and the vertebral arteries."""
     side = np.abs(points.u)
     front = np.float32(6.0 * shape.sac_scale + 1.2)
-    from_disc = disc_distance(points.along, shape)
+    from_disc = _disc_distance(points.along, shape)
     _paint_arch(image, points, tissues, shape)
     depth = points.v - front
     # The body: round in front, flat towards the canal, with a waist between its end plates.
@@ -138,17 +138,17 @@ def paint_vertebrae(image: Array, points: Points, tissues: Tissues, shape: Spine
 def _paint_arch(image: Array, points: Points, tissues: Tissues, shape: SpineShape) -> None:
     """Paint laminae, spinous process, articular pillars and the openings for the nerves."""
     u, v, side = points.u, points.v, np.abs(points.u)
-    half_u, half_v = sac_half_axes(points.along, shape.sac_scale)
+    half_u, half_v = _sac_half_axes(points.along, shape.sac_scale)
     hole = ellipse(u, v, half_u + np.float32(1.6), half_v + np.float32(1.6))
-    from_disc = disc_distance(points.along, shape)
+    from_disc = _disc_distance(points.along, shape)
     # Laminae and spinous processes point downwards: behind the canal a level begins lower.
-    sloped = disc_distance(points.along - np.float32(0.45) * (v + np.float32(6)), shape)
+    sloped = _disc_distance(points.along - np.float32(0.45) * (v + np.float32(6)), shape)
     gap = np.float32(3.8) - sloped
     lamina = meet(np.maximum(hole - np.float32(3.4), v + np.float32(2)), gap, 1.5)
     wider = np.float32(0.05) * np.clip(-v - np.float32(14), 0, 20)
     spinous = meet(capsule(u, v, (0, -10), (0, -26), 1.7) - wider, gap + np.float32(1.0), 1.5)
     pillar = capsule(side, v, (12.5, 1.0), (16.5, -7.0), 4.6)
-    facet = np.abs(disc_distance(points.along - np.float32(0.6) * v, shape)) - np.float32(0.5)
+    facet = np.abs(_disc_distance(points.along - np.float32(0.6) * v, shape)) - np.float32(0.5)
     flavum = np.maximum(np.maximum(hole - np.float32(1.8), v + np.float32(2)), -gap)
     paint(image, points.alpha(flavum, 0.5), tissues.ligament * 1.5)
     bone = np.minimum(np.minimum(lamina, spinous), pillar)
@@ -164,8 +164,8 @@ def _paint_arch(image: Array, points: Points, tissues: Tissues, shape: SpineShap
 def paint_canal(image: Array, points: Points, tissues: Tissues, shape: SpineShape) -> None:
     """Paint epidural fat and veins, the dura, the fluid with its flow voids, and the roots."""
     u, v, side = points.u, points.v, np.abs(points.u)
-    half_u, half_v = sac_half_axes(points.along, shape.sac_scale)
-    sac = sac_distance(points, shape)
+    half_u, half_v = _sac_half_axes(points.along, shape.sac_scale)
+    sac = _sac_distance(points, shape)
     paint(image, points.alpha(sac - np.float32(1.5), 0.4), 0.5 * (tissues.ligament + tissues.vein))
     wedge = np.maximum(ellipse(u, v + half_v, 4.2, 2.6), -(sac - np.float32(0.4)))
     paint(image, points.alpha(wedge, 0.5), tissues.fat)
@@ -180,10 +180,10 @@ def paint_canal(image: Array, points: Points, tissues: Tissues, shape: SpineShap
 def _paint_roots(image: Array, points: Points, tissues: Tissues, shape: SpineShape, sac: Array) -> None:
     """Paint anterior and posterior roots from the cord's edge to the openings, once a level on each side."""
     side = np.abs(points.u)
-    half_u, half_v = cord_half_axes(points.along, shape.cord_scale)
+    half_u, half_v = _cord_half_axes(points.along, shape.cord_scale)
     v = _from_cord(points, shape)
     # Roots run down on their way out.
-    level = disc_distance(points.along + np.float32(0.5) * (side - half_u), shape)
+    level = _disc_distance(points.along + np.float32(0.5) * (side - half_u), shape)
     inside = np.maximum(sac + np.float32(0.2), level - np.float32(2.0))
     reach = side - half_u
     for height, slope in ((0.45, -0.1), (-0.55, 0.45)):
@@ -194,7 +194,7 @@ def _paint_roots(image: Array, points: Points, tissues: Tissues, shape: SpineSha
 
 def paint_cord(image: Array, points: Points, tissues: Tissues, shape: SpineShape) -> Array:
     """Paint the cord with its butterfly of grey matter; return its alpha."""
-    half_u, half_v = cord_half_axes(points.along, shape.cord_scale)
+    half_u, half_v = _cord_half_axes(points.along, shape.cord_scale)
     u, v = np.abs(points.u) / half_u, _from_cord(points, shape) / half_v
     # In units of the half axes: anterior horns broad, posterior horns thin and turned outwards, a bridge between.
     anterior = ellipse(u - np.float32(0.33), v - np.float32(0.22), 0.15, 0.3)
@@ -206,7 +206,7 @@ def paint_cord(image: Array, points: Points, tissues: Tissues, shape: SpineShape
     median = np.maximum(u * half_u - np.float32(0.12), np.maximum(v + np.float32(0.1), -v - np.float32(0.95)))
     paint(cord, 0.4 * points.alpha(median, 0.2), tissues.grey)
     cord *= 1 + np.float32(0.035) * points.texture[GRAIN]
-    alpha = points.alpha(cord_distance(points, shape))
+    alpha = points.alpha(_cord_distance(points, shape))
     paint(image, alpha, cord)
     return alpha
 

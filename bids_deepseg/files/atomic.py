@@ -55,7 +55,7 @@ def write_files(files: Sequence[FileToWrite]) -> None:
         If the disk is full or fails.
     """
     for path, _ in files:
-        remove_leftovers(path)
+        _remove_leftovers(path)
     for attempt in range(_ATTEMPTS):
         try:
             _write_and_rename(files)
@@ -141,7 +141,7 @@ def check_writable(folder: Path) -> None:
     """
     with output_errors(folder):
         # What an earlier process left that was killed right here goes, too; another one may do the same with ours.
-        remove_leftovers(folder / _PROBE)
+        _remove_leftovers(folder / _PROBE)
         probe = folder / _temporary_name(_PROBE)
         probe.touch()
         probe.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def check_possible(folder: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
-def remove_leftovers(path: Path) -> None:
+def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of a process that ended while it wrote ``path``."""
     ours = re.compile(re.escape(_TEMPORARY) + f"[0-9a-f]{{{_TOKEN}}}" + re.escape(_temporary_end(path.name)), re.DOTALL)
     try:

@@ -128,7 +128,7 @@ class Surroundings:
 def look_around(evidence: Evidence) -> Surroundings:
     """Cut out the box around mask and probability and measure the distance from the mask's border."""
     mask = evidence.mask.volume.data > 0
-    box = box_around(mask | (evidence.probability.data > _FAINT), evidence.image.grid.zooms)
+    box = _box_around(mask | (evidence.probability.data > _FAINT), evidence.image.grid.zooms)
     zooms = evidence.image.grid.zooms
     inside = np.ascontiguousarray(mask[box])
     distance = np.full(inside.shape, np.inf)
@@ -138,7 +138,7 @@ def look_around(evidence: Evidence) -> Surroundings:
     return Surroundings(inside, image, probability, distance, zooms, lower_end(evidence.mask.volume)[box[2]])
 
 
-def box_around(chosen: NDArray[np.bool_], zooms: tuple[float, float, float]) -> tuple[slice, slice, slice]:
+def _box_around(chosen: NDArray[np.bool_], zooms: tuple[float, float, float]) -> tuple[slice, slice, slice]:
     """Return the box of the chosen voxels, with a margin in plane."""
     ranges = []
     for axis in range(3):

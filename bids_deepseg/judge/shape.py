@@ -39,7 +39,7 @@ def centre_steps_mm(evidence: Evidence) -> NDArray[np.float64]:
 
     The distance is reduced by what a smooth course may bend over thick slices: 1 mm for each 10 mm between slices.
     """
-    centres, present = mask_centres_mm(evidence)
+    centres, present = _mask_centres_mm(evidence)
     if len(present) < 3:
         return np.zeros(0)
     neighbours = (present[2:] - present[:-2]) == 2
@@ -49,7 +49,7 @@ def centre_steps_mm(evidence: Evidence) -> NDArray[np.float64]:
 
 def apart_mm(evidence: Evidence) -> NDArray[np.float64]:
     """Return the distance in plane between the mask's centre and the centerline in each slice that has both."""
-    centres, present = mask_centres_mm(evidence)
+    centres, present = _mask_centres_mm(evidence)
     points = evidence.image.grid.world_to_voxel(evidence.centerline.xyz)
     known = {round(float(k)): (i, j) for i, j, k in points}
     zooms = np.array(evidence.image.grid.zooms[:2])
@@ -59,7 +59,7 @@ def apart_mm(evidence: Evidence) -> NDArray[np.float64]:
     return np.array(found, float)
 
 
-def mask_centres_mm(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _mask_centres_mm(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return the centre of each slice of the mask in mm from the image's first voxel, and the slices."""
     mask = evidence.mask.volume
     present = np.flatnonzero(mask.data.any((0, 1)))

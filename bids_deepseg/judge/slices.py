@@ -1,6 +1,7 @@
 """Judge a result by the measures of its slices, so that nothing bad passes silently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,7 +104,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
         )
     step = max(1, round(5.0 / mask.volume.grid.zooms[AXIS_IS]))
     if len(area) > step:
-        change = np.diff(diameters_mm([area[:-step], area[step:]]), axis=0)[0]
+        change = np.diff(_diameters_mm([area[:-step], area[step:]]), axis=0)[0]
         change[(change > 0) & is_end[:-step]] = 0
         largest = int(np.abs(change).argmax())
         if np.abs(change[largest]) > JUMP_MM_PER_5MM:
@@ -142,7 +143,7 @@ def _judge_probability(
         yield Finding("end-unsure", "info", message, unsure_mm, UNSURE_END_MM)
 
 
-def diameters_mm(area_mm2: ArrayLike) -> NDArray[np.float64]:
+def _diameters_mm(area_mm2: ArrayLike) -> NDArray[np.float64]:
     """Return the diameters of discs."""
     return np.asarray(2 * np.sqrt(np.asarray(area_mm2, np.float64) / np.pi))
 
@@ -158,3 +159,88 @@ def _upwards(metrics: CordMetrics, mask: Volume) -> tuple[NDArray[np.float64], N
     best = [best_certainty(mask.data[..., k] > 0, mask.grid.zooms)[1] for k in slices]
     probability = columns["probability_mean"][rows] / np.array(best)
     return columns["area_mm2"][rows], probability, lower_end(mask)[slices]
+
+
+def judge_uncertain_ends(centerline: Centerline, mask: CordMask) -> tuple[Centerline, tuple[Finding, ...]]:
+    """Cut a centerline, which runs through slices with and without cord, to the slices between which there is mask.
+
+    Parameters
+    ----------
+    centerline : Centerline
+        Course through all slices.
+    mask : CordMask
+        A mask that is not empty.
+
+    Returns
+    -------
+    centerline : Centerline
+        Its part between the first and the last slice with mask.
+    findings : tuple of Finding
+        ``ends-unknown`` if enough slices were cut: whether they show a cord, the tracing cannot tell.
+    """
+    present = np.flatnonzero(mask.volume.data.any((0, 1)))
+    keep = (centerline.k >= present[0]) & (centerline.k <= present[-1])
+    n_cut = int((~keep).sum())
+    cut = replace(centerline, ij=centerline.ij[keep], k=centerline.k[keep], heat=centerline.heat[keep])
+    if n_cut * mask.volume.grid.zooms[AXIS_IS] < MISSING_LENGTH_MM:
+        return cut, ()
+    message = (
+        f"{n_cut} of {len(keep)} slices at the ends have no mask, and a centerline without detection network cannot "
+        "tell whether they show a cord. Look at where the mask begins and ends."
+    )
+    return cut, (Finding("ends-unknown", "warn", message),)
+
+
+def slices_to_look_at(morph: Mapping[str, NDArray[np.float64]], thickness_mm: float) -> dict[int, str]:
+    """Return the slices with an unusual measure and the reason.
+
+    Parameters
+    ----------
+    morph : mapping of str to (K,) array
+        Measures per slice, NaN without mask; columns that are absent are not judged.
+    thickness_mm : float
+        Distance of the slices.
+
+    Returns
+    -------
+    dict of int to str
+        Slice number and a few words.
+    """
+    if "slice" not in morph or "area_mm2" not in morph:
+        return {}
+    slices, area = morph["slice"].astype(int), morph["area_mm2"]
+    reasons: dict[int, list[str]] = {}
+
+    def note(chosen: NDArray[np.bool_], words: str) -> None:
+        for number in slices[chosen]:
+            reasons.setdefault(int(number), []).append(words)
+
+    with np.errstate(invalid="ignore"):
+        note(area < AREA_RANGE_MM2[0], "small area")
+        note(area > AREA_RANGE_MM2[1], "large area")
+        note(_jumps(area, max(1, round(5.0 / thickness_mm))), "area jumps")
+        if "probability_mean" in morph:
+            note(morph["probability_mean"] < LOW_PROBABILITY, "network unsure")
+    note(_holes(area), "no mask")
+    return {number: ", ".join(words) for number, words in reasons.items()}
+
+
+def _jumps(area: NDArray[np.float64], step: int) -> NDArray[np.bool_]:
+    """Tell, for each slice, whether the area changes too much from it over ``step`` slices."""
+    jumps = np.zeros(len(area), bool)
+    if len(area) > step:
+        diameter = _diameters_mm(area)
+        change = np.abs(diameter[step:] - diameter[:-step]) > JUMP_MM_PER_5MM
+        jumps[step:] |= change
+        jumps[:-step] |= change
+    return jumps
+
+
+def _holes(area: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which slices without mask lie between slices with one."""
+    present = np.flatnonzero(np.isfinite(area))
+    holes = np.zeros(len(area), bool)
+    if len(present):
+        holes[present[0] : present[-1]] = True
+        holes[present] = False
+    return holes

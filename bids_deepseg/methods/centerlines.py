@@ -1,26 +1,60 @@
 """List the ways to the centerline of the default method: what each needs, and how it finds the cord.
 
+A published network, of the centerline or of the segmentation, is found in the folder that the user filled.
+
 A new way is an entry in :data:`CENTERLINES`, and its word among the choices of ``--centerline``.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from bids_deepseg.errors import NetworkError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
-from bids_deepseg.methods.published import identify_published, load_scaled
 from bids_deepseg.networks.loading import Models, load_own
+from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.heatmap import Heatmap, detect_cord
 from bids_deepseg.stages.intensity import standardiser
-from bids_deepseg.stages.segmentation import Observer
+from bids_deepseg.stages.segmentation import Guide, Observer
+
+
+def need_published(settings: MethodSettings, contrast: str | None, kind: str) -> tuple[Path, PublishedSpec]:
+    """Return the folder of the published networks, and the one of a contrast; ``kind`` is ``ctr`` or ``sc``."""
+    if settings.weights_dir is None or contrast is None:
+        raise NetworkError("The published networks are made for one contrast each. State the folder and the contrast.")
+    return settings.weights_dir, published_spec(f"{contrast}_{kind}")
+
+
+def identify_published(settings: MethodSettings, contrast: str | None, kind: str) -> ModelIdentity:
+    """Describe a published network, after its identity was compared."""
+    folder, spec = need_published(settings, contrast, kind)
+    found = find_file(folder, spec)
+    if found.path is None or found.state != "present":
+        said = f"{found.path} is another file: {found.reason}" if found.path else f"it is not in {folder}"
+        raise NetworkError(
+            f"--weights sct needs the published network {spec.name} for images of the contrast {spec.contrast}, and "
+            f"{said}. Expected is {spec.filenames[0]} of the release; see 'bids_deepseg weights check'."
+        )
+    return found.identity()
+
+
+def load_scaled(settings: MethodSettings, contrast: str | None, kind: str) -> tuple[Predictor, tuple[float, float]]:
+    """Load a published network, with mean and standard deviation of the values that it expects."""
+    from bids_deepseg.networks.published.predictor import load_published  # noqa: PLC0415 - loads h5py
+
+    folder, spec = need_published(settings, contrast, kind)
+    if spec.mean is None or spec.std is None:
+        raise ValueError(f"{spec.name} is not a cord network.")
+    return load_published(folder, spec.name), (spec.mean, spec.std)
+
 
 #: Adds to the models of the segmentation those of the centerline for a contrast.
 AddModels = Callable[[Models, str | None], Models]

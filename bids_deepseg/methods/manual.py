@@ -12,10 +12,9 @@ from bids_deepseg.judge.slices import judge
 from bids_deepseg.methods.method import Method
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.mask import raw_mask
 from bids_deepseg.stages.metrics import CordMetrics, measure_cord
-from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation, on_native_grid
 
 
 def result_of_mask(mask: Volume, facts: Mapping[str, str]) -> Segmentation:

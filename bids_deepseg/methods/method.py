@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Observer, Segmentation
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
 
 #: A method with its models: segments one image.
 Segmenter = Callable[[Volume, Guide, Observer], Segmentation]

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.methods.centerlines import CENTERLINES
-from bids_deepseg.methods.published import identify_published, load_scaled, need_published
+from bids_deepseg.methods.centerlines import CENTERLINES, identify_published, load_scaled, need_published
 from bids_deepseg.networks.loading import Models, load_own
 from bids_deepseg.networks.published.specs import find_file
 from bids_deepseg.networks.specs import ModelIdentity, checked_spec, read_spec

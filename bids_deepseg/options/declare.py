@@ -120,7 +120,7 @@ def option(*names: str, written: bool = True, **more: Any) -> dict[str, Option]:
         Whether a configuration file that is written has this option.
     """
     more.setdefault("read", tuple if more.get("count") == "many" else _same)
-    more.setdefault("write", as_toml if written else None)
+    more.setdefault("write", _as_toml if written else None)
     return {names[0]: Option(names=names, **more)}
 
 
@@ -135,7 +135,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def as_toml(value: Any) -> Any:
+def _as_toml(value: Any) -> Any:
     """Turn the value of a field into one that TOML knows; paths are written in full."""
     if isinstance(value, Path):
         return str(value.absolute())

@@ -1,4 +1,8 @@
-"""Read the command line."""
+"""Read the command line.
+
+Other spellings are replaced by the first one, and the positional words are moved to the front: options may stand
+anywhere, also an option with several values before the folders.
+"""
 
 import argparse
 import difflib
@@ -10,14 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.arranging import apart, arrange
 from bids_deepseg.options.config_file import folders_of, read_config, words_of
 from bids_deepseg.options.declare import Option, build, options_of, positionals_of
-from bids_deepseg.options.run import RunOptions
+from bids_deepseg.options.run import LEVELS, RunOptions
 from bids_deepseg.options.values import place, whole_number
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
 
 _USAGE = "run.py bids_dir output_dir {participant,group} [{participant,group}] [options]"
 
@@ -124,7 +128,7 @@ def read_words(parser: OptionParser, declared: type[_Options], words: Sequence[s
     SystemExit
         With code 0 after ``--help``.
     """
-    positional, options = apart(words, declared)
+    positional, options = _apart(words, declared)
     # What stands behind -- may begin with a hyphen.
     return build(declared, vars(parser.parse_args([*options, "--", *positional] if positional else options)))
 
@@ -171,7 +175,7 @@ def parse_arguments(words: Sequence[str], commands: Mapping[str, str] = MappingP
         With code 0 after ``--help`` and ``--version``.
     """
     parser = build_parser(commands)
-    complete = _with_config(arrange(words, RunOptions))
+    complete = _with_config(_arrange(words, RunOptions))
     check_words(complete)
     values, unknown = parser.parse_known_args(complete)
     if unknown:
@@ -201,7 +205,7 @@ def _with_config(words: list[str]) -> list[str]:
     Parameters
     ----------
     words : list of str
-        From :func:`arrange`.
+        From :func:`_arrange`.
     """
     paths = _values(words, "--config-file")
     if not paths:
@@ -217,8 +221,8 @@ def _with_config(words: list[str]) -> list[str]:
 
 def _values(words: list[str], name: str) -> list[str]:
     """Return the values of an option with one value."""
-    apart = [after for word, after in pairwise(words) if word == name]
-    return apart + [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    separate = [after for word, after in pairwise(words) if word == name]
+    return separate + [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
 
 
 def _unknown_option(word: str) -> str:
@@ -227,3 +231,63 @@ def _unknown_option(word: str) -> str:
     nearest = difflib.get_close_matches(word.partition("=")[0], known, 1)
     kind = "option" if word.startswith("-") else "argument"
     return f"the {kind} {word!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+
+
+def _arrange(words: Sequence[str], declared: Any) -> list[str]:
+    """Move the positional words to the front and write each option by its first name."""
+    positional, options = _apart(words, declared)
+    return [*positional, *options]
+
+
+def _apart(words: Sequence[str], declared: Any) -> tuple[list[str], list[str]]:
+    """Return the positional words, and the options by their first names with their values; as for :func:`_arrange`."""
+    table = {name: option for option in options_of(declared) for name in option.spellings}
+    positional: list[str] = []
+    runs: list[list[str]] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        index += 1
+        if word == "--":
+            positional.extend(words[index:])
+            break
+        if not word.startswith("-") or word == "-":
+            positional.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        option = table.get(name)
+        run = [option.names[0] + equals + value if option else word]
+        count = "none" if option is None or equals else option.count
+        while index < len(words) and _is_value(words[index], count, len(run)):
+            run.append(words[index])
+            index += 1
+        runs.append(run)
+    for run in reversed(runs):
+        positional = _take_back(run, positional)
+    return positional, [word for run in runs for word in run]
+
+
+def _is_value(word: str, count: str, length: int) -> bool:
+    """Tell whether a word belongs to the option before it, which has ``length - 1`` values so far."""
+    if count == "one":
+        return length == 1 and (not word.startswith("--") or word == "-")
+    return count == "many" and not (word.startswith("-") and len(word) > 1)
+
+
+def _take_back(run: list[str], positional: list[str]) -> list[str]:
+    """Take the folders and the level back from the end of an option with several values that swallowed them.
+
+    Examples
+    --------
+    ``--participant-label 01 02 in out participant`` has three positional words too few, and the last values of the
+    option end with a level: they are the missing words.
+    """
+    n_missing = 2 - len(positional)
+    n_levels = 0
+    while n_levels < len(run) - 2 and run[-1 - n_levels] in LEVELS:
+        n_levels += 1
+    if n_levels == 0 or n_missing < 0 or len(run) - n_levels - n_missing < 2:
+        return positional
+    taken = run[len(run) - n_levels - n_missing :]
+    del run[len(run) - n_levels - n_missing :]
+    return [*positional, *taken]

@@ -36,14 +36,8 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def decimal_number(text: str) -> float:
-    """Turn the text of an option into a number; ``float`` would take ``1_0.5``, ``nan`` and ``inf`` as well.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+def _decimal_number(text: str) -> float:
+    """Turn the text of an option into a number; ``float`` would take ``1_0.5``, ``nan`` and ``inf`` as well."""
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", text.strip(), re.ASCII | re.IGNORECASE):
         raise ValueError(f"{text!r} is not a number.")
     return float(text)
@@ -80,7 +74,7 @@ def parse_threshold(text: str) -> float | str:
     if text.lower() == SOFT:
         return SOFT
     try:
-        return decimal_number(text)
+        return _decimal_number(text)
     except ValueError as error:
         raise UsageError(f"--threshold is {text!r}. A number from 0 to 1 is expected, or the word {SOFT}.") from error
 

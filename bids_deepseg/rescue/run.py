@@ -14,9 +14,8 @@ from bids_deepseg.rescue.attempts import STACKS, Attempt, all_attempts
 from bids_deepseg.rescue.images import some_slices
 from bids_deepseg.rescue.search import FIRST, Rescued, rescue
 from bids_deepseg.stages.findings import Finding
-from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.heatmap import Heatmap
-from bids_deepseg.stages.segmentation import Observer, Segmentation
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
 
 logger = logging.getLogger(__name__)
 

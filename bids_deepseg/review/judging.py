@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg.bids.derivatives import judgements
-from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, LISTS, image_name, read_list
+from bids_deepseg.bids.derivatives.judgements import CORD_KEY, LISTS, image_name, read_list
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.atomic import make_own_folder, output_errors, write_files, write_if_different

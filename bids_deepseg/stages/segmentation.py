@@ -1,15 +1,58 @@
-"""Hold the result for one image, and assemble it on the native grid."""
+"""Hold what is known of one image and the result for it, which is assembled on the native grid."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
+from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.metrics import CordMetrics
 from bids_deepseg.stages.structure import Structure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnMask:
+    """A mask of the cord that a person drew.
+
+    Attributes
+    ----------
+    mask : Volume
+        uint8 mask on the native grid of the image.
+    facts : mapping of str to str
+        ``File``, and ``Author`` and ``Date`` as far as they are known.
+    """
+
+    mask: Volume
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guide:
+    """What is known of one image besides its voxels.
+
+    Attributes
+    ----------
+    contrast : str or None
+        t1, t2, t2s or dwi; None if unknown. Only methods with models per contrast need it.
+    points_mm : (N, 3) float array or None
+        Points of a given centerline in RAS+ mm.
+    drawn : DrawnMask or None
+        Mask that a person drew of this image; nothing else is to be its result then.
+    heatmap : Heatmap or None
+        What the detection network answered to this image before; it is not asked again.
+    """
+
+    contrast: str | None = None
+    points_mm: NDArray[np.float64] | None = None
+    drawn: DrawnMask | None = None
+    heatmap: Heatmap | None = None
+
 
 #: Receives the name and the result of each stage.
 Observer = Callable[[str, object], None]

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.cli import main as cli
 from tests.helpers.fake_engine import FakeEngine, cord, summary_of

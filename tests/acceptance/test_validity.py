@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.bids.naming import ENTITIES, derivative_path, find_collisions, parse_name
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.found import name_parser
 from tests.helpers.fake_engine import cord, write_dataset, write_nifti
 from tests.helpers.strategies import RAW_ENTITIES, build_image

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, read_list
+from bids_deepseg.bids.derivatives.judgements import CORD_KEY, read_list
 from bids_deepseg.cli import main as cli
 from bids_deepseg.execution import resources
 from bids_deepseg.files.tables import read_columns, read_rows

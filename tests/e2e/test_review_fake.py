@@ -2,7 +2,7 @@
 
 import pytest
 
-from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, LISTS, read_list
+from bids_deepseg.bids.derivatives.judgements import CORD_KEY, LISTS, read_list
 from bids_deepseg.cli import main as cli
 from bids_deepseg.files.tables import read_rows
 from tests.helpers.fake_engine import FakeEngine, write_dataset

@@ -14,8 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.nifti.header import read_size
-from bids_deepseg.bids.nifti.reading import write_nifti
+from bids_deepseg.bids.nifti.reading import read_size, write_nifti
 from bids_deepseg.bids.source.corrections import Correction, read_corrected_mask
 from bids_deepseg.bids.source.given_centerline import read_centerline
 from bids_deepseg.bids.source.reader import LoadedImage, read_image

@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 
 from bids_deepseg.bids.derivatives.description import describe_dataset
+from bids_deepseg.bids.derivatives.judgements import read_review
 from bids_deepseg.bids.derivatives.provenance import space_of
-from bids_deepseg.bids.derivatives.review_lists import read_review
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.source.filters import read_filters
 from bids_deepseg.bids.source.given_centerline import read_centerline

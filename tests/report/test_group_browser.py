@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from bids_deepseg.bids.derivatives.judgements import Judgement, read_judgements
-from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, read_list
+from bids_deepseg.bids.derivatives.judgements import CORD_KEY, Judgement, read_judgements, read_list
 from bids_deepseg.report.group import render_group
 from bids_deepseg.report.group_facts import GroupImage, KindSummary
 from tests.helpers.group_pages import random_html, random_page

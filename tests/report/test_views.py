@@ -11,7 +11,7 @@ from PIL import Image
 
 from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.judge.flags import slices_to_look_at
+from bids_deepseg.judge.slices import slices_to_look_at
 from bids_deepseg.report import figures
 from bids_deepseg.report.plots import Curve, plot_along, row_ticks
 from bids_deepseg.report.views import axial_view, cord_image, coronal_view, sagittal_view, spread_slices

@@ -10,7 +10,7 @@ from bids_deepseg.engine import METHODS, ModelStore, NetworkEngine, method_of
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import DrawnMask, Guide
+from bids_deepseg.stages.segmentation import DrawnMask, Guide
 from tests.helpers.bids_trees import image_of
 from tests.helpers.fake_engine import FakeEngine, write_dataset
 from tests.helpers.phantoms import grid_of, tube

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from bids_deepseg import __version__
 from bids_deepseg.app.group.page import LEVELS_NAME, PAGE_NAME, PAIRS_NAME, TABLE_NAME, describe_group
-from bids_deepseg.app.group.review import write_lists
-from bids_deepseg.app.group.sources import PARTICIPANTS_PLACES, GroupSources, read_group_sources
+from bids_deepseg.app.group.sources import PARTICIPANTS_PLACES, GroupSources, read_group_sources, write_lists
 from bids_deepseg.app.group.statistics import find_repetitions
 from bids_deepseg.app.group.structures import structure_tables
 from bids_deepseg.app.group.table import level_table, morph_table, repetition_table

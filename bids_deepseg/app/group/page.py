@@ -51,7 +51,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         kind: find_profiles([result for result in sources.results if result.description == kind]) for kind in references
     }
     people = {each.subject for each in sources.results} | {each.subject for each in sources.failures}
-    thumbnails = read_thumbnails(output_dir, sorted(people))
+    thumbnails = _read_thumbnails(output_dir, sorted(people))
     pairs = sorted(find_repetitions(sources.results), key=lambda pair: -abs(pair.percent))
     groups = sorted({(pair.between, pair.first.description) for pair in pairs})
     return GroupPage(
@@ -161,16 +161,8 @@ def _image_of_damaged(damaged: DamagedResult) -> GroupImage:
 _HEAD_BYTES, _MOST_BYTES = 2**18, 2**24
 
 
-def read_thumbnails(output_dir: Path, subjects: Iterable[str]) -> dict[tuple[str, str], Thumbnail]:
-    """Return the pictures by participant and image; none of a participant without a page of ours.
-
-    Parameters
-    ----------
-    output_dir : Path
-        Root of the derivative data set.
-    subjects : iterable of str
-        Labels without ``sub-``.
-    """
+def _read_thumbnails(output_dir: Path, subjects: Iterable[str]) -> dict[tuple[str, str], Thumbnail]:
+    """Return the pictures by participant and image; none of a participant without a page of ours."""
     return {
         (subject, title): thumbnail
         for subject in subjects

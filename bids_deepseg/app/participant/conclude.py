@@ -77,7 +77,7 @@ def conclude(options: RunOptions, record: RunRecord, outcome: Outcome, progress:
     logger.error("%s%s: %s", before, image.key, failure.message, extra={"status": failure.status})
     if record.log_folder is not None:
         try:
-            logger.info("  Details: %s", write_crash_file(outcome, image, options, record.log_folder))
+            logger.info("  Details: %s", _write_crash_file(outcome, image, options, record.log_folder))
         except OSError as error:
             logger.warning("The details could not be written into %s: %s", record.log_folder, error.strerror)
     if options.debug:
@@ -179,25 +179,8 @@ def _entry_of_failure(image: BidsImage, failure: Failure | Unusable, seconds: fl
     return ImageEntry(*place, seconds=seconds, message=failure.message, exit_code=failure.exit_code)
 
 
-def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, folder: Path) -> Path:
-    """Describe the failure of one image.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        A failed one.
-    image : BidsImage
-        The image.
-    options : RunOptions
-        Options of the run.
-    folder : Path
-        Folder of the logs.
-
-    Returns
-    -------
-    Path
-        ``crash-<image>.txt``.
-    """
+def _write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, folder: Path) -> Path:
+    """Describe the failure of one image."""
     failure = outcome.error
     if failure is None:
         raise ValueError(f"{image.name} did not fail.")
@@ -209,7 +192,7 @@ def write_crash_file(outcome: Outcome, image: BidsImage, options: RunOptions, fo
         f"cause:    {failure.message}",
         f"seconds:  {outcome.seconds:.1f}",
         f"versions: {', '.join([f'bids_deepseg {__version__}', *libraries, platform.platform()])}",
-        f"repeat:   {redo_command(image, options)}",
+        f"repeat:   {_redo_command(image, options)}",
     ]
     if not failure.is_expected or options.debug:
         lines += ["", failure.traceback.rstrip()]
@@ -223,7 +206,7 @@ def _short_name(image: BidsImage) -> str:
     return image.name if image.volume is None else f"{image.name}-{image.volume}"
 
 
-def redo_command(image: BidsImage, options: RunOptions) -> str:
+def _redo_command(image: BidsImage, options: RunOptions) -> str:
     """Return the command that processes the participant of one image again."""
     words = ["run.py", str(options.bids_dir), str(options.output_dir), "participant"]
     words += ["--participant-label", image.subject]

@@ -14,7 +14,7 @@ half or twice as long.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bids_deepseg.bids.nifti.header import ImageSize
+from bids_deepseg.bids.nifti.reading import ImageSize
 
 #: Seconds of one processor an image, a slice, a million pixels of 1 mm, and a million voxels.
 _IMAGE_S, _SLICE_S, _MPIXEL_S, _MVOXEL_S = 0.3, 0.008, 0.3, 0.4

@@ -18,7 +18,7 @@ from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.layout import layout_of, located
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ResultNames
-from bids_deepseg.bids.nifti.header import ImageSize
+from bids_deepseg.bids.nifti.reading import ImageSize
 from bids_deepseg.bids.source.query import QueryResult
 from bids_deepseg.engine import Engine
 from bids_deepseg.execution.plan import Plan

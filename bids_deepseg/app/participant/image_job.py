@@ -28,8 +28,7 @@ from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import add_structure
 from bids_deepseg.rescue.run import segment_or_rescue
 from bids_deepseg.stages.findings import Measured
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Observer, Segmentation
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
 from bids_deepseg.stages.surroundings import share_without_numbers
 
 logger = logging.getLogger(__name__)
@@ -182,7 +181,7 @@ def segment_loaded(
         If no method gave a result.
     """
     found = segment_or_rescue(models, settings, loaded.volume, guide=guide, observer=observer)
-    check_surroundings(loaded, found)
+    _check_surroundings(loaded, found)
     # What is doubtful about the file is doubtful about its result, whoever made that.
     found = replace(found, findings=(*found.findings, *loaded.doubts))
     structure = models.structure(guide.contrast)
@@ -191,14 +190,8 @@ def segment_loaded(
     return add_structure(loaded.volume, found, structure, settings.task, observer=observer)
 
 
-def check_surroundings(loaded: LoadedImage, segmentation: Segmentation) -> None:
-    """Refuse a result in a part of the image that holds hardly any numbers.
-
-    Raises
-    ------
-    ImageError
-        If more than half of the surroundings of the cord were NaN or infinite.
-    """
+def _check_surroundings(loaded: LoadedImage, segmentation: Segmentation) -> None:
+    """Refuse a result in a part of the image that holds hardly any numbers."""
     if loaded.replaced is None:
         return
     points = segmentation.centerline.xyz

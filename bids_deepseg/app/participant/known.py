@@ -7,17 +7,21 @@ from bids_deepseg import __version__
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import PRODUCTS
-from bids_deepseg.bids.nifti.header import ImageSize, look_at_size
+from bids_deepseg.bids.nifti.reading import ImageSize, look_at_size
 from bids_deepseg.bids.source.corrections import Correction, find_correction, read_corrected_mask
-from bids_deepseg.bids.source.given_centerline import read_centerline
-from bids_deepseg.bids.source.given_files import centerline_sha256, find_centerline_file, need_centerline_file
+from bids_deepseg.bids.source.given_centerline import (
+    centerline_sha256,
+    find_centerline_file,
+    need_centerline_file,
+    read_centerline,
+)
 from bids_deepseg.bids.source.vertebrae import LevelFile, find_level_file
 from bids_deepseg.bids.source.volumes import volume_rule
 from bids_deepseg.engine import ModelStore, method_of
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import DrawnMask, Guide
+from bids_deepseg.stages.segmentation import DrawnMask, Guide
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 def request_of(options: RunOptions, engine: Engine) -> Request:
     """Return what the options ask for all images."""
-    return Request(engine.settings, options.contrast, wanted_products(options), options.volume, options.derivatives)
+    return Request(engine.settings, options.contrast, _wanted_products(options), options.volume, options.derivatives)
 
 
-def wanted_products(options: RunOptions) -> tuple[str, ...]:
+def _wanted_products(options: RunOptions) -> tuple[str, ...]:
     """Return the products that the options ask for."""
     return choose_products(task_of(options.settings.task), probseg=options.probseg, centerline=options.centerline)
 
@@ -87,7 +87,7 @@ def refuse_unnameable(options: RunOptions, images: Iterable[BidsImage]) -> dict[
     """
     images = tuple(images)
     refused: dict[BidsImage, BidsDeepsegError] = dict(find_collisions(images))
-    most, products = longest_name(options.output_dir), wanted_products(options)
+    most, products = longest_name(options.output_dir), _wanted_products(options)
     for image in images:
         named = ResultNames.of_image(image)
         names = [

@@ -20,8 +20,7 @@ from bids_deepseg.bids.derivatives.layout import ResultFiles, place
 from bids_deepseg.bids.derivatives.ownership import is_named_after_content
 from bids_deepseg.bids.derivatives.products import MOST_READ
 from bids_deepseg.bids.derivatives.saved import find_saved, read_result, saved_volumes, undisturbed
-from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.source.folders import DATATYPES
+from bids_deepseg.bids.image import DATATYPES, BidsImage
 from bids_deepseg.bids.source.found import name_parser
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.walk import find_files

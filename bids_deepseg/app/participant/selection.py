@@ -8,15 +8,14 @@ from pathlib import Path
 
 from bids_deepseg.app.record import RunRecord
 from bids_deepseg.bids.derivatives.saved import find_saved
-from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES, BidsImage
 from bids_deepseg.bids.source.corrections import find_correction, unused_files
-from bids_deepseg.bids.source.database import FileIndex, has_index, read_index
 from bids_deepseg.bids.source.filters import check_labels, read_filters
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.found import shorten
-from bids_deepseg.bids.source.given_files import closed_folders
+from bids_deepseg.bids.source.given_centerline import closed_folders
 from bids_deepseg.bids.source.query import QueryResult, Selection, find_images
 from bids_deepseg.bids.source.volumes import expand_each
+from bids_deepseg.bids.source.walk import FileIndex, has_index, read_index
 from bids_deepseg.errors import DatasetError, SelectionError
 from bids_deepseg.files.names import printable
 from bids_deepseg.options.run import RunOptions

@@ -81,7 +81,7 @@ def describe_dataset(
         Environment variables; those of the process by default.
     """
     source = read_json(bids_dir / "dataset_description.json")
-    name, doi = text_of(source, "Name"), source_doi(source)
+    name, doi = text_of(source, "Name"), _source_doi(source)
     description = {
         "Name": f"{APP_NAME} outputs for {name}" if name else f"{APP_NAME} outputs",
         "BIDSVersion": BIDS_VERSION,
@@ -125,7 +125,7 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
     """
     links = text_mapping_of(read_json(output_dir / "dataset_description.json"), "DatasetLinks")
     output, source = output_dir.resolve(), bids_dir.resolve()
-    doi = source_doi(read_json(bids_dir / "dataset_description.json"))
+    doi = _source_doi(read_json(bids_dir / "dataset_description.json"))
     if source in output.parents:
         links[SOURCE_LINK] = Path(os.path.relpath(source, output)).as_posix()
     elif doi:
@@ -133,7 +133,7 @@ def resolve_links(output_dir: Path, bids_dir: Path, given: Mapping[str, str] | N
     return links | dict(given or {})
 
 
-def source_doi(source: Mapping[str, Any]) -> str | None:
+def _source_doi(source: Mapping[str, Any]) -> str | None:
     """Return the DOI of a data set in the form ``doi:10.…``, None if it states none."""
     text = text_of(source, "DatasetDOI") or ""
     for prefix in ("https://doi.org/", "http://doi.org/", "https://dx.doi.org/", "doi:", "DOI:"):

@@ -104,7 +104,7 @@ def find_foreign(output_dir: Path) -> str | None:
     description = output_dir / DESCRIPTION
     content = _read_object(description)
     if content.keys() & _TELLING:
-        return None if is_ours(content) else _describe(content)
+        return None if _is_ours(content) else _describe(content)
     # Our results tell that a description which says nothing is damaged, and not that of somebody else.
     sidecars = islice(output_dir.glob("sub-*/**/*_mask.json"), _MOST_SIDECARS)
     if any(is_made_by_us(_read_object(sidecar)) for sidecar in sidecars):
@@ -125,7 +125,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def is_ours(description: dict[str, Any]) -> bool:
+def _is_ours(description: dict[str, Any]) -> bool:
     """Return whether a ``dataset_description.json`` is that of results of this app, of whichever version."""
     return is_made_by_us(description) and description.get("DatasetType", "derivative") == "derivative"
 
@@ -151,7 +151,7 @@ def own_marks(name: str) -> tuple[bytes, ...]:
     return tuple(mark for names, mark in _OWN_TEXTS if names.fullmatch(name))
 
 
-def is_result_name(name: str) -> bool:
+def _is_result_name(name: str) -> bool:
     """Return whether a file name is one that we give to a product of an image, or to its sidecar."""
     parsed = parse_name(name)
     labels = {kind.label for kind in ALL_PRODUCTS.values()}
@@ -179,7 +179,7 @@ def is_own_unnamed(relative: str, path: Path) -> bool:
         return _is_own_text(path)
     if "/figures/" in relative:
         return bool(_FIGURE.fullmatch(name)) and is_named_after_content(path)
-    return is_result_name(name)
+    return _is_result_name(name)
 
 
 def is_named_after_content(path: Path) -> bool:

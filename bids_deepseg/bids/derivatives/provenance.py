@@ -191,7 +191,7 @@ def mask_sidecar(
         **({"GivenInputs": dict(cache_key.inputs)} if cache_key.inputs else {}),
         "ConfigHash": cache_key.config_hash,
         "QC": {"Verdict": segmentation.verdict, "Reasons": _reasons(loaded, segmentation.findings)},
-        **({"Rescue": describe_tries(segmentation.tries)} if segmentation.tries else {}),
+        **({"Rescue": _describe_tries(segmentation.tries)} if segmentation.tries else {}),
         "Measures": {"MeanArea_mm2": mean, "Slices": int(present.sum())},
     }
 
@@ -219,7 +219,7 @@ def _describe_finding(found: "Finding") -> dict[str, Any]:
     return {"Code": found.code, "Severity": found.severity, "Message": found.message, **known}
 
 
-def describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
+def _describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
     """Return the methods that were tried on an image, in their order, as they are in a sidecar."""
     return [
         {

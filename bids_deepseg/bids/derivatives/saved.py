@@ -11,9 +11,8 @@ from bids_deepseg.bids.derivatives.products import damaged_files, is_edited_mask
 from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
-from bids_deepseg.bids.image import BidsImage
+from bids_deepseg.bids.image import DATATYPES, BidsImage
 from bids_deepseg.bids.naming import parse_name
-from bids_deepseg.bids.source.folders import DATATYPES
 from bids_deepseg.bids.source.reader import source_fingerprint
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of

@@ -1,4 +1,6 @@
-"""Read the voxels of an open NIfTI file in the order in which they lie, and notice what does not fit its header.
+"""Read the voxels of an open NIfTI file in the order in which they lie, and bring them to float32.
+
+What does not fit the header is noticed, and nothing is lost by the conversion that can be kept.
 
 Terms: *raw* values are those in the file, before the header's slope and intercept.
 """
@@ -14,6 +16,105 @@ from bids_deepseg.bids.nifti.header_checks import MAX_REST_BYTES, CheckedHeader,
 from bids_deepseg.bids.nifti.streams import ByteStream, GzipStream, read_exactly, skip_exactly
 from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding
+
+Note = tuple[str, str]
+
+#: Largest integer below which float32 holds all integers.
+_EXACT = 2.0**24
+
+#: Smallest span of values, relative to the largest, that float32 shows in at least a thousand steps.
+_FINEST = 2.0**-14
+
+#: Smallest peak whose square float32 still holds.
+_SMALLEST = 1e-15
+
+#: Percentiles that stand for the span of the values; a few extreme voxels do not decide on it.
+_PERCENTILES = (0.5, 99.5)
+
+#: Span after rescaling.
+_SPAN = 1000.0
+
+
+def scale_values(raw: NDArray[Any], slope: float, intercept: float) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Apply slope and intercept; in float64 unless float32 holds the raw values exactly and there is no scaling.
+
+    Parameters
+    ----------
+    raw : array
+        Numbers of any type, as in the file.
+    slope, intercept : float
+        Of the header.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if (slope, intercept) == (1.0, 0.0) and np.can_cast(raw.dtype, np.float32):
+            return np.array(raw, np.float32)
+        return np.asarray(raw.astype(np.float64) * slope + intercept)
+
+
+def to_float32(values: NDArray[Any]) -> tuple[NDArray[np.float32], list[Note]]:
+    """Convert values to float32; those that it would not tell apart are brought to a span that it can.
+
+    Parameters
+    ----------
+    values : float array
+        From :func:`scale_values`; NaN and infinite values stay.
+
+    Returns
+    -------
+    values : float32 array
+        What float32 cannot hold is infinite.
+    notes : list of (str, str)
+        ``values-rescaled`` if they were.
+    """
+    notes: list[Note] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_finite = np.isfinite(values)
+        extremes = values.min(initial=np.inf, where=is_finite), values.max(initial=-np.inf, where=is_finite)
+        if is_finite.any() and not _fits(*map(float, extremes)):
+            finite = values[is_finite].astype(np.float64)
+            low = float(np.percentile(finite, _PERCENTILES[0], method="higher"))
+            high = float(np.percentile(finite, _PERCENTILES[1], method="lower"))
+            if high > low and not _fits(low, high):
+                # Halves, since the span of two numbers close to the largest has no number.
+                values = (values.astype(np.float64) / 2 - low / 2) * (_SPAN / (high / 2 - low / 2))
+                message = f"The values, from {low:.9g} to {high:.9g}, were rescaled, as float32 cannot tell them apart."
+                notes.append(("values-rescaled", message))
+        return np.array(values, np.float32), notes
+
+
+def _fits(low: float, high: float) -> bool:
+    """Return whether float32 holds a range of values with fine steps, and their squares."""
+    peak, span = max(abs(low), abs(high)), high - low
+    return peak <= _EXACT and peak >= _SMALLEST and span >= peak * _FINEST
+
+
+def replace_non_finite(
+    name: str, values: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[Note]]:
+    """Set NaN and infinite voxels to 0 and say so.
+
+    Returns
+    -------
+    values : float32 array
+        Finite.
+    replaced : bool array or None
+        Where values were replaced, None for nowhere.
+    notes : list of (str, str)
+        ``nan-replaced`` with their number.
+
+    Raises
+    ------
+    ImageError
+        If no voxel holds a number.
+    """
+    finite = np.isfinite(values)
+    n_bad = int(values.size - finite.sum())
+    if n_bad == 0:
+        return values, None, []
+    if n_bad == values.size:
+        raise ImageError(f"{name}: all {values.size} voxels are NaN or infinite. Numbers are expected.")
+    message = f"{n_bad} of {values.size} voxels were NaN or infinite and set to 0."
+    return np.where(finite, values, np.float32(0)), ~finite, [("nan-replaced", message)]
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import derivative_path
 from bids_deepseg.bids.nifti.reading import read_numbers
-from bids_deepseg.bids.source.given_files import centerline_names, find_centerline_file
+from bids_deepseg.bids.source.given_centerline import centerline_names, find_centerline_file
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.reader import fingerprint
 from bids_deepseg.errors import ImageError

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bids_deepseg.bids.image import folders_of
 from bids_deepseg.bids.naming import ENTITIES
-from bids_deepseg.bids.source.folders import folders_of
 from bids_deepseg.bids.source.found import FoundFile
 from bids_deepseg.errors import UsageError
 from bids_deepseg.files.structured import read_strict_json

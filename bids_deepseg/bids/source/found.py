@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bids_deepseg.bids.image import ANATOMICAL, USUAL_FOLDERS
 from bids_deepseg.bids.naming import ENTITIES, BidsName, parse_name
-from bids_deepseg.bids.source.folders import ANATOMICAL, USUAL_FOLDERS
 from bids_deepseg.files.names import printable
 
 #: Ends of the names of images.

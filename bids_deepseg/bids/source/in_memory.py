@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_header, check_image
-from bids_deepseg.bids.nifti.scaling import scale_values
+from bids_deepseg.bids.nifti.voxels import scale_values
 from bids_deepseg.bids.source.reader import LoadedImage, load_values
 from bids_deepseg.errors import ImageError
 

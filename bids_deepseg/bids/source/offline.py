@@ -45,14 +45,8 @@ def offline_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _LEFT_OUT} | _ADDED
 
 
-def forbid_connections() -> bool:
-    """Take the right to open sockets of the internet from this process and all that it starts.
-
-    Returns
-    -------
-    bool
-        False where the system cannot do that.
-    """
+def _forbid_connections() -> bool:
+    """Take the right to open sockets of the internet from this process and all that it starts."""
     known = _SOCKET_CALLS.get(platform.machine())
     if known is None or not sys.platform.startswith("linux"):
         return False
@@ -82,5 +76,5 @@ def forbid_connections() -> bool:
 
 
 if __name__ == "__main__":
-    forbid_connections()
+    _forbid_connections()
     os.execv(sys.argv[1], sys.argv[1:])

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.source.database import FileIndex
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES, BidsImage, folders_of
 from bids_deepseg.bids.source.filters import ImageFilter
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES, folders_of
 from bids_deepseg.bids.source.found import (
     FoundFile,
     NameParser,
@@ -23,7 +21,7 @@ from bids_deepseg.bids.source.found import (
     shorten,
 )
 from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
-from bids_deepseg.bids.source.walk import find_files, list_participants, misspelt_participants
+from bids_deepseg.bids.source.walk import FileIndex, find_files, list_participants, misspelt_participants
 from bids_deepseg.errors import SelectionError
 from bids_deepseg.files.names import why_no_folder
 

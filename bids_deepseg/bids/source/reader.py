@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_image
 from bids_deepseg.bids.nifti.reading import NiftiHeader, open_nifti
-from bids_deepseg.bids.nifti.scaling import replace_non_finite, scale_values, to_float32
-from bids_deepseg.bids.nifti.voxels import NiftiFile
+from bids_deepseg.bids.nifti.voxels import NiftiFile, replace_non_finite, scale_values, to_float32
 from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.bids.source.volumes import choose_volumes, volume_rule
 from bids_deepseg.errors import ImageChangedError, ImageError
@@ -187,7 +186,7 @@ def source_fingerprint(image: BidsImage) -> dict[str, int | str]:
     return found
 
 
-def files_read(image: BidsImage) -> tuple[Path, ...]:
+def _files_read(image: BidsImage) -> tuple[Path, ...]:
     """Return the files of which :func:`source_fingerprint` is."""
     return (image.path, *_b_values(image))
 
@@ -258,7 +257,7 @@ def changed_input(image: BidsImage) -> ImageChangedError:
 def _moments(image: BidsImage) -> list[tuple[int, int, int]]:
     """Return size and times of change of the files that are read; a file that is missing has none."""
     found = []
-    for path in files_read(image):
+    for path in _files_read(image):
         try:
             facts = os.stat(path)  # noqa: PTH116 - follows links, as reading does
         except OSError:

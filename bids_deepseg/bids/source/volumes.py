@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.nifti.header import is_complete, read_size
+from bids_deepseg.bids.nifti.reading import is_complete, read_size
 from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.errors import ImageError
 from bids_deepseg.files.text import read_text

@@ -168,14 +168,14 @@ def _weighted_sums(maps: NDArray[np.float32], cell: int, *, axis: int) -> NDArra
     """Sum along one axis over a block's pixels with the weights of one of its two cells; 7 pixels shorter."""
     n = maps.shape[axis] - BLOCK_PX + 1
     total = np.zeros((*maps.shape[:axis], n, *maps.shape[axis + 1 :]), np.float32)
-    for offset, weight in enumerate(cell_weights(cell)):
+    for offset, weight in enumerate(_cell_weights(cell)):
         if weight > 0:
             part = maps[:, offset : offset + n] if axis == 1 else maps[:, :, offset : offset + n]
             total += weight * part
     return total
 
 
-def cell_weights(cell: int) -> NDArray[np.float32]:
+def _cell_weights(cell: int) -> NDArray[np.float32]:
     """Return the weights (8,) along one axis of a block's pixels in its first or second cell.
 
     The Gaussian weight of the block is the product of both axes', and so is the bilinear share of a cell: parts that

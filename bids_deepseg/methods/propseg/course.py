@@ -26,23 +26,8 @@ from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.optic import least_cost_path
 
 
-def trace_cords(canonical: Volume, detectors: Mapping[str, SvmModel], *, most_slices: int) -> dict[str, Centerline]:
-    """Return the path of the best scores of each detector, interpolated to all slices; the scores are its heat.
-
-    Parameters
-    ----------
-    canonical : Volume
-        float32 image on canonical axes.
-    detectors : mapping
-        Detectors by contrast.
-    most_slices : int
-        The most that they see of a long image.
-
-    Raises
-    ------
-    CordNotFoundError
-        If all values are equal.
-    """
+def _trace_cords(canonical: Volume, detectors: Mapping[str, SvmModel], *, most_slices: int) -> dict[str, Centerline]:
+    """Return the path of the best scores of each detector, interpolated to all slices; the scores are its heat."""
     slices = _scanned(canonical.grid, most_slices)
     # Of the slices that are seen only: the whole of a head takes hundreds of MB in double precision.
     eight_bit = to_eight_bit(canonical.data[..., slices])
@@ -145,14 +130,14 @@ def course_by_gradients(canonical: Volume, detectors: Mapping[str, SvmModel], co
         If the image is constant.
     """
     named = {name: each for name, each in detectors.items() if name == contrast}
-    found = trace_cords(canonical, named, most_slices=_MOST_SLICES)
+    found = _trace_cords(canonical, named, most_slices=_MOST_SLICES)
     bright_fluid = _NAMED * NAMED_SIGNS.get(contrast or "", 0)
     if contrast not in _TELLING or not any(_sureness(line) >= _SURE for line in found.values()):
         others = {name: each for name, each in detectors.items() if name not in named}
-        found |= trace_cords(canonical, others, most_slices=_FEWER_SLICES)
+        found |= _trace_cords(canonical, others, most_slices=_FEWER_SLICES)
         bright_fluid += _bright_fluid({name: _sureness(line) for name, line in found.items()})
     if not any(_sureness(line) >= _SURE for line in found.values()):
-        found = _surer(found, trace_cords(_denoised(canonical), detectors, most_slices=_FEWER_SLICES))
+        found = _surer(found, _trace_cords(_denoised(canonical), detectors, most_slices=_FEWER_SLICES))
         bright_fluid = _NAMED * NAMED_SIGNS.get(contrast or "", 0)
         bright_fluid += _bright_fluid({name: _sureness(line) for name, line in found.items()})
     best = max(found, key=lambda name: _sureness(found[name]) + _SURER * (name == contrast))
@@ -210,7 +195,7 @@ def course_along(
         bright_fluid += _bright_fluid(
             {
                 name: _sureness(line)
-                for name, line in trace_cords(canonical, detectors, most_slices=_FEWER_SLICES).items()
+                for name, line in _trace_cords(canonical, detectors, most_slices=_FEWER_SLICES).items()
             }
         )
     return Course(centerline, None, float(np.clip(bright_fluid, -1, 1)))

@@ -24,13 +24,12 @@ from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.centerline import trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.guide import Guide
 from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import CordMask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
 from bids_deepseg.stages.probability import predict_with_spread
-from bids_deepseg.stages.segmentation import Observer, Segmentation, on_native_grid
+from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation, on_native_grid
 
 #: Share of a voxel inside the tube from which it is cord.
 _HALF = 0.5
@@ -47,7 +46,7 @@ def identify_propseg(settings: MethodSettings, _contrast: str | None) -> tuple[M
     return *found, KnownModel("propseg", "any", _HALF, parameters)
 
 
-def load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
+def _load_propseg(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
     """Load the networks that judge, whatever the contrast; imports Keras."""
     network, detector = load_own("segmentation"), load_own("detection")
     return lambda _contrast: (
@@ -149,4 +148,4 @@ def _seen_by_network(
 
 
 #: Entry in the table of methods.
-METHOD = Method(identify_propseg, load_propseg)
+METHOD = Method(identify_propseg, _load_propseg)

@@ -57,28 +57,18 @@ def best_outlines(edges: Edges, sign: int, centres: Array, half_axes_mm: Array) 
     strength = sign * radial(edges.bounded(), centres, radii)
     cost = _ELLIPSE_PRICE * shifts**2 - strength
     nearness = _SLICE_PRICE * np.exp(-edges.slice_mm / _NEIGHBOUR_MM)
-    index = closed_path(cost)
+    index = _closed_path(cost)
     for _ in range(_ROUNDS - 1):
         around = smooth_along(shifts[index], _NEIGHBOUR_MM, edges.slice_mm)
-        index = closed_path(cost + nearness * (shifts - around[..., None]) ** 2)
+        index = _closed_path(cost + nearness * (shifts - around[..., None]) ** 2)
     place = index[..., None]
     return np.take_along_axis(radii, place, 2)[..., 0], np.take_along_axis(strength, place, 2)[..., 0]
 
 
-def closed_path(cost: Array) -> NDArray[np.intp]:
+def _closed_path(cost: Array) -> NDArray[np.intp]:
     """Choose one entry for each ray so that the sum of costs and of squared steps between neighbours is small.
 
     The rays are gone round three times, and the middle round is taken: its ends meet wherever the border is clear.
-
-    Parameters
-    ----------
-    cost : (K, R, S) array
-        Cost of S entries on each of R rays.
-
-    Returns
-    -------
-    (K, R) int array
-        The entries.
     """
     n_slices, n_rays, n_entries = cost.shape
     steps = list(range(-_MOST_STEPS, _MOST_STEPS + 1))

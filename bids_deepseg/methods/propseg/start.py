@@ -37,27 +37,11 @@ class Circles:
     scores: Array
 
 
-def find_circles(field: Field, z_mm: float, *, radius_mm: float, span_mm: tuple[float, float]) -> Circles:
+def _find_circles(field: Field, z_mm: float, *, radius_mm: float, span_mm: tuple[float, float]) -> Circles:
     """Find cord-like circles in the slice at ``z_mm``.
 
     Edge pixels vote along their gradient: backwards at the radii of the cord, since the fluid is the bright part, and
     forwards at those of the fluid's outer border. Votes are divided by the radius, as larger circles have more pixels.
-
-    Parameters
-    ----------
-    field : Field
-        The image.
-    z_mm : float
-        Place of the slice along the third axis.
-    radius_mm : float
-        Expected radius.
-    span_mm : (float, float)
-        Part of the first axis that is searched.
-
-    Returns
-    -------
-    Circles
-        At most ``N_CIRCLES``.
     """
     found: list[Array] = []
     for stretch in STRETCHES:
@@ -177,7 +161,7 @@ class Start:
         return cylinder(centres, np.broadcast_to(self.direction, centres.shape), self.radii, n_points)
 
 
-def symmetry_span(field: Field) -> tuple[float, float]:
+def _symmetry_span(field: Field) -> tuple[float, float]:
     """Return the part of the first axis in mm that is searched: all, or 50 mm around the plane of symmetry.
 
     The plane is the one whose two sides, 40 voxels each, are most alike when mirrored. Likeness is the correlation:
@@ -200,7 +184,7 @@ def _correlation(a: Array, b: Array) -> float:
 
 def starts_in_image(field: Field, parameters: PropsegParameters) -> Iterator[Start]:
     """Yield places to begin: for each part of the image the best chains of circles through neighbouring slices."""
-    span = symmetry_span(field)
+    span = _symmetry_span(field)
     length = (field.data.shape[2] - 1) * float(field.zooms[2])
     reach = min(length, (N_SLICES - 1) * SLICE_DISTANCE_MM)
     seen: set[float] = set()
@@ -210,7 +194,7 @@ def starts_in_image(field: Field, parameters: PropsegParameters) -> Iterator[Sta
             continue
         seen.add(middle)
         heights = middle + np.linspace(-reach / 2, reach / 2, N_SLICES if reach > 0 else 1)
-        circles = [find_circles(field, z, radius_mm=parameters.radius_mm, span_mm=span) for z in heights]
+        circles = [_find_circles(field, z, radius_mm=parameters.radius_mm, span_mm=span) for z in heights]
         yield from _chains(circles, heights)
 
 

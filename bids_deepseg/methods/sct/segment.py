@@ -14,7 +14,7 @@ from bids_deepseg.geometry.grid import AXIS_IS, Grid
 from bids_deepseg.geometry.resample import resample, working_grid
 from bids_deepseg.geometry.volume import Volume, to_canonical
 from bids_deepseg.judge import Evidence, judge_evidence
-from bids_deepseg.judge.coverage import judge_uncertain_ends
+from bids_deepseg.judge.slices import judge_uncertain_ends
 from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.methods.sct.centerlines import (
     FoundCourse,
@@ -84,7 +84,7 @@ def segment_sct(
         working = resample(canonical, working_grid(canonical.grid))
         notify("resampled", working)
     with error_context(stage="centerline"):
-        found = find_course(working, canonical, networks, settings, given)
+        found = _find_course(working, canonical, networks, settings, given)
         notify("centerline", found)
     with error_context(stage="patches"):
         crops = cut_crops(working.data, found.course, tuple(networks.segmenter.patch_shape[:2]))
@@ -107,14 +107,14 @@ def segment_sct(
         notify("mask", mask)
     with error_context(stage="metrics"):
         metrics = measure_cord(mask, probability, volume.grid)
-        line, cord = to_centerline(found), cord_mask(mask, cleaned)
+        line, cord = to_centerline(found), _cord_mask(mask, cleaned)
         evidence = Evidence(canonical, cord, probability, line, metrics, threshold=threshold)
         result = collect(volume.grid, evidence, cleaned, settings)
         notify("metrics", result.metrics)
     return replace(result, findings=(*result.findings, *networks.findings))
 
 
-def find_course(
+def _find_course(
     working: Volume,
     canonical: Volume,
     networks: SctNetworks,
@@ -206,7 +206,7 @@ def collect(native: Grid, evidence: Evidence, cleaned: Cleaned, settings: SctSet
     )
 
 
-def cord_mask(mask: Volume, cleaned: Cleaned) -> CordMask:
+def _cord_mask(mask: Volume, cleaned: Cleaned) -> CordMask:
     """Return the mask and what was done to it in the words of the judge."""
     return CordMask(mask, cleaned.filled, _count_gaps(mask), 0)
 

@@ -95,7 +95,7 @@ def expect_text(value: Any, what: str) -> str:
     return value
 
 
-def expect_whole(value: Any, what: str) -> int:
+def _expect_whole(value: Any, what: str) -> int:
     """Return ``value`` if it is a whole number; true and false are none."""
     if type(value) is not int:
         raise NetworkError(f"{what} is {_short(value)}; a whole number is expected.")
@@ -130,12 +130,12 @@ class Settings:
 
     def whole(self, key: str) -> int:
         """Take a whole number."""
-        return expect_whole(self.take(key), f"Layer {self.owner}: {key}")
+        return _expect_whole(self.take(key), f"Layer {self.owner}: {key}")
 
     def wholes(self, key: str) -> tuple[int, ...]:
         """Take a list of whole numbers."""
         what = f"Layer {self.owner}: {key}"
-        return tuple(expect_whole(value, what) for value in expect_list(self.take(key), what))
+        return tuple(_expect_whole(value, what) for value in expect_list(self.take(key), what))
 
     def text(self, key: str) -> str:
         """Take a text."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bids_deepseg.app.participant.cost import Cost, base_of, expect_cost, expect_total, worker_bytes
-from bids_deepseg.bids.nifti.header import ImageSize, read_size
+from bids_deepseg.bids.nifti.reading import ImageSize, read_size
 from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.example.phantom import grid_around
 

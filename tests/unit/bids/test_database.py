@@ -2,8 +2,8 @@
 
 import pytest
 
-from bids_deepseg.bids.source.database import has_index, read_index
 from bids_deepseg.bids.source.query import Selection, find_images
+from bids_deepseg.bids.source.walk import has_index, read_index
 from bids_deepseg.errors import UsageError
 from tests.helpers.bids_trees import make_dataset
 

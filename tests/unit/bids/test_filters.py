@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.filters import check_labels, read_filters
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.errors import SelectionError, UsageError
 from tests.helpers.bids_trees import make_dataset

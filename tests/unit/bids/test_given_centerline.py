@@ -15,7 +15,7 @@ from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto, to_canonical
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
 from bids_deepseg.stages.given_centerline import centerline_from_points
-from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Guide
 from tests.helpers.bids_trees import image_of, stamp_of
 from tests.helpers.fake_engine import FakeEngine, write_dataset, write_nifti
 from tests.helpers.phantoms import ALL_AXCODES, grid_of, oblique, tube

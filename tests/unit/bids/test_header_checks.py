@@ -7,8 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.nifti.header import read_size
-from bids_deepseg.bids.nifti.reading import read_header, write_nifti
+from bids_deepseg.bids.nifti.reading import read_header, read_size, write_nifti
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.errors import ImageError
 from tests.helpers.bids_trees import AFFINE, image_of

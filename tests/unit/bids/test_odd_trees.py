@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.source.database import FileIndex
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.filters import read_filters
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
 from bids_deepseg.bids.source.found import is_image_name, name_parser
 from bids_deepseg.bids.source.query import Selection, find_images
-from bids_deepseg.bids.source.walk import find_files, list_participants
+from bids_deepseg.bids.source.walk import FileIndex, find_files, list_participants
 from bids_deepseg.errors import BidsDeepsegError, DatasetError, SelectionError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.bids.derivatives.review_lists import CORD_KEY, format_list, image_name, read_list, read_review
+from bids_deepseg.bids.derivatives.judgements import CORD_KEY, format_list, image_name, read_list, read_review
 from bids_deepseg.errors import UsageError
 
 WORD = st.text("abcXYZ0189-_.", min_size=1, max_size=12)

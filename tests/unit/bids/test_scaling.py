@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_deepseg.bids.nifti.scaling import scale_values, to_float32
+from bids_deepseg.bids.nifti.voxels import scale_values, to_float32
 from bids_deepseg.bids.source.reader import read_image
 from tests.helpers.bids_trees import AFFINE, image_of, write_image
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bids_deepseg.app.participant.known import Request
 from bids_deepseg.bids.naming import derivative_path, find_collisions, parse_name
-from bids_deepseg.bids.nifti.header import read_size
+from bids_deepseg.bids.nifti.reading import read_size
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.volumes import expand_each, volume_rule
 from bids_deepseg.errors import ImageError

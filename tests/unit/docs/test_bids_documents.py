@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.stages.metrics import COLUMNS
 from tests.helpers.bids_trees import image_of, make_dataset, write_result

@@ -8,7 +8,7 @@ import pytest
 from bids_deepseg.errors import UsageError
 from bids_deepseg.methods.propseg.method import identify_propseg, run_propseg
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import Guide
+from bids_deepseg.stages.segmentation import Guide
 from tests.helpers.phantoms import FakePredictor, bright_is_cord, bright_is_hot, dice, noisy_cord
 
 CORD = FakePredictor(bright_is_cord)

@@ -12,8 +12,7 @@ from bids_deepseg.methods.sct.networks import SctNetworks
 from bids_deepseg.methods.sct.segment import segment_sct
 from bids_deepseg.methods.sct.settings import SctSettings
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Segmentation
+from bids_deepseg.stages.segmentation import Guide, Segmentation
 from tests.helpers.fake_engine import write_dataset
 from tests.helpers.phantoms import grid_of
 from tests.helpers.scaled_predictors import ScaledFake

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bids_deepseg.bids.source.folders import DEFAULT_SUFFIXES
+from bids_deepseg.bids.image import DEFAULT_SUFFIXES
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 from bids_deepseg.options.declare import options_of
 from bids_deepseg.options.parsing import arrange, parse_arguments

@@ -22,8 +22,7 @@ from bids_deepseg.rescue.images import denoised, evened, some_slices
 from bids_deepseg.rescue.run import segment_or_rescue, with_notes
 from bids_deepseg.rescue.search import BELIEVED_SCORE, FIRST, MIN_GAIN, needs_rescue
 from bids_deepseg.stages.findings import Finding, verdict_of
-from bids_deepseg.stages.guide import Guide
-from bids_deepseg.stages.segmentation import Try
+from bids_deepseg.stages.segmentation import Guide, Try
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.phantoms import FakePredictor, bright_is_cord, bright_is_hot, grid_of, tube
 

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bids_deepseg.app.group.review import REVIEW_PLACE
-from bids_deepseg.bids.derivatives.review_lists import read_review
+from bids_deepseg.app.group.sources import REVIEW_PLACE
+from bids_deepseg.bids.derivatives.judgements import read_review
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import UsageError
 from bids_deepseg.review.judging import PLACE, TABLE, Judgement, read_judgement, save_judgement
