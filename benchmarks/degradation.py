@@ -23,7 +23,7 @@ from suite.sources import Source, real_images
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.networks.loading import Models, load_models
+from bids_deepseg.networks.predictor import Models, load_models
 from bids_deepseg.pipeline import segment
 
 Change = Callable[[Pair, np.random.Generator], Pair]

@@ -26,8 +26,7 @@ from bids_deepseg.errors import SegmentationError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.propseg.method import run_propseg
-from bids_deepseg.networks.loading import Models, load_own
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Models, Predictor, load_own
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.options.method import Guide, MethodSettings
 from bids_deepseg.pipeline import segment

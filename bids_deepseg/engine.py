@@ -15,7 +15,7 @@ from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.propseg import method as propseg
 from bids_deepseg.methods.sct import method as sct
 from bids_deepseg.networks.backend import AUTO, choose_backend, start_keras
-from bids_deepseg.networks.loading import StructureModel
+from bids_deepseg.networks.predictor import StructureModel
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation

@@ -12,7 +12,7 @@ from bids_deepseg.judge.slices import judge_uncertain_ends
 from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.methods.method import Method, Segmenter
 from bids_deepseg.methods.models import identify_models, load_all
-from bids_deepseg.networks.loading import Models, StructureModel
+from bids_deepseg.networks.predictor import Models, StructureModel
 from bids_deepseg.networks.variants import with_variants
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.border import find_border, move

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import SegmentationError
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge import Evidence, judge_evidence
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.border import move
 from bids_deepseg.stages.findings import Finding

@@ -13,7 +13,7 @@ from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.methods.method import Segmenter
 from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.networks.keras_predictor import load_predictor
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.networks.specs import ModelSpec, read_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import with_models

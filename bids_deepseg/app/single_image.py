@@ -10,8 +10,7 @@ from bids_deepseg import __version__
 from bids_deepseg.app.participant.image_job import ImageResult, ImageWork
 from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.app.participant.planning import find_lack_of_memory, job_of
-from bids_deepseg.app.participant.repeat import option_words
-from bids_deepseg.app.participant.shown import segmented_image
+from bids_deepseg.app.participant.shown import option_words, segmented_image
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
 from bids_deepseg.bids.derivatives.saved_result import SavedResult, read_sidecar
@@ -61,13 +60,6 @@ def check_is_image(path: Path) -> None:
 
 def check_place(asked: SegmentOptions, backend: str) -> None:
     """Make sure that there is an image, and memory, names and room for its results, before networks are loaded.
-
-    Parameters
-    ----------
-    asked : SegmentOptions
-        What the user asked for.
-    backend : str
-        Library that computes the networks.
 
     Raises
     ------

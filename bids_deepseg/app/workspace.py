@@ -14,7 +14,7 @@ from bids_deepseg.bids.derivatives.layout import DOCS
 from bids_deepseg.bids.derivatives.ownership import WORK_MARK
 from bids_deepseg.files.atomic import check_no_link, check_writable, make_folder, make_own_folder, output_errors
 from bids_deepseg.files.locks import holding, is_locked
-from bids_deepseg.files.regular import open_regular
+from bids_deepseg.files.names import open_regular
 
 logger = logging.getLogger(__name__)
 

@@ -170,11 +170,6 @@ class BidsName:
 def parse_name(name: str) -> BidsName | None:
     """Take a BIDS file name apart.
 
-    Parameters
-    ----------
-    name : str
-        File name without folder.
-
     Returns
     -------
     BidsName or None
@@ -263,11 +258,6 @@ def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:
 
 def find_collisions(images: Iterable["BidsImage"]) -> "dict[BidsImage, ImageError]":
     """Find the images whose results would share a name.
-
-    Parameters
-    ----------
-    images : iterable of BidsImage
-        Images of one run.
 
     Returns
     -------

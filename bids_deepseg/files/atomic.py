@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bids_deepseg.errors import OutputError, OutputWriteError
-from bids_deepseg.files.names import NAME_BYTES, n_bytes
-from bids_deepseg.files.regular import open_regular
+from bids_deepseg.files.names import NAME_BYTES, n_bytes, open_regular
 
 #: A file and the function that writes its content.
 FileToWrite = tuple[Path, Callable[[BinaryIO], object]]

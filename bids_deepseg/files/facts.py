@@ -25,12 +25,6 @@ def number_of(facts: Facts, name: str) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def whole_of(facts: Facts, name: str) -> int | None:
-    """Return a whole number, also one that is written with a fraction of zero."""
-    value = number_of(facts, name)
-    return int(value) if value is not None and value == int(value) else None
-
-
 def mapping_of(facts: Facts, name: str) -> Facts:
     """Return an object, an empty one in place of anything else."""
     value = facts.get(name)

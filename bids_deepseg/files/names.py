@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 #: Bytes of a name on nearly all file systems.
@@ -149,3 +150,44 @@ def _escape(char: str) -> str:
     """Return a character as JSON escapes it; those beyond the first 65536 as two surrogates."""
     pair = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{pair[start : start + 4]}" for start in range(0, len(pair), 4))
+
+
+class NotRegularError(OSError):
+    """A pipe, a socket or a device where an ordinary file is expected."""
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open an ordinary file for reading; links are followed.
+
+    Returns
+    -------
+    binary file
+        At its start. The caller closes it.
+
+    Raises
+    ------
+    NotRegularError
+        If the path leads to a pipe, a socket or a device.
+    OSError
+        If it cannot be opened; ``IsADirectoryError`` for a folder.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until another process writes to it. For ordinary files it means nothing.
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        # A socket cannot be opened at all.
+        if path.is_socket():
+            raise _not_regular(path) from error
+        raise
+    kind = os.fstat(number).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(number)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(f"{path.name} is a folder. A file is expected.")
+        raise _not_regular(path)
+    return os.fdopen(number, "rb")
+
+
+def _not_regular(path: Path) -> NotRegularError:
+    """Return the error for what is not an ordinary file."""
+    return NotRegularError(f"{path.name} is not an ordinary file but a pipe, a socket or a device.")

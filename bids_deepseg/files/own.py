@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bids_deepseg.errors import OutputError
 from bids_deepseg.files.atomic import output_errors, write_if_different
-from bids_deepseg.files.regular import open_regular
+from bids_deepseg.files.names import open_regular
 
 #: Bytes at the beginning of a file in which a mark is looked for.
 _HEAD_BYTES = 4096

@@ -237,13 +237,7 @@ def _problems_of_table(header: list[str], body: list[tuple[int, list[str]]]) -> 
 
 
 def _clean(content: dict[str, Any]) -> list[str]:
-    """Replace texts that no file can hold by None, in place; return what was replaced.
-
-    Raises
-    ------
-    TextError
-        If the content is nested too deeply.
-    """
+    """Replace texts that no file can hold by None, in place; return what was replaced."""
     found = []
     waiting: list[tuple[Any, int]] = [(content, 1)]
     while waiting:

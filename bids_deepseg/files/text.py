@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from bids_deepseg.files.regular import NotRegularError, open_regular
+from bids_deepseg.files.names import NotRegularError, open_regular
 
 #: Most bytes of a text file that is not a table.
 MAX_BYTES = 2**24

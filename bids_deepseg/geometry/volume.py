@@ -48,22 +48,6 @@ class Volume:
         return f"<Volume {shape} ({self.data.dtype}) {zooms} mm {''.join(self.grid.axcodes)}>"
 
 
-def slice_range(volume: Volume, first: int, end: int) -> Volume:
-    """Return some slices along the third axis, as a view in its place in the world.
-
-    Parameters
-    ----------
-    volume : Volume
-        Any volume.
-    first, end : int
-        First slice and the one after the last; those beyond the volume do not count.
-    """
-    data = volume.data[..., first:end]
-    affine = volume.grid.affine.copy()
-    affine[:3, 3] = volume.grid.voxel_to_world(np.array([0, 0, first]))
-    return Volume(data, Grid(data.shape, affine))
-
-
 def reorient(volume: Volume, axcodes: tuple[str, str, str]) -> Volume:
     """Flip and swap the axes so that they point towards ``axcodes``; every voxel keeps its place in the world.
 

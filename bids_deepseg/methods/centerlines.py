@@ -14,8 +14,7 @@ from bids_deepseg.errors import NetworkError, UsageError, error_context
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.optic.centerline import svm_centerline
 from bids_deepseg.methods.optic.model import SvmModel, published_place, read_own_model, read_published_model
-from bids_deepseg.networks.loading import Models, load_own
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Models, Predictor, load_own
 from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings

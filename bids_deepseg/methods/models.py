@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.methods.centerlines import CENTERLINES, identify_published, load_scaled, need_published
-from bids_deepseg.networks.loading import Models, load_own
+from bids_deepseg.networks.predictor import Models, load_own
 from bids_deepseg.networks.published.specs import find_file
 from bids_deepseg.networks.specs import ModelIdentity, checked_spec, read_spec
 from bids_deepseg.options.method import MethodSettings
@@ -43,11 +43,6 @@ def identify_models(settings: MethodSettings, contrast: str | None) -> tuple[Mod
 def load_all(settings: MethodSettings) -> Callable[[str | None], Models]:
     """Load the models that every image needs, and return a function that completes them for a contrast.
 
-    Parameters
-    ----------
-    settings : MethodSettings
-        Settings of the run.
-
     Raises
     ------
     NetworkError
@@ -75,13 +70,7 @@ def _has_published_segmenter(settings: MethodSettings, contrast: str | None) -> 
 
 
 def _segmenter_name(settings: MethodSettings) -> str:
-    """Return the name of the package's segmentation network.
-
-    Raises
-    ------
-    NetworkError
-        If the package has no 3D network.
-    """
+    """Return the name of the package's segmentation network."""
     name = _SEGMENTERS[settings.kernel]
     if settings.kernel == "3d":
         try:

@@ -1,9 +1,16 @@
-"""Run a Keras network on patches, in batches of bounded memory."""
+"""Run a Keras network on patches, in batches of bounded memory, with TensorFlow or with OpenVINO.
+
+Keras would let OpenVINO compute in bfloat16 where the processor can (probabilities then differ by 0.01), on all
+processors of the machine, and bound to some of them, which two processes on one machine must not be.
+"""
 
 import logging
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import as_file
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +18,8 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.backend import OPENVINO, native_output_silenced, start_keras
 from bids_deepseg.networks.batches import cut_stacks, join_stacks, predict_in_batches
-from bids_deepseg.networks.openvino_network import compile_network
 from bids_deepseg.networks.predictor import Network
+from bids_deepseg.networks.published.specs import PublishedSpec
 from bids_deepseg.networks.specs import ModelSpec, check_weights
 
 logger = logging.getLogger(__name__)
@@ -22,24 +29,27 @@ logger = logging.getLogger(__name__)
 _BATCH_PIXELS = 2**16
 
 
+_Spec = TypeVar("_Spec", ModelSpec, PublishedSpec)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class KerasPredictor:
-    """A network of the package, ready to run.
+class LoadedNetwork(Generic[_Spec]):
+    """A network with its weights, which states what its description says.
 
     Attributes
     ----------
-    spec : ModelSpec
+    spec : ModelSpec or PublishedSpec
         Description of the network.
     network : keras.Model
-        The network with its weights.
+        float32 ``(N, *patch_shape, 1)`` to float32 of the same shape in [0, 1], channels last.
     """
 
-    spec: ModelSpec
+    spec: _Spec
     network: Network
 
     @property
-    def patch_shape(self) -> tuple[int, int]:
-        """Pixels of a patch along i and j."""
+    def patch_shape(self) -> Any:
+        """Voxels of a patch along each axis: two numbers, three for a 3D network, which no type tells apart."""
         return self.spec.patch_shape
 
     @property
@@ -51,6 +61,12 @@ class KerasPredictor:
     def threshold(self) -> float:
         """Probability from which a pixel counts as cord."""
         return self.spec.threshold
+
+
+class KerasPredictor(LoadedNetwork[ModelSpec]):
+    """A network of the package, ready to run; a :class:`bids_deepseg.networks.predictor.Predictor`."""
+
+    __slots__ = ()
 
     def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map standardised patches (N, H, W) to probabilities (N, H, W).
@@ -94,3 +110,96 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
 def made_ready(keras: Any, network: Any) -> Network:
     """Return a network of Keras in the form in which its backend computes it best."""
     return compile_network(keras, network) if keras.config.backend() == OPENVINO else network
+
+
+#: What it says when the system gives no memory, or no further thread.
+_LACKS_MEMORY = ("alloc", "failed to map segment", "Resource temporarily unavailable")
+
+#: Tells the threads for one image to every library of a process.
+_THREADS = "OMP_NUM_THREADS"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenVinoNetwork:
+    """A network that OpenVINO compiled; a :class:`bids_deepseg.networks.predictor.Network`.
+
+    Attributes
+    ----------
+    request : openvino.InferRequest
+        Computes; it keeps the memory of the feature maps.
+    turn : lock
+        Held while the request is at work, which can do one batch at a time; threads may share a network.
+    """
+
+    request: Any
+    turn: Lock = field(default_factory=Lock)
+
+    def predict_on_batch(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Map a batch ``(N, ..., 1)`` to answers of the same shape.
+
+        Raises
+        ------
+        MemoryError
+            If there is no answer: short of memory, OpenVINO raises nothing and returns an empty one.
+        """
+        with self.turn:
+            answer: NDArray[np.float32] = self.request.infer([x], share_inputs=True)[0]
+        if answer.shape != x.shape or not np.isfinite(answer).all():
+            raise MemoryError(f"OpenVINO gave {answer.shape} for a batch of {x.shape}")
+        return answer
+
+
+def compile_network(keras: Any, network: Any) -> OpenVinoNetwork:
+    """Compile a network that Keras built with its backend ``openvino``.
+
+    Parameters
+    ----------
+    keras : module
+        Keras on that backend.
+    network : keras.Model
+        float32 ``(N, ..., 1)`` to float32 of the same shape, with its weights.
+
+    Returns
+    -------
+    OpenVinoNetwork
+        Computes in float32, batches of any size.
+
+    Raises
+    ------
+    MemoryError
+        If there is too little memory.
+    NetworkError
+        If OpenVINO cannot compute the network.
+    """
+    import openvino  # noqa: PLC0415 - only after Keras, which keeps it from reporting its import
+    from openvino import opset16  # noqa: PLC0415
+
+    shape = [-1 if size is None else int(size) for size in network.input_shape]
+    entry = opset16.parameter(shape, np.float32)
+    # Keras' own class around a node of OpenVINO's graph: calling a network with it adds the layers to the graph.
+    node = type(keras.ops.convert_to_tensor(np.float32(0)))
+    answer = network(node(entry.output(0)), training=False)
+    graph = openvino.Model([opset16.result(answer.output)], [entry])
+    try:
+        compiled = openvino.Core().compile_model(graph, "CPU", _settings(os.environ))
+        return OpenVinoNetwork(compiled.create_infer_request())
+    except RuntimeError as error:
+        # OpenVINO has one class for all that goes wrong.
+        if any(words in str(error) for words in _LACKS_MEMORY):
+            raise MemoryError("OpenVINO could not prepare a network") from error
+        last = str(error).strip().rpartition("\n")[2]
+        raise NetworkError(f"OpenVINO cannot compute the network: {last}. Give --backend tensorflow.") from error
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of the compiled network."""
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+    threads = environ.get(_THREADS, "")
+    if threads.isdigit() and int(threads) > 0:
+        settings["INFERENCE_NUM_THREADS"] = int(threads)
+    return settings

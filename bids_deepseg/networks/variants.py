@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.networks.loading import Models
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Models, Predictor
 
 #: Exponent that bends the brightness of standardised patches.
 _EXPONENT = 0.6

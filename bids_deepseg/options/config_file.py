@@ -17,15 +17,7 @@ from bids_deepseg.options.run import RunOptions
 
 
 def write_config(options: RunOptions, path: Path) -> None:
-    """Write all options of a run, also those that have their default.
-
-    Parameters
-    ----------
-    options : RunOptions
-        What was asked for.
-    path : Path
-        A TOML file.
-    """
+    """Write all options of a run, also those that have their default."""
     import tomli_w  # noqa: PLC0415 - not needed for --help
 
     # 0 is a value, for the seed say; False and nothing are not.

@@ -175,7 +175,7 @@ def parse_arguments(words: Sequence[str], commands: Mapping[str, str] = MappingP
         With code 0 after ``--help`` and ``--version``.
     """
     parser = build_parser(commands)
-    complete = _with_config(_arrange(words, RunOptions))
+    complete = _with_config(arrange(words, RunOptions))
     check_words(complete)
     values, unknown = parser.parse_known_args(complete)
     if unknown:
@@ -200,13 +200,7 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def _with_config(words: list[str]) -> list[str]:
-    """Put what a configuration file says in front of the command line, which wins.
-
-    Parameters
-    ----------
-    words : list of str
-        From :func:`_arrange`.
-    """
+    """Put what a configuration file says in front of the command line, which wins."""
     paths = _values(words, "--config-file")
     if not paths:
         return words
@@ -233,14 +227,22 @@ def _unknown_option(word: str) -> str:
     return f"the {kind} {word!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
 
 
-def _arrange(words: Sequence[str], declared: Any) -> list[str]:
-    """Move the positional words to the front and write each option by its first name."""
+def arrange(words: Sequence[str], declared: Any) -> list[str]:
+    """Move the positional words to the front and write each option by its first name, for argparse.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words of the command line.
+    declared : class
+        Class of the known options.
+    """
     positional, options = _apart(words, declared)
     return [*positional, *options]
 
 
 def _apart(words: Sequence[str], declared: Any) -> tuple[list[str], list[str]]:
-    """Return the positional words, and the options by their first names with their values; as for :func:`_arrange`."""
+    """Return the positional words, and the options by their first names with their values; as for :func:`arrange`."""
     table = {name: option for option in options_of(declared) for name in option.spellings}
     positional: list[str] = []
     runs: list[list[str]] = []

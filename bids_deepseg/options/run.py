@@ -277,11 +277,6 @@ def with_absolute_paths(options: RunOptions) -> RunOptions:
 
     Processes of other machines have another working directory. Links are not followed: what they lead to may have
     another name there.
-
-    Parameters
-    ----------
-    options : RunOptions
-        Options of a run.
     """
     settings = replace(options.settings, **_absolute(options.settings))
     derivatives = tuple((name, path.absolute()) for name, path in options.derivatives)

@@ -15,7 +15,7 @@ from scipy import ndimage
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient, reorient_onto
-from bids_deepseg.networks.loading import StructureModel, load_own
+from bids_deepseg.networks.predictor import StructureModel, load_own
 from bids_deepseg.networks.published.specs import FoundFile, find_file, published_spec
 from bids_deepseg.networks.specs import ModelIdentity, checked_spec
 from bids_deepseg.stages.findings import Finding

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.geometry.window import paste
-from bids_deepseg.networks.loading import StructureModel
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Predictor, StructureModel
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import PatchStack, extract_patches

@@ -27,8 +27,7 @@ from bids_deepseg.errors import ImageError, NetworkError
 from bids_deepseg.geometry.resample import resample, rounded_size, stretch, working_grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.batches import predict_blocks
-from bids_deepseg.networks.loading import StructureModel
-from bids_deepseg.networks.predictor import ScaledPredictor
+from bids_deepseg.networks.predictor import ScaledPredictor, StructureModel
 from bids_deepseg.stages.crops import Course, cut_crops, paste_crops
 from bids_deepseg.stages.structure import middle_of_cord
 

@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks.loading import load_models
+from bids_deepseg.networks.predictor import load_models
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.border import find_border, move

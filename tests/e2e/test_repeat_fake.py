@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from bids_deepseg.app.participant.repeat import option_words
+from bids_deepseg.app.participant.shown import option_words
 from bids_deepseg.cli import main as cli
 from bids_deepseg.options.method import MethodSettings
 from tests.helpers.fake_engine import FakeEngine, files_of, summary_of, write_dataset

@@ -21,7 +21,7 @@ from bids_deepseg.bids.source.reader import LoadedImage, read_image
 from bids_deepseg.bids.source.vertebrae import LevelFile, read_levels
 from bids_deepseg.errors import BidsDeepsegError, ImageError
 from bids_deepseg.geometry.grid import Grid
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.pipeline import segment
 from bids_deepseg.report.participant import ReportImage, render_participant
 from tests.fuzz.harness import ViolationError

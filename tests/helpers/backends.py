@@ -11,7 +11,7 @@ from bids_deepseg.networks.backend import start_keras
 from bids_deepseg.networks.keras_predictor import made_ready
 from bids_deepseg.networks.legacy.build import build_legacy
 from bids_deepseg.networks.legacy.h5 import read_legacy
-from bids_deepseg.networks.loading import load_own
+from bids_deepseg.networks.predictor import load_own
 from bids_deepseg.networks.published.predictor import load_published
 from bids_deepseg.networks.published.specs import find_files
 from tests.helpers.legacy_files import cord_2d, detection, random_weights, to_bytes, volume_net

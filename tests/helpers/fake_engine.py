@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_deepseg.errors import NetworkError
-from bids_deepseg.networks.loading import Models, StructureModel
+from bids_deepseg.networks.predictor import Models, StructureModel
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from tests.helpers.phantoms import FakePredictor, bright_is_cord, bright_is_hot, front_part, grid_of, tube

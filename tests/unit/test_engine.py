@@ -9,7 +9,7 @@ from bids_deepseg.methods import models as app_models
 from bids_deepseg.methods.models import identify_models
 from bids_deepseg.methods.optic.model import read_own_model
 from bids_deepseg.methods.sct.method import sct_settings
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from tests.helpers.phantoms import FakePredictor, bright_is_cord, bright_is_hot, dice, grid_of, noisy_cord

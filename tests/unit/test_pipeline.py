@@ -9,7 +9,7 @@ from scipy import ndimage
 from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
 from bids_deepseg.stages.border import INSET_MM

@@ -254,13 +254,7 @@ def _without_images_in_logs(output_dir: Path) -> dict[str, str]:
 
 
 def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[MissingImage]:
-    """Yield what a participant lacks and at least half of the others have: a session, or a kind of a session.
-
-    Parameters
-    ----------
-    found : sequence of (str, str or None, str)
-        Participant, session and kind of all images, with or without result.
-    """
+    """Yield what a participant lacks and at least half of the others have: a session, or a kind of a session."""
     participants = {subject for subject, _, _ in found}
     by_session: dict[str | None, set[str]] = defaultdict(set)
     by_kind: dict[tuple[str | None, str], set[str]] = defaultdict(set)

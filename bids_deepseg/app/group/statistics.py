@@ -77,11 +77,6 @@ class Repetition:
 def find_references(results: Sequence[SavedResult]) -> dict[str, Reference]:
     """Find for each kind of image what is usual.
 
-    Parameters
-    ----------
-    results : sequence of SavedResult
-        All results.
-
     Returns
     -------
     dict of str to Reference
@@ -100,13 +95,7 @@ def is_outlier(score: float) -> bool:
 
 
 def find_repetitions(results: Sequence[SavedResult]) -> list[Repetition]:
-    """Find all pairs of results whose names differ in the run alone, or in the session alone.
-
-    Parameters
-    ----------
-    results : sequence of SavedResult
-        All results.
-    """
+    """Find all pairs of results whose names differ in the run alone, or in the session alone."""
     usable = sorted((result for result in results if _is_usable(result)), key=lambda r: (_family(r), _position(r)))
     return [pair for _, family in groupby(usable, _family) for pair in _pairs(list(family))]
 
@@ -174,13 +163,7 @@ class Profiles:
 
 
 def find_profiles(results: Sequence[SavedResult]) -> Profiles:
-    """Find the areas along the cord of the images of one kind: by vertebral level where enough images have levels.
-
-    Parameters
-    ----------
-    results : sequence of SavedResult
-        Results of one kind.
-    """
+    """Find the areas along the cord of the images of one kind: by vertebral level where enough images have levels."""
     tables = [result.morph() for result in results]
     by_level = [_by_level(table) for table in tables]
     present = np.flatnonzero(np.isfinite(by_level).any(0)) if by_level else np.empty(0, int)

@@ -16,13 +16,7 @@ def table_name(task: Task) -> str:
 
 
 def structure_tables(results: Sequence[SavedResult]) -> dict[str, tuple[bytes, bytes] | None]:
-    """Return the table of each task and its description, by name; None for a task that no image has.
-
-    Parameters
-    ----------
-    results : sequence of SavedResult
-        All results.
-    """
+    """Return the table of each task and its description, by name; None for a task that no image has."""
     tables: dict[str, tuple[bytes, bytes] | None] = {}
     for task in TASKS.values():
         rows = [_row(result, task) for result in results if result.task is task and result.structure_mask is not None]

@@ -100,13 +100,7 @@ _PAIR_COLUMNS: Mapping[str, Mapping[str, object]] = {
 
 
 def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
-    """Return the table of all images and its description.
-
-    Parameters
-    ----------
-    sources : GroupSources
-        What is in the output folder.
-    """
+    """Return the table of all images and its description."""
     references = find_references(sources.results)
     rows = [_row_of_result(result, references[result.description]) for result in sources.results]
     rows += [_row_of_failure(failure) for failure in sources.failures]
@@ -126,13 +120,7 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
 
 
 def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
-    """Return the table of the measures per vertebral level and its description; None if no image has levels.
-
-    Parameters
-    ----------
-    results : sequence of SavedResult
-        All results.
-    """
+    """Return the table of the measures per vertebral level and its description; None if no image has levels."""
     columns: dict[str, Mapping[str, object]] = {
         **{name: FIRST_COLUMNS[name] for name in PLACE_COLUMNS},
         LEVEL_COLUMN: {"Description": LEVEL_DESCRIPTION["Description"], "Levels": LEVEL_DESCRIPTION["Levels"]},
@@ -150,13 +138,7 @@ def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
 
 
 def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
-    """Return the table of repeated images and its description.
-
-    Parameters
-    ----------
-    pairs : sequence of Repetition
-        Pairs in their order.
-    """
+    """Return the table of repeated images and its description."""
     rows = [
         (
             f"sub-{pair.first.subject}",

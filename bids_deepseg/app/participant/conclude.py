@@ -17,8 +17,7 @@ from bids_deepseg.app.citation import software_versions
 from bids_deepseg.app.group.level import GroupOutcome
 from bids_deepseg.app.participant.image_job import ImageResult
 from bids_deepseg.app.participant.progress import Progress
-from bids_deepseg.app.participant.repeat import changed_options, option_words
-from bids_deepseg.app.participant.shown import Unusable
+from bids_deepseg.app.participant.shown import Unusable, changed_options, option_words
 from bids_deepseg.app.record import VERDICT_FAIL, ImageEntry, RunRecord
 from bids_deepseg.bids.derivatives.failures import record_failure
 from bids_deepseg.bids.derivatives.saved import is_there, read_settled
@@ -134,15 +133,7 @@ def _indented(text: str) -> str:
 
 
 def conclude_group(record: RunRecord, outcome: GroupOutcome) -> None:
-    """Log and record what the group level could not use, so that the run does not end as a success.
-
-    Parameters
-    ----------
-    record : RunRecord
-        Gets an entry for each.
-    outcome : GroupOutcome
-        What the group level found.
-    """
+    """Log and record what the group level could not use, so that the run does not end as a success."""
     code, status = DamagedResultError.exit_code, DamagedResultError.status
     for each in outcome.damaged:
         place = (each.source, each.subject, each.session, status)

@@ -160,19 +160,6 @@ def segment_loaded(
 ) -> Segmentation:
     """Segment an image in memory, with what the task asks for inside the cord.
 
-    Parameters
-    ----------
-    loaded : LoadedImage
-        The image.
-    models : ModelStore
-        The models of this process.
-    settings : MethodSettings
-        How it is segmented.
-    guide : Guide
-        What is known of it.
-    observer : callable
-        Called after each stage.
-
     Raises
     ------
     ImageError
@@ -217,15 +204,7 @@ class _StageClock:
 
 
 def identity_of(config_hash: object, fingerprint: object) -> str:
-    """Return what tells a result from an earlier one of the same image.
-
-    Parameters
-    ----------
-    config_hash : str
-        Of app, networks and options.
-    fingerprint : mapping
-        Of the source.
-    """
+    """Return what tells a result from an earlier one of the same image."""
     return json.dumps([config_hash, fingerprint], sort_keys=True, default=dict)
 
 

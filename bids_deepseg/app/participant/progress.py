@@ -34,13 +34,7 @@ class Progress:
         self.at_hand = (*(name for name in self.at_hand if name != job.name), job.name)
 
     def step(self, name: str) -> tuple[str, str]:
-        """Count one image; return the text before and after its line.
-
-        Parameters
-        ----------
-        name : str
-            Name of the job that ended.
-        """
+        """Count one image; return the text before and after its line."""
         self.n_ended += 1
         self.at_hand = tuple(each for each in self.at_hand if each != name)
         self._last = time.monotonic()

@@ -42,17 +42,7 @@ Images without result are listed in `logs/failed`.
 def dataset_files(
     output_dir: Path, bids_dir: Path, *, version: str, links: Mapping[str, str] | None = None
 ) -> dict[str, bytes | dict[str, Any]]:
-    """Return the files of the root that depend on no result: content by name, bytes or a JSON object.
-
-    Parameters
-    ----------
-    output_dir, bids_dir : Path
-        Results and source.
-    version : str
-        Version of the app.
-    links : mapping of str to str, optional
-        Links stated by the user.
-    """
+    """Return the files of the root that depend on no result: content by name, bytes or a JSON object."""
     files: dict[str, bytes | dict[str, Any]] = {
         "dataset_description.json": describe_dataset(output_dir, bids_dir, version=version, links=links),
         "README.md": _README.encode(),

@@ -17,9 +17,8 @@ from typing import Any
 
 from bids_deepseg.bids.naming import ALL_PRODUCTS, parse_name
 from bids_deepseg.errors import UsageError
-from bids_deepseg.files.names import leads_to_folder
+from bids_deepseg.files.names import leads_to_folder, open_regular
 from bids_deepseg.files.own import read_head
-from bids_deepseg.files.regular import open_regular
 
 APP_NAME = "bids_deepseg"
 
@@ -91,13 +90,7 @@ def check_ours(output_dir: Path) -> None:
 
 
 def find_foreign(output_dir: Path) -> str | None:
-    """Return what is in an output folder that is not ours, in words; None if there is nothing.
-
-    Parameters
-    ----------
-    output_dir : Path
-        The folder.
-    """
+    """Return what is in an output folder that is not ours, in words; None if there is nothing."""
     if not leads_to_folder(output_dir):
         # Nothing, or what the creation of the folder will name.
         return None

@@ -15,7 +15,7 @@ import numpy as np
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.nifti.reading import open_nifti
 from bids_deepseg.errors import ImageError
-from bids_deepseg.files.regular import open_regular
+from bids_deepseg.files.names import open_regular
 
 #: Key of the sidecar of the mask.
 KEY = "Products"

@@ -88,13 +88,6 @@ class ImageProducts:
 def write_products(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]:
     """Write masks, probability, tables and sidecars of one image.
 
-    Parameters
-    ----------
-    products : ImageProducts
-        What to write.
-    files : ResultFiles
-        Where to.
-
     Returns
     -------
     tuple of Path

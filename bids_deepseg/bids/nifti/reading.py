@@ -24,8 +24,7 @@ from bids_deepseg.bids.nifti.header_checks import CheckedHeader, check_header, c
 from bids_deepseg.bids.nifti.streams import GZIP_START, ByteStream, GzipStream
 from bids_deepseg.bids.nifti.voxels import NiftiFile
 from bids_deepseg.errors import ImageError, NotFetchedError
-from bids_deepseg.files.names import is_link
-from bids_deepseg.files.regular import NotRegularError, open_regular
+from bids_deepseg.files.names import NotRegularError, is_link, open_regular
 
 #: First bytes of the file that git-annex leaves in place of content that is not there.
 _ANNEX_POINTER = b"/annex/objects/"
@@ -86,13 +85,6 @@ def read_header(path: Path) -> CheckedHeader:
 
 def read_numbers(path: Path, what: str) -> tuple[NDArray[np.float64], CheckedHeader]:
     """Read an image that belongs to another one: a mask, a centerline, labels.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    what : str
-        What it is, for messages.
 
     Returns
     -------

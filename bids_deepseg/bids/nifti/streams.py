@@ -72,15 +72,7 @@ class GzipStream:
 
 
 def read_exactly(stream: ByteStream, n_bytes: int) -> bytearray | None:
-    """Return the next bytes, or None if there are fewer; memory grows with what is there, not with what is asked for.
-
-    Parameters
-    ----------
-    stream : binary file or GzipStream
-        Where to read.
-    n_bytes : int
-        Wanted bytes.
-    """
+    """Return the next bytes, or None if there are fewer; memory grows with what is there, not with the demand."""
     content = bytearray()
     while len(content) < n_bytes:
         piece = stream.read(min(_PIECE, n_bytes - len(content)))

@@ -154,15 +154,7 @@ def read_corrected_mask(correction: Correction, grid: Grid) -> Volume:
 
 
 def unused_files(images: "tuple[BidsImage, ...]", folder: Path) -> tuple[Path, ...]:
-    """Find files that look like corrections of the participants of these images and belong to none of them.
-
-    Parameters
-    ----------
-    images : tuple of BidsImage
-        All images of the participants.
-    folder : Path
-        Root of the corrections.
-    """
+    """Find files that look like corrections of the participants of these images and belong to none of them."""
     known = {path for image in images for path in _mask_places(image, folder)}
     known |= {folder / name for image in images for name in centerline_names(image)}
     subjects = {f"sub-{image.subject}" for image in images}

@@ -76,13 +76,6 @@ def need_centerline_file(image: BidsImage, place: Path) -> Path:
 def closed_folders(images: Iterable[BidsImage], place: Path) -> tuple[tuple[str, str], ...]:
     """Find the folders of images, below one in which files are looked up by their names, that cannot be entered.
 
-    Parameters
-    ----------
-    images : iterable of BidsImage
-        Images.
-    place : Path
-        Root of the folder.
-
     Returns
     -------
     tuple of (str, str)

@@ -35,13 +35,7 @@ _ADDED = {"DENO_NO_UPDATE_CHECK": "1", "DENO_NO_PROMPT": "1", "GIT_NO_LAZY_FETCH
 
 
 def offline_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables for a program that must not contact anyone.
-
-    Parameters
-    ----------
-    environ : mapping of str to str
-        Those of this process.
-    """
+    """Return environment variables for a program that must not contact anyone."""
     return {name: value for name, value in environ.items() if name not in _LEFT_OUT} | _ADDED
 
 

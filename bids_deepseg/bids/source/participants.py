@@ -70,13 +70,7 @@ class SourceParticipants:
 
 
 def read_source_participants(bids_dir: Path) -> SourceParticipants:
-    """Read ``participants.tsv`` and ``participants.json`` of a data set; a missing table has no columns.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        Root of the source data set.
-    """
+    """Read ``participants.tsv`` and ``participants.json`` of a data set; a missing table has no columns."""
     table = read_participants(bids_dir / "participants.tsv")
     if table is None:
         return SourceParticipants()
@@ -91,11 +85,6 @@ def read_source_participants(bids_dir: Path) -> SourceParticipants:
 
 def read_participants(path: Path) -> ParticipantTable | None:
     """Read a ``participants.tsv``.
-
-    Parameters
-    ----------
-    path : Path
-        The table.
 
     Returns
     -------

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_deepseg.bids.image import DEFAULT_SUFFIXES, BidsImage, folders_of
-from bids_deepseg.bids.source.filters import ImageFilter
+from bids_deepseg.bids.source.filters import (
+    ImageFilter,
+    UnknownValue,
+    WantedValues,
+    nearest,
+    unknown_among,
+    unknown_values,
+)
 from bids_deepseg.bids.source.found import (
     FoundFile,
     NameParser,
@@ -20,7 +27,6 @@ from bids_deepseg.bids.source.found import (
     name_parser,
     shorten,
 )
-from bids_deepseg.bids.source.unknown import UnknownValue, WantedValues, nearest, unknown_among, unknown_values
 from bids_deepseg.bids.source.walk import FileIndex, find_files, list_participants, misspelt_participants
 from bids_deepseg.errors import SelectionError
 from bids_deepseg.files.names import why_no_folder

@@ -23,7 +23,7 @@ from bids_deepseg.bids.nifti.voxels import NiftiFile, replace_non_finite, scale_
 from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.bids.source.volumes import choose_volumes, volume_rule
 from bids_deepseg.errors import ImageChangedError, ImageError
-from bids_deepseg.files.regular import open_regular
+from bids_deepseg.files.names import open_regular
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.findings import Finding

@@ -106,13 +106,7 @@ class _NoSubsetError(Exception):
 
 @contextmanager
 def _subset(bids_dir: Path, subjects: Sequence[str]) -> Iterator[Path]:
-    """Make a temporary folder of links to the selected participants.
-
-    Raises
-    ------
-    _NoSubsetError
-        If the drive is full or has no links, as exFAT and some network drives.
-    """
+    """Make a temporary folder of links to the selected participants."""
     with ExitStack() as stack:
         try:
             made = tempfile.TemporaryDirectory(prefix="bids_deepseg-validate-", ignore_cleanup_errors=True)
@@ -141,17 +135,7 @@ def find_validator() -> str | None:
 
 
 def link_subset(bids_dir: Path, subjects: Sequence[str], folder: Path) -> None:
-    """Fill a folder with links to the files of the root and to the selected participants.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        Data set.
-    subjects : sequence of str
-        Labels of participants.
-    folder : Path
-        An empty folder.
-    """
+    """Fill a folder with links to the files of the root and to the selected participants."""
     shared = [path.name for path in bids_dir.iterdir() if path.is_file()]
     for name in (*shared, *_SHARED_FOLDERS, *(f"sub-{subject}" for subject in subjects)):
         if (bids_dir / name).exists():

@@ -53,11 +53,6 @@ def expand_each(images: Iterable[BidsImage]) -> tuple[BidsImage, ...]:
     """Replace each series by its volumes, as images of their own; diffusion series stay whole.
 
     A file that does not hold the volumes that its header announces stays one image, and is refused when it is read.
-
-    Parameters
-    ----------
-    images : iterable of BidsImage
-        Whole files.
     """
     return tuple(one for image in images for one in _volumes_of(image))
 
@@ -94,13 +89,6 @@ Note = tuple[str, str]
 
 def choose_volumes(image: BidsImage, n_volumes: int) -> tuple[list[int], str, list[Note]]:
     """Choose the volumes that are averaged.
-
-    Parameters
-    ----------
-    image : BidsImage
-        A diffusion series.
-    n_volumes : int
-        Its volumes.
 
     Returns
     -------

@@ -99,13 +99,7 @@ def _list(folder: Path) -> list[str]:
 
 
 def _list_root(bids_dir: Path) -> list[str]:
-    """Return the names in the root folder of a data set.
-
-    Raises
-    ------
-    DatasetError
-        If it cannot be listed, or is that of no data set.
-    """
+    """Return the names in the root folder of a data set."""
     mounted = "In a container, is it mounted? For example: -v /path/on/host:/bids_dataset:ro"
     try:
         names = _list(bids_dir)

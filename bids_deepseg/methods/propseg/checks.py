@@ -7,8 +7,8 @@ from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.propseg.ellipses import EllipseFit
+from bids_deepseg.methods.propseg.outline import centroids
 from bids_deepseg.methods.propseg.parameters import MIN_LENGTH_MM, PropsegParameters
-from bids_deepseg.methods.propseg.rings import centroids
 from bids_deepseg.methods.propseg.stack import Tube
 from bids_deepseg.networks.predictor import Predictor
 from bids_deepseg.stages.centerline import Centerline

@@ -119,12 +119,6 @@ def closed_surface(points: Array) -> tuple[Array, NDArray[np.intp]]:
     return vertices, np.concatenate([wall_triangles(n_rings, n_points), bottom, top])
 
 
-def enclosed_volume(vertices: Array, triangles: NDArray[np.intp]) -> float:
-    """Return the volume inside a closed surface in mm³ (divergence theorem)."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
-
-
 def rotation_between(start: Array, end: Array) -> Array:
     """Return the smallest rotation that takes the unit vector ``start`` to ``end``, a (3, 3) matrix.
 

@@ -18,8 +18,7 @@ from bids_deepseg.methods.propseg.course import (
 )
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
 from bids_deepseg.methods.propseg.segment import PropsegResult, segment_propseg
-from bids_deepseg.networks.loading import load_own
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Predictor, load_own
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.centerline import trace_centerline

@@ -13,9 +13,8 @@ from bids_deepseg.methods.propseg.course import Course
 from bids_deepseg.methods.propseg.ellipses import EllipseFit, fit_ellipses
 from bids_deepseg.methods.propseg.ends import SliceEvidence, cord_span
 from bids_deepseg.methods.propseg.mesh import closed_surface
-from bids_deepseg.methods.propseg.outline import best_outlines, settle
+from bids_deepseg.methods.propseg.outline import areas, best_outlines, centroids, draw_rings, ring_points, settle
 from bids_deepseg.methods.propseg.parameters import PropsegParameters
-from bids_deepseg.methods.propseg.rings import areas, centroids, draw_rings, ring_points
 from bids_deepseg.methods.propseg.stack import Tube, find_edges, median_along, smooth_along, straighten
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.findings import Finding

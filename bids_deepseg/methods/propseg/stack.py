@@ -175,7 +175,7 @@ class Tube:
     centres_mm : (K, 2) array
         Origin of the rays, voxel index times voxel size.
     radii : (K, N_RAYS) array
-        Distance of the border from it in mm (:mod:`.rings`).
+        Distance of the border from it in mm (:mod:`.outline`).
     edge : (K,) array
         Mean bounded gradient across the border, 1 at most.
     agreement : (K,) array

@@ -30,11 +30,6 @@ from bids_deepseg.networks.legacy.plan import (
 def build_legacy(legacy: LegacyNetwork) -> Any:
     """Build the network of a file with layers of Keras 3 and copy its weights into it.
 
-    Parameters
-    ----------
-    legacy : LegacyNetwork
-        Layers and weights.
-
     Returns
     -------
     keras.Model

@@ -55,13 +55,6 @@ def address_of(spec: PublishedSpec, template: str) -> str:
 def fetch(spec: PublishedSpec, address: str) -> bytes:
     """Fetch the file of a network and compare it with the published one.
 
-    Parameters
-    ----------
-    spec : PublishedSpec
-        The network.
-    address : str
-        Result of :func:`address_of`.
-
     Returns
     -------
     bytes

@@ -1,8 +1,6 @@
 """Load a published network and run it."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,45 +8,19 @@ from numpy.typing import NDArray
 from bids_deepseg.errors import NetworkError
 from bids_deepseg.networks.backend import native_output_silenced, start_keras
 from bids_deepseg.networks.batches import predict_in_batches
-from bids_deepseg.networks.keras_predictor import made_ready
+from bids_deepseg.networks.keras_predictor import LoadedNetwork, made_ready
 from bids_deepseg.networks.legacy.build import build_legacy, plan_grey_matter
 from bids_deepseg.networks.legacy.h5 import LegacyNetwork, read_legacy
-from bids_deepseg.networks.predictor import Network
 from bids_deepseg.networks.published.specs import PublishedSpec, git_blob_id, published_spec, read_bounded
 
 #: Voxels in one batch, or one patch if it is larger.
 _BATCH_VOXELS = 2**17
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PublishedPredictor:
-    """A published network, ready to run; a 2D one is a :class:`bids_deepseg.networks.predictor.Predictor`.
+class PublishedPredictor(LoadedNetwork[PublishedSpec]):
+    """A published network, ready to run; a 2D one is a :class:`bids_deepseg.networks.predictor.Predictor`."""
 
-    Attributes
-    ----------
-    spec : PublishedSpec
-        Description of the network.
-    network : keras.Model
-        float32 ``(N, *patch_shape, 1)`` to float32 of the same shape in [0, 1], channels last.
-    """
-
-    spec: PublishedSpec
-    network: Network
-
-    @property
-    def patch_shape(self) -> Any:
-        """Voxels of a patch along each axis: two numbers, three for a 3D network, which no type tells apart."""
-        return self.spec.patch_shape
-
-    @property
-    def zoom_mm(self) -> float:
-        """Pixel size of a patch in mm."""
-        return self.spec.zoom_mm
-
-    @property
-    def threshold(self) -> float:
-        """Probability above which the published method keeps a voxel."""
-        return self.spec.threshold
+    __slots__ = ()
 
     def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Bring values to the scale on which this network was trained.

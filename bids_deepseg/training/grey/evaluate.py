@@ -8,8 +8,7 @@ import numpy as np
 
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks.loading import StructureModel
-from bids_deepseg.networks.predictor import Predictor
+from bids_deepseg.networks.predictor import Predictor, StructureModel
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.structures.find import find_structure
 from bids_deepseg.training.grey.samples import find_grey

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_deepseg.files.regular import NotRegularError, open_regular
+from bids_deepseg.files.names import NotRegularError, open_regular
 
 
 def test_an_ordinary_file_is_read_also_through_a_link(tmp_path):

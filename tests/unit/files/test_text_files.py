@@ -17,7 +17,6 @@ from bids_deepseg.files.facts import (
     text_mapping_of,
     text_of,
     texts_of,
-    whole_of,
 )
 from bids_deepseg.files.structured import (
     MAX_DEPTH,
@@ -230,7 +229,6 @@ def test_a_value_of_any_type_has_the_type_that_was_asked_for_or_is_missing(value
     assert text_of(facts, "k") is None or text_of(facts, "k") == str(facts["k"]).strip() != ""
     assert all(isinstance(text, str) and text for text in texts_of(facts, "k"))
     assert type(number_of(facts, "k")) in (int, float, type(None))
-    assert type(whole_of(facts, "k")) in (int, type(None))
     assert all(isinstance(text, str) for text in text_mapping_of(facts, "k").values())
     assert all(hasattr(each, "keys") for each in (mapping_of(facts, "k"), *mappings_of(facts, "k")))
 

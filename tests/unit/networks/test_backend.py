@@ -12,7 +12,7 @@ import pytest
 from bids_deepseg.errors import NetworkError, UsageError
 from bids_deepseg.networks import backend as module
 from bids_deepseg.networks.backend import choose_backend
-from bids_deepseg.networks.openvino_network import OpenVinoNetwork
+from bids_deepseg.networks.keras_predictor import OpenVinoNetwork
 from tests.helpers.backends import OWN, REBUILT, answers_of, in_new_process
 
 #: Largest difference of a probability between the backends that is allowed; 2e-6 was measured.
@@ -159,7 +159,7 @@ _LOOK = """
 import json, os, sys
 from pathlib import Path
 from bids_deepseg.networks.backend import start_keras
-from bids_deepseg.networks.loading import load_own
+from bids_deepseg.networks.predictor import load_own
 network = load_own("grey").network
 start_keras("openvino")
 model = network.request.get_compiled_model()
@@ -201,7 +201,7 @@ def test_threads_may_share_a_network_on_openvino():
     code = (
         "import numpy as np\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from bids_deepseg.networks.loading import load_own\n"
+        "from bids_deepseg.networks.predictor import load_own\n"
         "network = load_own('grey')\n"
         "images = np.random.default_rng(0).normal(size=(6, 9, *network.patch_shape)).astype(np.float32)\n"
         "alone = [network.predict(patches) for patches in images]\n"

@@ -8,9 +8,7 @@ import pytest
 
 from bids_deepseg.cli.process import environment, variables
 from bids_deepseg.execution.resources import Allocation, allocate
-from bids_deepseg.geometry.volume import Volume, slice_range
 from bids_deepseg.networks.batches import SMALL_BATCHES, predict_in_batches
-from tests.helpers.phantoms import grid_of
 
 
 def batches_of(patches):
@@ -46,13 +44,3 @@ def test_the_environment_tells_processes_and_only_on_request():
 def test_one_image_at_a_time(n_cpus):
     found = allocate(n_cpus=n_cpus, omp_nthreads=1, cpus=8, memory=None, worker_bytes=10**9, most_workers=1)
     assert found == Allocation(n_cpus, 1, 1)
-
-
-def test_a_range_of_slices_keeps_its_place(rng):
-    grid = grid_of((4, 5, 9), (1.0, 2.0, 3.0))
-    volume = Volume(rng.random(grid.shape).astype(np.float32), grid)
-    for first, end in ((0, 4), (3, 9), (8, 20)):
-        part = slice_range(volume, first, end)
-        np.testing.assert_array_equal(part.data, volume.data[..., first:end])
-        np.testing.assert_allclose(part.grid.voxel_to_world([1, 2, 0]), grid.voxel_to_world([1, 2, first]))
-        assert part.data.base is not None

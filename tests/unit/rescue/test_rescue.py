@@ -12,7 +12,7 @@ from bids_deepseg.engine import ModelStore
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError, NetworkError, SegmentationError, UsageError
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
-from bids_deepseg.networks.loading import Models
+from bids_deepseg.networks.predictor import Models
 from bids_deepseg.networks.specs import KnownModel
 from bids_deepseg.networks.variants import Ensemble
 from bids_deepseg.options.method import MethodSettings

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks.loading import StructureModel
+from bids_deepseg.networks.predictor import StructureModel
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.structure import COLUMNS, confine, measure_structure, middle_of_cord
 from bids_deepseg.structures.find import FINDERS, JUDGES, find_structure
