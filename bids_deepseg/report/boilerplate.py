@@ -7,10 +7,12 @@ come from one template of paragraphs, in which everything that is not prose pass
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import jinja2
 from markupsafe import Markup, escape
 
+from bids_deepseg.report.environment import new_environment
 from bids_deepseg.report.references import Reference, references
 
 
@@ -175,16 +177,10 @@ def _render_paragraphs(environment: jinja2.Environment, style: _Style, facts: Me
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
+@cache
 def _environment(*, autoescape: bool) -> jinja2.Environment:
-    """Return the environment of the templates."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bids_deepseg.report"),
-        autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """Return the environment of the templates of the methods text."""
+    environment = new_environment(autoescape=autoescape)
     environment.filters["images"] = _images
     environment.filters["listed"] = _listed
     return environment

@@ -6,12 +6,10 @@ The page opens from disk without network, works without scripts, and is the same
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
-
-import jinja2
 
 from bids_deepseg.report.along_cord import Band, Profile, plot_band
 from bids_deepseg.report.distribution import Distribution, Values, plot_distribution
+from bids_deepseg.report.environment import page_template
 from bids_deepseg.report.group_facts import GroupImage, GroupPage, KindSummary
 from bids_deepseg.report.grouping import group_by
 
@@ -48,18 +46,7 @@ def render_group(page: GroupPage, *, version: str, app: str = "bids_deepseg") ->
     str
         A complete HTML document.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bids_deepseg.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.tests["known"] = lambda value: value is not None and math.isfinite(value)
-    # Also slashes: a label is a part of a file name.
-    environment.filters["link_part"] = lambda text: quote(text, safe="", errors="replace")
-    return environment.get_template("group.html").render(
+    return page_template("group.html").render(
         page=page,
         images=page.worst_first,
         columns=page.participant_columns[:MOST_COLUMNS],

@@ -5,9 +5,8 @@ The page opens from disk without network, is readable without scripts, and is th
 
 from collections.abc import Iterable
 
-import jinja2
-
 from bids_deepseg.report.boilerplate import MethodsText
+from bids_deepseg.report.environment import page_template
 from bids_deepseg.report.histogram import AROUND_MM
 from bids_deepseg.report.image import ReportImage
 from bids_deepseg.report.section import Section, make_section
@@ -49,15 +48,7 @@ def render_participant(
         A complete HTML document.
     """
     sections = [make_section(image, f"image-{index}") for index, image in enumerate(images, start=1)]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bids_deepseg.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("participant.html").render(
+    return page_template("participant.html").render(
         title=title or f"sub-{subject}",
         sections=sections,
         counts=_count(sections),

@@ -4,12 +4,12 @@ The page shows sagittal slices, anterior on the left and superior on top. It hol
 nothing of any network, and can be used by mouse and by keyboard. The points are saved in RAS+ mm.
 """
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL, CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.report.environment import page_template
 from bids_deepseg.report.figures import picture_uri, window_of
 
 #: Least distance of the slices shown, and most of them: they cover the middle of the image if it is wider than that.
@@ -51,15 +51,7 @@ def render_viewer(
     # Rows run from superior to inferior, columns from anterior to posterior.
     pictures = [picture_uri(canonical.data[i, ::-1, ::-1].T, window) for i in slices]
     given = [] if points_mm is None else canonical.grid.world_to_voxel(points_mm).round(4).tolist()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bids_deepseg.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("viewer.html").render(
+    return page_template("viewer.html").render(
         title=title,
         file_name=file_name,
         version=version,
