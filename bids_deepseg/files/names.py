@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
 
@@ -150,6 +151,13 @@ def _escape(char: str) -> str:
     """Return a character as JSON escapes it; those beyond the first 65536 as two surrogates."""
     pair = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{pair[start : start + 4]}" for start in range(0, len(pair), 4))
+
+
+def shorten(names: Iterable[object], most: int = 10) -> str:
+    """Join names for a message, not more than ``most`` of them."""
+    shown = [printable(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return (", ".join(shown[:most]) or "(none)") + more
 
 
 class NotRegularError(OSError):

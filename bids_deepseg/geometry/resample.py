@@ -18,6 +18,9 @@ from scipy import ndimage
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 
+#: In-plane pixel size of all steps between resampling and pasting.
+WORKING_ZOOM_MM = 0.5
+
 
 def in_plane_grid(grid: Grid, zoom_mm: float) -> Grid:
     """Return the grid of the same slices with square pixels of ``zoom_mm``, over the same field of view.
@@ -84,10 +87,6 @@ def _average_over_target_pixel(data: NDArray[np.float32], scale: NDArray[np.floa
         return data
     smooth: NDArray[np.float32] = ndimage.gaussian_filter(data, sigma, mode="nearest", truncate=3)
     return smooth
-
-
-#: In-plane pixel size of all steps between resampling and pasting.
-WORKING_ZOOM_MM = 0.5
 
 
 def rounded_size(n: int, zoom_mm: float, target_mm: float = WORKING_ZOOM_MM) -> int:

@@ -144,11 +144,11 @@ def inverted_mm(evidence: Evidence) -> float:
     return evidence.inverted * float(np.sqrt(np.nanmedian(area) / np.pi)) if np.isfinite(area).any() else float("nan")
 
 
-def other_dice(evidence: Evidence, threshold: float = 0.5) -> float:
+def other_dice(evidence: Evidence) -> float:
     """Return the Dice of the mask with that of another network."""
     if evidence.other is None:
         return float("nan")
-    return dice(evidence.mask.volume.data > 0, evidence.other.data >= threshold)
+    return dice(evidence.mask.volume.data > 0, evidence.other.data >= 0.5)
 
 
 def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

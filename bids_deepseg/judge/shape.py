@@ -6,6 +6,18 @@ from scipy import ndimage
 
 from bids_deepseg.judge.evidence import Evidence, Surroundings
 
+#: Offsets at which the border is looked for, in mm from the mask's border, and the width of each band.
+OFFSETS_MM = np.arange(-3.0, 3.5, 0.5)
+
+_BAND_MM = 0.5
+
+#: Largest part of the change at the border that may be left between it and a stronger change elsewhere, for the border
+#: to be an edge of its own: the dura beyond bright fluid, or bone, often is the stronger one.
+_VALLEY = 0.85
+
+#: Rings that are compared: the core of the mask and what lies closely around it.
+_RING_MM = 3.0
+
 
 def n_objects(around: Surroundings) -> NDArray[np.float64]:
     """Return the number of separate objects in each slice."""
@@ -101,18 +113,6 @@ def growth_upward(area: NDArray[np.float64], z_mm: NDArray[np.float64]) -> float
     depth = z.max() - z
     upper, lower = area[depth <= 10], area[(depth > 10) & (depth <= 40)]
     return float(np.median(upper) / np.median(lower)) if len(upper) and len(lower) >= 2 else float("nan")
-
-
-#: Offsets at which the border is looked for, in mm from the mask's border, and the width of each band.
-OFFSETS_MM = np.arange(-3.0, 3.5, 0.5)
-_BAND_MM = 0.5
-
-#: Largest part of the change at the border that may be left between it and a stronger change elsewhere, for the border
-#: to be an edge of its own: the dura beyond bright fluid, or bone, often is the stronger one.
-_VALLEY = 0.85
-
-#: Rings that are compared: the core of the mask and what lies closely around it.
-_RING_MM = 3.0
 
 
 def edge_profile(around: Surroundings) -> NDArray[np.float64]:

@@ -31,6 +31,12 @@ _BATCH_PIXELS = 2**16
 
 _Spec = TypeVar("_Spec", ModelSpec, PublishedSpec)
 
+#: What it says when the system gives no memory, or no further thread.
+_LACKS_MEMORY = ("alloc", "failed to map segment", "Resource temporarily unavailable")
+
+#: Tells the threads for one image to every library of a process.
+_THREADS = "OMP_NUM_THREADS"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedNetwork(Generic[_Spec]):
@@ -109,14 +115,7 @@ def load_predictor(spec: ModelSpec) -> KerasPredictor:
 
 def made_ready(keras: Any, network: Any) -> Network:
     """Return a network of Keras in the form in which its backend computes it best."""
-    return compile_network(keras, network) if keras.config.backend() == OPENVINO else network
-
-
-#: What it says when the system gives no memory, or no further thread.
-_LACKS_MEMORY = ("alloc", "failed to map segment", "Resource temporarily unavailable")
-
-#: Tells the threads for one image to every library of a process.
-_THREADS = "OMP_NUM_THREADS"
+    return _compile_network(keras, network) if keras.config.backend() == OPENVINO else network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,28 +148,8 @@ class OpenVinoNetwork:
         return answer
 
 
-def compile_network(keras: Any, network: Any) -> OpenVinoNetwork:
-    """Compile a network that Keras built with its backend ``openvino``.
-
-    Parameters
-    ----------
-    keras : module
-        Keras on that backend.
-    network : keras.Model
-        float32 ``(N, ..., 1)`` to float32 of the same shape, with its weights.
-
-    Returns
-    -------
-    OpenVinoNetwork
-        Computes in float32, batches of any size.
-
-    Raises
-    ------
-    MemoryError
-        If there is too little memory.
-    NetworkError
-        If OpenVINO cannot compute the network.
-    """
+def _compile_network(keras: Any, network: Any) -> OpenVinoNetwork:
+    """Compile a network that Keras built with its backend ``openvino``."""
     import openvino  # noqa: PLC0415 - only after Keras, which keeps it from reporting its import
     from openvino import opset16  # noqa: PLC0415
 

@@ -3,18 +3,17 @@
 Folders must not be the same, or lie inside each other.
 """
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_deepseg.errors import UsageError
+from bids_deepseg.files.names import leads_to_folder
 from bids_deepseg.options.values import SOFT
 from bids_deepseg.structures.tasks import TASKS
 
 if TYPE_CHECKING:
     from bids_deepseg.options.method import MethodSettings
-import os
-from pathlib import Path
-
-from bids_deepseg.files.names import leads_to_folder
 
 
 def check_combinations(settings: "MethodSettings") -> None:

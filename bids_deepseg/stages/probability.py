@@ -21,48 +21,6 @@ SMOOTH_MM = 1.0
 _ALL_SLICES = 15
 
 
-def predict_probability(
-    patches: PatchStack, segmenter: Predictor, *, standardise: Standardise = standardise_patches
-) -> Volume:
-    """Segment all patches and put the probabilities in their places.
-
-    The network sees each patch and its mirror image, left for right, and the two answers are averaged.
-
-    Parameters
-    ----------
-    patches : PatchStack
-        Patches around the cord.
-    segmenter : Predictor
-        Segmentation network.
-    standardise : callable, optional
-        Brings patches to the intensities that the network expects.
-
-    Returns
-    -------
-    Volume
-        float32 probability in [0, 1] on the grid of the patches, 0 outside them.
-    """
-    return predict_with_spread(patches, segmenter, standardise=standardise)[0]
-
-
-def predict_with_spread(
-    patches: PatchStack, segmenter: Predictor, *, standardise: Standardise = standardise_patches
-) -> tuple[Volume, Volume]:
-    """Segment all patches, and tell how far the answers to a patch and to its mirror image differ.
-
-    Parameters and errors as for :func:`predict_probability`.
-
-    Returns
-    -------
-    probability : Volume
-        float32 mean of the two answers in [0, 1] on the grid of the patches, 0 outside them.
-    spread : Volume
-        float32 half of their absolute difference, in [0, 0.5], on the same grid.
-    """
-    answers = ask_network(patches, segmenter, standardise=standardise)
-    return answers.probability, answers.spread
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """What a network says of patches, and how far it contradicts itself.
@@ -91,10 +49,27 @@ def ask_network(
     look_twice: bool = False,
     in_stacks: bool = False,
 ) -> Answers:
-    """Segment all patches, and ask the network about changed ones; parameters as for :func:`predict_probability`.
+    """Segment all patches, and ask the network about changed ones.
 
-    With ``look_twice`` it is asked about patches with bright and dark exchanged, too, which makes sense for a network
-    of any contrast. Of many slices every third one is enough, unless the network sees them ``in_stacks``.
+    The network sees each patch and its mirror image, left for right, and the two answers are averaged.
+
+    Parameters
+    ----------
+    patches : PatchStack
+        Patches around the cord.
+    segmenter : Predictor
+        Segmentation network.
+    standardise : callable, optional
+        Brings patches to the intensities that the network expects.
+    look_twice : bool, optional
+        Ask about patches with bright and dark exchanged, too, which makes sense for a network of any contrast.
+    in_stacks : bool, optional
+        Whether the network sees the slices together; of many that it sees one by one, every third is asked about twice.
+
+    Returns
+    -------
+    Answers
+        On the grid of the patches, 0 outside them.
     """
     standard = standardise(patches.values, patches.valid)
     first, second = segmenter.predict(standard), segmenter.predict(standard[:, ::-1])[:, ::-1]

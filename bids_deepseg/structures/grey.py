@@ -11,7 +11,7 @@ from bids_deepseg.networks.predictor import Predictor, StructureModel
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import PatchStack, extract_patches
-from bids_deepseg.stages.probability import predict_probability
+from bids_deepseg.stages.probability import ask_network
 from bids_deepseg.stages.structure import middle_of_cord
 
 #: Part of the cord's area that grey matter takes: 0.14 to 0.20 in nine slices of ten of hand-drawn masks of people in
@@ -38,7 +38,7 @@ def find_grey(canonical: Volume, cord: Volume, model: StructureModel) -> Volume:
     line = middle_of_cord(cord)
     patches = extract_patches(canonical, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
     if not model.is_published:
-        return probability_on(predict_probability(patches, predictor), canonical.grid)
+        return probability_on(ask_network(patches, predictor).probability, canonical.grid)
     return probability_on(_marked_by_published(patches, predictor), canonical.grid)
 
 

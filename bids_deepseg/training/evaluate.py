@@ -23,7 +23,7 @@ from bids_deepseg.networks.specs import ModelSpec
 from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import probability_on
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import predict_probability, sharpen
+from bids_deepseg.stages.probability import ask_network, sharpen
 from bids_deepseg.stages.structure import middle_of_cord
 from bids_deepseg.training.configuration import TrainingConfig, load_checkpoint
 from bids_deepseg.training.fit import build_model
@@ -107,7 +107,7 @@ def score_segmentation(predictor: KerasPredictor, image: Volume, mask: NDArray[n
     """
     line = middle_of_cord(Volume(mask.astype(np.uint8), image.grid))
     patches = extract_patches(image, line, patch_shape=predictor.patch_shape, zoom_mm=predictor.zoom_mm)
-    native = probability_on(predict_probability(patches, predictor), image.grid).data[..., line.k]
+    native = probability_on(ask_network(patches, predictor).probability, image.grid).data[..., line.k]
     truth = mask[..., line.k]
     found = native >= predictor.threshold
     figures = {

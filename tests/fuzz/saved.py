@@ -16,7 +16,8 @@ import numpy as np
 from bids_deepseg.app.citation import write_citation
 from bids_deepseg.app.group.level import write_group
 from bids_deepseg.app.participant.report import ReportWork
-from bids_deepseg.bids.derivatives.dataset import Failure, write_dataset_files
+from bids_deepseg.bids.derivatives.dataset import write_dataset_files
+from bids_deepseg.bids.derivatives.failures import record_failure
 from bids_deepseg.errors import DatasetError, UsageError
 from bids_deepseg.files.tables import read_rows
 from tests.fuzz.mutations import mutated_json, mutated_text
@@ -83,7 +84,8 @@ def _finished() -> Path:
         write_result(image_of(source, name), out, findings=[WARNING])
     failed = image_of(source, "sub-02/anat/sub-02_T1w.nii.gz")
     (source / "participants.tsv").write_text("participant_id\tage\nsub-01\t3\n", encoding="utf-8")
-    write_dataset_files(out, source, version="1", failures=[Failure(failed, "bad-image", "It is empty.")])
+    record_failure(failed, out, status="bad-image", message="It is empty.")
+    write_dataset_files(out, source, version="1")
     for place, text in (
         ("sourcedata/participants.tsv", "participant_id\tage\nsub-01\t33\nsub-02\t41\n"),
         ("sourcedata/qc_judgements.tsv", f"image\tmark\trank\tcomment\n{_NAMES[0]}\tfail\t7\tleaks\n"),

@@ -35,6 +35,9 @@ LEVELS_NAME = "group_label-SC_desc-levels_morph.tsv"
 PAGE_NAME = "group.html"
 ALL_TABLES = (TABLE_NAME, PAIRS_NAME, LEVELS_NAME, *map(table_name, TASKS.values()))
 
+#: The head of a page ends within this size for the images of most participants, and within the second for all.
+_HEAD_BYTES, _MOST_BYTES = 2**18, 2**24
+
 
 def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
     """Gather what the page shows.
@@ -155,10 +158,6 @@ def _image_of_damaged(damaged: DamagedResult) -> GroupImage:
         note=f"{DamagedResultError.status}: {damaged.message}",
         advice=what_to_do(DamagedResultError.status),
     )
-
-
-#: The head of a page ends within this size for the images of most participants, and within the second for all.
-_HEAD_BYTES, _MOST_BYTES = 2**18, 2**24
 
 
 def _read_thumbnails(output_dir: Path, subjects: Iterable[str]) -> dict[tuple[str, str], Thumbnail]:

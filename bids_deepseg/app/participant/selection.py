@@ -11,13 +11,12 @@ from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.image import DEFAULT_SUFFIXES, BidsImage
 from bids_deepseg.bids.source.corrections import find_correction, unused_files
 from bids_deepseg.bids.source.filters import check_labels, read_filters
-from bids_deepseg.bids.source.found import shorten
 from bids_deepseg.bids.source.given_centerline import closed_folders
 from bids_deepseg.bids.source.query import QueryResult, Selection, find_images
 from bids_deepseg.bids.source.volumes import expand_each
 from bids_deepseg.bids.source.walk import FileIndex, has_index, read_index
 from bids_deepseg.errors import DatasetError, SelectionError
-from bids_deepseg.files.names import printable
+from bids_deepseg.files.names import printable, shorten
 from bids_deepseg.options.run import RunOptions
 
 logger = logging.getLogger(__name__)
@@ -118,11 +117,10 @@ def log_orphans(options: RunOptions) -> None:
         and not os.path.lexists(options.bids_dir / result.source_file)
     ]
     if gone:
-        more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
         logger.warning(
-            "Results whose image is no longer in the data set: %d (%s%s). They stay in the output folder, and count "
+            "Results whose image is no longer in the data set: %d (%s). They stay in the output folder, and count "
             "at the group level. Remove their files if they are not wanted.",
-            *(len(gone), ", ".join(gone[:_MOST_NAMED]), more),
+            *(len(gone), shorten(gone, _MOST_NAMED)),
         )
 
 
@@ -144,6 +142,5 @@ def _log_corrections(folder: Path, images: tuple[BidsImage, ...]) -> None:
     logger.info("Corrected by hand: %d masks, %d centerlines.", kinds["mask"], kinds["centerline"])
     unused = unused_files(images, folder)
     if unused:
-        names = ", ".join(printable(path.relative_to(folder)) for path in unused[:_MOST_NAMED])
-        more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
-        logger.warning("Corrections that belong to no selected image, and are not used: %s%s.", names, more)
+        names = shorten((path.relative_to(folder) for path in unused), _MOST_NAMED)
+        logger.warning("Corrections that belong to no selected image, and are not used: %s.", names)

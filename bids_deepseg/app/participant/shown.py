@@ -38,6 +38,18 @@ _UNREADABLE = (ImageError, OSError, MemoryError)
 #: Failures after which an image is not read again for its picture: that alone might take more memory than there is.
 _TOO_LARGE = frozenset({"out-of-memory", "killed"})
 
+#: What stands for the folders of a run.
+BIDS_DIR, OUTPUT_DIR = "BIDS_DIR", "OUTPUT_DIR"
+
+#: Options that need a folder, by the values of others.
+_FOLDERS = (
+    ("weights", ("sct",), "--weights-dir"),
+    ("centerline", ("file", "viewer"), "--centerline-file"),
+)
+
+#: Options of the image that decide on its result, beside those of the method.
+_OF_IMAGE = ("contrast", "volume")
+
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
@@ -97,7 +109,7 @@ def failed_image(
     if status not in _TOO_LARGE:
         with suppress(*_UNREADABLE):
             volume = read_image(image).volume
-    command = repeat_command(image, options)
+    command = _repeat_command(image, options)
     return ReportImage(image.key, volume, status=status, messages=(message,), command=command)
 
 
@@ -133,7 +145,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         reasons=reasons_of(saved),
         options=options_of(saved),
         provenance=provenance_of(saved),
-        command=repeat_command(image, stated.options, corrected="Correction" in saved.sidecar),
+        command=_repeat_command(image, stated.options, corrected="Correction" in saved.sidecar),
         level_names=LEVEL_NAMES,
         tries=tuple(map(_describe_try, saved.tries)),
         structure=structure,
@@ -208,37 +220,14 @@ def _maker(maker: object) -> list[str]:
     return [text for text in (text_of(facts, name) for name in ("Name", "Version", "Author", "Date")) if text]
 
 
-#: What stands for the folders of a run.
-BIDS_DIR, OUTPUT_DIR = "BIDS_DIR", "OUTPUT_DIR"
-
-#: Options that need a folder, by the values of others.
-_FOLDERS = (
-    ("weights", ("sct",), "--weights-dir"),
-    ("centerline", ("file", "viewer"), "--centerline-file"),
-)
-
-#: Options of the image that decide on its result, beside those of the method.
-_OF_IMAGE = ("contrast", "volume")
-
-
 def changed_options(options: RunOptions) -> dict[str, str | float]:
     """Return the options of a run that change results and are not as by default; no path."""
     image = {name: getattr(options, name) for name in _OF_IMAGE if getattr(options, name) != "auto"}
     return {**options.settings.facts(), **image}
 
 
-def repeat_command(image: BidsImage, facts: Mapping[str, object], *, corrected: bool = False) -> str:
-    """Return the command that processes an image again, and images of its kind that only other entities tell apart.
-
-    Parameters
-    ----------
-    image : BidsImage
-        The image.
-    facts : mapping of str to object
-        Options by the names of their fields; unknown ones and those that no option sets are left out.
-    corrected : bool, optional
-        Whether a person corrected its mask or centerline.
-    """
+def _repeat_command(image: BidsImage, facts: Mapping[str, object], *, corrected: bool = False) -> str:
+    """Return the command that processes an image again, and images of its kind that only other entities tell apart."""
     words = ["bids_deepseg", BIDS_DIR, OUTPUT_DIR, "participant", "--participant-label", image.subject]
     words += ["--session-label", image.session] if image.session else []
     words += ["--suffix", image.suffix, *option_words(facts)]

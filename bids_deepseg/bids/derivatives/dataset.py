@@ -7,26 +7,22 @@ same files as one run after the other: whoever writes last looks once more wheth
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bids_deepseg.bids.derivatives.description import dataset_files, resolve_links
-from bids_deepseg.bids.derivatives.failures import DamagedRecord, find_records, read_failures, record_failure
+from bids_deepseg.bids.derivatives.description import dataset_files
+from bids_deepseg.bids.derivatives.failures import DamagedRecord, find_records, read_failures
 from bids_deepseg.bids.derivatives.ownership import DESCRIPTION, SCANS_MARKS, own_marks
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult, find_results, find_saved
-from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ENTITIES, parse_name
-from bids_deepseg.bids.source.participants import OWN_COLUMNS, SourceParticipants, read_source_participants
+from bids_deepseg.bids.source.participants import OWN_COLUMNS, Participants, read_source_participants
 from bids_deepseg.files.atomic import leads_through_link, make_folder, write_if_different
 from bids_deepseg.files.own import is_own, remove_own
 from bids_deepseg.files.tables import format_json, format_number, format_table
 from bids_deepseg.files.text import warn_once
 
 logger = logging.getLogger(__name__)
-
-__all__ = ["Failure", "resolve_links", "write_dataset_files"]
 
 #: Rounds of looking again while other processes write; each round but the last saw a change.
 _MAX_ROUNDS = 20
@@ -63,32 +59,12 @@ _DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An image without result.
-
-    Attributes
-    ----------
-    image : BidsImage
-        Source.
-    status : str
-        Word of the error class, for example ``bad-image``.
-    message : str
-        What happened, what was expected, what to do.
-    """
-
-    image: BidsImage
-    status: str
-    message: str
-
-
 def write_dataset_files(
     output_dir: Path,
     bids_dir: Path,
     *,
     version: str,
     links: Mapping[str, str] | None = None,
-    failures: Sequence[Failure] = (),
 ) -> None:
     """Bring the files of the data set up to date.
 
@@ -102,8 +78,6 @@ def write_dataset_files(
         Version of the app.
     links : mapping of str to str, optional
         Links stated by the user (``--dataset-link``).
-    failures : sequence of Failure, optional
-        Images of this run without result; recorded in ``logs/failed``, where a later success removes them.
 
     Raises
     ------
@@ -111,8 +85,6 @@ def write_dataset_files(
         If a file cannot be written.
     """
     make_folder(output_dir)
-    for failure in failures:
-        record_failure(failure.image, output_dir, status=failure.status, message=failure.message)
     for name, content in dataset_files(output_dir, bids_dir, version=version, links=links).items():
         _update(output_dir / name, content)
     _warn_of_damage(output_dir)
@@ -129,7 +101,7 @@ def _warn_of_damage(output_dir: Path) -> None:
             warn_once(found.message)
 
 
-def _update_tables(output_dir: Path, participants: SourceParticipants) -> bool:
+def _update_tables(output_dir: Path, participants: Participants) -> bool:
     """Make all tables from the results that are there now; return whether one changed."""
     results = list(find_saved(output_dir))
     changed = [
@@ -158,7 +130,7 @@ def _update(path: Path, content: bytes | Mapping[str, Any]) -> bool:
 
 
 def _root_tables(
-    output_dir: Path, results: Sequence[SavedResult], participants: SourceParticipants
+    output_dir: Path, results: Sequence[SavedResult], participants: Participants
 ) -> dict[str, bytes | Mapping[str, Any]]:
     """Return the tables of the root by name."""
     return {
@@ -175,7 +147,7 @@ def _joined(name: str) -> str:
     return f"source_{name}" if name in OWN_COLUMNS else name
 
 
-def _participants_table(output_dir: Path, results: Sequence[SavedResult], participants: SourceParticipants) -> bytes:
+def _participants_table(output_dir: Path, results: Sequence[SavedResult], participants: Participants) -> bytes:
     """List every participant that has a folder, as BIDS demands, and those with failures only."""
     verdicts: dict[str, list[str]] = {path.name[4:]: [] for path in output_dir.glob("sub-*") if path.is_dir()}
     failed: dict[str, int] = {}

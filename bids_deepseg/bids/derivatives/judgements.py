@@ -28,6 +28,20 @@ _RANK = re.compile("[0-9]")
 
 _NOTHING = ("", MISSING)
 
+#: Key of the images whose mask of the cord is meant.
+CORD_KEY = "FILES_SEG"
+
+#: A list without entries, as YAML may write it.
+_EMPTY = ("", "~", "null")
+
+_FORM = f"A key such as {CORD_KEY} is expected, and below it one image per line after '- '."
+
+#: Marks and the files that give them; the first counts where an image is in both.
+LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
+
+#: What stands at the beginning of each list that the app writes: others write lists of the same form.
+LIST_MARKS = (b"# Written by bids_deepseg",)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -95,21 +109,6 @@ def _judgement(path: Path, row: Mapping[str, str]) -> Judgement:
             "expected."
         )
     return Judgement(mark, int(rank) if rank else None, comment)
-
-
-#: Key of the images whose mask of the cord is meant.
-CORD_KEY = "FILES_SEG"
-
-#: A list without entries, as YAML may write it.
-_EMPTY = ("", "~", "null")
-
-_FORM = f"A key such as {CORD_KEY} is expected, and below it one image per line after '- '."
-
-#: Marks and the files that give them; the first counts where an image is in both.
-LISTS: Mapping[str, str] = {"fail": "qc_fail.yml", "artifact": "qc_artifact.yml"}
-
-#: What stands at the beginning of each list that the app writes: others write lists of the same form.
-LIST_MARKS = (b"# Written by bids_deepseg",)
 
 
 def read_review(folder: Path) -> dict[str, str]:

@@ -17,11 +17,15 @@ from bids_deepseg.bids.naming import ALL_PRODUCTS, PRODUCTS
 from bids_deepseg.bids.source.inheritance import read_metadata
 from bids_deepseg.bids.source.reader import LoadedImage, source_fingerprint
 from bids_deepseg.files.facts import number_of
+from bids_deepseg.stages.structure import COLUMNS
+from bids_deepseg.structures.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from bids_deepseg.networks.specs import ModelIdentity
     from bids_deepseg.stages.findings import Finding
     from bids_deepseg.stages.segmentation import Segmentation, Try
+    from bids_deepseg.stages.structure import Structure
+
 
 #: Name of the source data set in BIDS URIs.
 SOURCE_LINK = "raw"
@@ -181,7 +185,7 @@ def mask_sidecar(
         "Manual": cache_key.is_drawn,
         "GeneratedBy": [{"Name": APP_NAME, "Version": cache_key.version}, *_by_hand(cache_key)],
         **({"Correction": dict(cache_key.correction)} if cache_key.correction else {}),
-        "Model": describe_models(segmentation.models or cache_key.models),
+        "Model": _describe_models(segmentation.models or cache_key.models),
         **({"Backend": backend} if backend else {}),
         **({} if cache_key.threshold is None else {"Threshold": cache_key.threshold_of(segmentation.models)}),
         **({"VolumesUsed": loaded.volumes_used} if loaded.volumes_used else {}),
@@ -202,12 +206,12 @@ def _by_hand(cache_key: CacheKey) -> list[dict[str, str]]:
     return [{"Name": "Manual", **stated}] if cache_key.is_drawn else []
 
 
-def describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
+def _describe_models(models: Iterable["ModelIdentity"]) -> list[dict[str, str]]:
     """Return what identifies networks."""
     return [{"Name": spec.name, "Contrast": spec.contrast, "SHA256": spec.sha256} for spec in models]
 
 
-def describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
+def _describe_findings(findings: Iterable["Finding"]) -> list[dict[str, Any]]:
     """Return findings as they are in a sidecar."""
     return [_describe_finding(found) for found in findings]
 
@@ -238,4 +242,59 @@ def _reasons(loaded: LoadedImage, findings: Iterable["Finding"]) -> list[dict[st
     notes: list[dict[str, Any]] = [
         {"Code": code, "Severity": "info", "Message": message} for code, message in loaded.notes
     ]
-    return describe_findings(findings) + notes
+    return _describe_findings(findings) + notes
+
+
+def structure_sidecar(
+    sources: list[str], image: BidsImage, structure: "Structure", product: str, cache_key: CacheKey
+) -> dict[str, Any]:
+    """Return the sidecar of one product about a structure.
+
+    Parameters
+    ----------
+    sources : list of str
+        References to the image and to the mask of the cord, inside which the structure is sought.
+    image : BidsImage
+        Source image.
+    structure : Structure
+        Result.
+    product : str
+        Key of :data:`bids_deepseg.bids.naming.STRUCTURE_PRODUCTS`.
+    cache_key : CacheKey
+        App, networks and options.
+    """
+    task = TASKS[structure.task]
+    probability, table, _mask = task.products
+    if product == table:
+        described = f"Size of the {task.noun} in each slice of"
+        more: dict[str, Any] = {name: {"Description": c.description, "Units": c.units} for name, c in COLUMNS.items()}
+    elif product == probability:
+        described = f"Probability of {task.noun} inside the spinal cord in"
+        more = {**space_of(image), "LabelMap": [task.label]}
+    else:
+        described = f"{task.noun[0].upper()}{task.noun[1:]} of the spinal cord in"
+        more = {**space_of(image), **_mask_entries(task, structure, cache_key)}
+    return {"Description": f"{described} {image.name}", "Sources": sources, **more}
+
+
+def _mask_entries(task: Task, structure: "Structure", cache_key: CacheKey) -> dict[str, Any]:
+    """Return everything that the sidecar of the mask says about a structure."""
+    area = structure.measures["area_mm2"]
+    present = area[np.isfinite(area) & (area > 0)]
+    # Networks that are thresholded on their own pixels, before these are averaged over voxels.
+    on_pixels = [model.threshold for model in cache_key.structure_models if model.threshold != structure.threshold]
+    voxel_mm3 = float(abs(np.linalg.det(structure.mask.grid.affine[:3, :3])))
+    return {
+        "Type": task.roi_type,
+        "GeneratedBy": [{"Name": APP_NAME, "Version": cache_key.version}],
+        "Model": _describe_models(cache_key.structure_models),
+        "Threshold": structure.threshold,
+        **({"NetworkThreshold": on_pixels[0]} if on_pixels else {}),
+        "QC": {"Verdict": structure.verdict, "Reasons": _describe_findings(structure.findings)},
+        "Measures": {
+            "MeanArea_mm2": round(float(present.mean()), 4) if len(present) else None,
+            "Volume_mm3": round(int(structure.mask.data.sum()) * voxel_mm3, 4),
+            "Slices": len(present),
+            **({"Objects": structure.n_objects} if task.counted else {}),
+        },
+    }

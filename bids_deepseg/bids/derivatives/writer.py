@@ -25,10 +25,10 @@ from bids_deepseg.bids.derivatives.provenance import (
     image_sidecar,
     mask_sidecar,
     source_reference,
+    structure_sidecar,
     table_sidecar,
 )
 from bids_deepseg.bids.derivatives.saved import is_current
-from bids_deepseg.bids.derivatives.structures import structure_sidecar
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS
 from bids_deepseg.bids.nifti.reading import write_nifti

@@ -37,6 +37,12 @@ _NUMBER = re.compile("[0-9]+")
 
 Values = tuple[str | None, ...]
 
+#: Values of which the nearest existing one is looked for: comparing thousands with thousands takes minutes.
+_MOST_COMPARED = 20
+
+#: Characters of a value up to which it is compared.
+_LONGEST_COMPARED = 100
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
@@ -160,10 +166,10 @@ def _matches(name: str, found: str | None, values: Values) -> bool:
     """Return whether the value of an entity is one of those that are accepted."""
     if found is None:
         return _NONE in values
-    return any(value is not None and (value == ANY or same_value(name, found, value)) for value in values)
+    return any(value is not None and (value == ANY or _same_value(name, found, value)) for value in values)
 
 
-def same_value(name: str, one: str, other: str) -> bool:
+def _same_value(name: str, one: str, other: str) -> bool:
     """Compare two values of an entity, indices as numbers."""
     if name in _INDICES and _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
         return one.lstrip("0") == other.lstrip("0")
@@ -174,13 +180,6 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     """Say what may have been meant."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-#: Values of which the nearest existing one is looked for: comparing thousands with thousands takes minutes.
-_MOST_COMPARED = 20
-
-#: Characters of a value up to which it is compared.
-_LONGEST_COMPARED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +293,7 @@ def _unknown_of_filter(files: Sequence[FoundFile], each: ImageFilter) -> list[Un
         existing = sorted({value for value in (each.fact(file, name) for file in concerned) if value is not None})
         kind = f"{name} of the filter {each.key}"
         for value in dict.fromkeys(values):
-            if value is None or (value == ANY and existing) or any(same_value(name, one, value) for one in existing):
+            if value is None or (value == ANY and existing) or any(_same_value(name, one, value) for one in existing):
                 continue
             found.append(UnknownValue(kind, value, nearest(value, existing) if len(found) < _MOST_COMPARED else None))
     return found

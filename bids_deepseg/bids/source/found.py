@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bids_deepseg.bids.image import ANATOMICAL, USUAL_FOLDERS
 from bids_deepseg.bids.naming import ENTITIES, BidsName, parse_name
-from bids_deepseg.files.names import printable
+from bids_deepseg.files.names import printable, shorten
 
 #: Ends of the names of images.
 ENDINGS = (".nii", ".nii.gz")
@@ -116,13 +116,6 @@ def describe_found(files: Iterable[FoundFile], folders: tuple[str, ...] = USUAL_
     parts[:1] = [each + (f" in the sessions {shorten(sessions)}" if sessions else "") for each in parts[:1]]
     parts += [_refusal(file) for file in found if file.refusal][:1]
     return "; ".join(parts)
-
-
-def shorten(labels: Iterable[str], most: int = 10) -> str:
-    """Join labels for a message, not more than ``most`` of them."""
-    labels = [printable(label) for label in labels]
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return (", ".join(labels[:most]) or "(none)") + more
 
 
 def _look_at(path: Path, datatype: str, bids_dir: Path, parse: NameParser) -> FoundFile:

@@ -30,6 +30,19 @@ from bids_deepseg.geometry.volume import Volume, reorient
 _SUFFIXES = ("_centerline-manual", "_centerline", "_label-centerline", "_label-centerline_mask")
 _ENDINGS = (".tsv", ".csv", ".nii.gz", ".nii")
 
+#: Columns of points in the world and of points on the voxels of the image.
+WORLD_COLUMNS = ("x_mm", "y_mm", "z_mm")
+
+VOXEL_COLUMNS = ("i", "j", "k")
+
+#: Mean area in a slice above which an image is not a mask of a cord or of its centerline; a spinal canal has up to 500.
+MAX_AREA_MM2 = 1000.0
+
+_IMAGE_ENDINGS = (".nii", ".nii.gz")
+
+#: Distance in voxels from the outermost voxel centres up to which a point lies in the field of view.
+_BORDER_VOXELS = 0.5 + 1e-3
+
 
 def find_centerline_file(image: BidsImage, place: Path) -> Path | None:
     """Find the centerline of an image.
@@ -111,19 +124,6 @@ def centerline_names(image: BidsImage) -> Iterator[PurePosixPath]:
         for suffix in _SUFFIXES:
             for ending in _ENDINGS:
                 yield folder / f"{image.name}{suffix}{ending}"
-
-
-#: Columns of points in the world and of points on the voxels of the image.
-WORLD_COLUMNS = ("x_mm", "y_mm", "z_mm")
-VOXEL_COLUMNS = ("i", "j", "k")
-
-#: Mean area in a slice above which an image is not a mask of a cord or of its centerline; a spinal canal has up to 500.
-MAX_AREA_MM2 = 1000.0
-
-_IMAGE_ENDINGS = (".nii", ".nii.gz")
-
-#: Distance in voxels from the outermost voxel centres up to which a point lies in the field of view.
-_BORDER_VOXELS = 0.5 + 1e-3
 
 
 def read_centerline(path: Path, grid: Grid) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.files.facts import Facts, mapping_of, text_mapping_of, text_of
+from bids_deepseg.files.names import shorten
 from bids_deepseg.files.tables import MISSING, read_foreign_table
 from bids_deepseg.files.text import warn_once
 
@@ -34,31 +35,15 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ParticipantTable:
-    """A ``participants.tsv``, whoever wrote it.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        Names of the columns, without ``participant_id``.
-    rows : mapping of str to mapping of str to str
-        Rows by ``participant_id``, with ``sub-`` in front also where the file leaves it out.
-    """
-
-    columns: tuple[str, ...] = ()
-    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceParticipants:
-    """Rows of the source's ``participants.tsv``.
+class Participants:
+    """What a ``participants.tsv`` says, whoever wrote it.
 
     Attributes
     ----------
     columns : mapping of str to mapping of str to object
-        Names and descriptions of the columns, without ``participant_id``.
+        Names of the columns, without ``participant_id``, and their descriptions as far as they were read.
     rows : mapping of str to mapping of str to str
-        Rows by ``participant_id``.
+        Rows by ``participant_id``, with ``sub-`` in front also where the file leaves it out.
     """
 
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -69,42 +54,41 @@ class SourceParticipants:
         return self.rows.get(participant, {}).get(column, "") or MISSING
 
 
-def read_source_participants(bids_dir: Path) -> SourceParticipants:
+def read_source_participants(bids_dir: Path) -> Participants:
     """Read ``participants.tsv`` and ``participants.json`` of a data set; a missing table has no columns."""
     table = read_participants(bids_dir / "participants.tsv")
     if table is None:
-        return SourceParticipants()
+        return Participants()
     stated = read_json(bids_dir / "participants.json")
     columns = {
         name: _description(name, mapping_of(stated, name))
         for name in table.columns
         if not _is_date(name, [row.get(name, "") for row in table.rows.values()])
     }
-    return SourceParticipants(columns, table.rows)
+    return Participants(columns, table.rows)
 
 
-def read_participants(path: Path) -> ParticipantTable | None:
+def read_participants(path: Path) -> Participants | None:
     """Read a ``participants.tsv``.
 
     Returns
     -------
-    ParticipantTable or None
+    Participants or None
         None if there is no such file. One that cannot be read, or has no column ``participant_id``, has no columns and
         no rows, and is named in a warning.
     """
     table = read_foreign_table(path)
     if table is None:
-        return ParticipantTable() if path.exists() or path.is_symlink() else None
+        return Participants() if path.exists() or path.is_symlink() else None
     if _ID not in table.columns:
         warn_once(f"{path} has no column {_ID}, so it was not used. Give the column of the participants that name.")
-        return ParticipantTable()
+        return Participants()
     named = [(row[_ID], row) for row in table.rows if row.get(_ID, MISSING) not in ("", MISSING)]
     participants = [(name if name.startswith("sub-") else f"sub-{name}", row) for name, row in named]
     twice = [name for name, count in Counter(name for name, _ in participants).items() if count > 1]
     if twice:
-        names = ", ".join(twice[:_MOST_NAMED]) + (f" and {len(twice) - _MOST_NAMED} more" * (len(twice) > _MOST_NAMED))
-        warn_once(f"{path} has several rows for {names}. One is expected; the last one was used.")
-    return ParticipantTable(tuple(name for name in table.columns if name and name != _ID), dict(participants))
+        warn_once(f"{path} has several rows for {shorten(twice, _MOST_NAMED)}. One is expected; the last one was used.")
+    return Participants({name: {} for name in table.columns if name and name != _ID}, dict(participants))
 
 
 def _is_date(name: str, values: list[str]) -> bool:

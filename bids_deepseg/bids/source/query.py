@@ -25,11 +25,10 @@ from bids_deepseg.bids.source.found import (
     describe_found,
     look_at_files,
     name_parser,
-    shorten,
 )
 from bids_deepseg.bids.source.walk import FileIndex, find_files, list_participants, misspelt_participants
 from bids_deepseg.errors import SelectionError
-from bids_deepseg.files.names import why_no_folder
+from bids_deepseg.files.names import shorten, why_no_folder
 
 
 @dataclass(frozen=True, slots=True)

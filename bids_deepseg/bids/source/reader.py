@@ -140,11 +140,9 @@ def load_values(name: str, values: NDArray[Any], header: CheckedHeader) -> Loade
 
 def fingerprint(path: Path) -> dict[str, int | str]:
     """Return ``Size`` in bytes and ``SHA256`` of a file, read in pieces."""
-    digest = hashlib.sha256()
     with open_regular(path) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-        return {"Size": os.fstat(file.fileno()).st_size, "SHA256": digest.hexdigest()}
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"Size": os.fstat(file.fileno()).st_size, "SHA256": digest}
 
 
 def _choose_anatomical(image: BidsImage, asked: str, n_volumes: int) -> tuple[list[int], str | None, list[Note]]:

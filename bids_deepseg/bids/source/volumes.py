@@ -6,9 +6,8 @@ it, and ``echo`` or ``chunk`` would claim more than is known; ``desc`` is free, 
 explains it.
 """
 
-import math
-import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.reading import is_complete, read_size
 from bids_deepseg.bids.source.inheritance import applicable_files
 from bids_deepseg.errors import ImageError
-from bids_deepseg.files.text import read_text
+from bids_deepseg.files.text import parse_number, read_text
 
 #: Suffixes whose volumes are the echoes of one acquisition, or repetitions of it: they show the same place, and their
 #: mean has less noise. Of others it is unknown what the volumes are; the first one is at least an image as it was
@@ -81,9 +80,6 @@ MAX_B0 = 10.0
 #: Weighting in s/mm² up to which a volume shows hardly any diffusion; it counts as weighted, and this is reported.
 LOW_B = 50.0
 
-#: What counts as a number: Python would also take underscores and the digits of other scripts.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
 Note = tuple[str, str]
 
 
@@ -139,10 +135,10 @@ def _read_b_values(path: Path) -> NDArray[np.float64]:
 
 def _b_value(path: Path, word: str) -> float:
     """Return one b-value."""
-    value = float(word) if _NUMBER.fullmatch(word) else math.nan
-    if not 0 <= value < math.inf:
-        raise ImageError(
-            f"{path.name} cannot be read: {word[:40]!r} is not a b-value. Numbers from 0 in s/mm², such as 0 1000, "
-            "separated by spaces, are expected. Correct the .bval file."
-        )
-    return value
+    with suppress(ValueError):
+        if (value := parse_number(word)) >= 0:
+            return value
+    raise ImageError(
+        f"{path.name} cannot be read: {word[:40]!r} is not a b-value. Numbers from 0 in s/mm², such as 0 1000, "
+        "separated by spaces, are expected. Correct the .bval file."
+    )

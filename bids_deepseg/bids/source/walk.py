@@ -24,6 +24,12 @@ _SPELLING = "BIDS calls it {}-<label>, in lower case and with a hyphen."
 
 _LABEL = re.compile("[a-zA-Z0-9+]+")
 
+#: pybids need not look into what no image of ours is in.
+_IGNORED = re.compile(r"/(derivatives|sourcedata|code|stimuli|models|\.[^/]*)(/|$)")
+
+#: File of the database in its folder, by pybids.
+_DATABASE = "layout_index.sqlite"
+
 
 def list_participants(bids_dir: Path) -> tuple[str, ...]:
     """Return the labels of all participants of a data set, sorted.
@@ -165,13 +171,6 @@ def _find_below(
         elif is_image_name(name):
             places = " and ".join(folders)
             yield _refused(folder / name, f"It lies beside the folders {places}, not inside one of them. Move it.")
-
-
-#: pybids need not look into what no image of ours is in.
-_IGNORED = re.compile(r"/(derivatives|sourcedata|code|stimuli|models|\.[^/]*)(/|$)")
-
-#: File of the database in its folder, by pybids.
-_DATABASE = "layout_index.sqlite"
 
 
 @dataclass(frozen=True, slots=True)

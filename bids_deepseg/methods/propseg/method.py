@@ -27,7 +27,7 @@ from bids_deepseg.stages.heatmap import detect_cord
 from bids_deepseg.stages.mask import CordMask, make_mask, probability_on
 from bids_deepseg.stages.metrics import measure_cord
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import predict_with_spread
+from bids_deepseg.stages.probability import ask_network
 from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation, on_native_grid
 
 #: Share of a voxel inside the tube from which it is cord.
@@ -141,7 +141,8 @@ def _seen_by_network(
 ) -> Evidence:
     """Return what the network sees along the tube: a tube is always sure of itself, and cannot be its own judge."""
     patches = extract_patches(canonical, tube.centerline, patch_shape=network.patch_shape, zoom_mm=network.zoom_mm)
-    probability, spread = (probability_on(each, canonical.grid) for each in predict_with_spread(patches, network))
+    answers = ask_network(patches, network)
+    probability, spread = (probability_on(each, canonical.grid) for each in (answers.probability, answers.spread))
     metrics = measure_cord(mask.volume, probability, volume.grid)
     return Evidence(canonical, mask, probability, tube.centerline, metrics, spread=spread, threshold=network.threshold)
 

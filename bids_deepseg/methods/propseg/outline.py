@@ -27,8 +27,33 @@ RAYS.flags.writeable = False
 #: Points per voxel along each in-plane axis.
 _POINTS = 5
 
+#: Distances from the ellipse at which the border is looked for.
+_REACH_MM, _STEP_MM = 3.0, 0.25
 
-def ellipse_radii(half_axes_mm: Array) -> Array:
+#: Prices (the bounded gradient is 1 at most): of 1 mm from the ellipse, of a step from one ray to the next, of 1 mm
+#: from the neighbouring slices' border; squared.
+_ELLIPSE_PRICE, _RAY_PRICE, _SLICE_PRICE = 0.02, 0.08, 0.15
+
+#: Largest step from one ray to the next, rounds, and the distance over which slices are neighbours.
+_MOST_STEPS, _ROUNDS, _NEIGHBOUR_MM = 2, 3, 4.0
+
+#: Least distance of a border from its centre.
+_LEAST_MM = 0.5
+
+#: The second step: reach and step of the search, rounds, and price of 1 mm squared as part of the typical edge.
+_FINE_REACH_MM, _FINE_STEP_MM, _FINE_ROUNDS, _FINE_PRICE = 1.0, 0.125, 3, 0.3
+
+#: Weights of the differences between rays and between slices (per mm of their distance) against a pull of 1.
+_RAY_WEIGHT, _SLICE_WEIGHT = 1.0, 2.0
+
+#: The differences between rays are compared with those of the border smoothed so far: along the cord, and rays.
+_SHAPE_SIGMA_MM, _SHAPE_SIGMA_RAYS = 3.0, 1.0
+
+#: Weight that holds a ray where nothing pulls.
+_HOLD = 1e-3
+
+
+def _ellipse_radii(half_axes_mm: Array) -> Array:
     """Return the radii (K, N_RAYS) of ellipses with half axes (K, 2) along the axes of the image."""
     radii: Array = 1 / np.linalg.norm(RAYS / half_axes_mm[:, None], axis=2)
     return radii
@@ -55,23 +80,8 @@ def centroids(radii: Array) -> Array:
     return found
 
 
-def radial(gradients: NDArray[np.float32], centres: Array, radii: Array) -> Array:
-    """Return the outward component of gradients at points on the rays.
-
-    Parameters
-    ----------
-    gradients : (K, N, N, 2) array
-        Gradients on the pixels of a stack.
-    centres : (K, 2) array
-        Origin of the rays in mm from the middle of each square.
-    radii : (K, N_RAYS, S) array
-        Distances of S points on each ray.
-
-    Returns
-    -------
-    (K, N_RAYS, S) array
-        Interpolated linearly.
-    """
+def _radial(gradients: NDArray[np.float32], centres: Array, radii: Array) -> Array:
+    """Return the outward component of gradients at points on the rays."""
     middle = gradients.shape[1] // 2
     places = (centres[:, None, None] + radii[..., None] * RAYS[:, None]) / PIXEL_MM + middle
     slices = np.broadcast_to(np.arange(len(gradients), dtype=float)[:, None, None], radii.shape)
@@ -128,26 +138,6 @@ def _fractions(
     return fraction
 
 
-#: Distances from the ellipse at which the border is looked for.
-_REACH_MM, _STEP_MM = 3.0, 0.25
-#: Prices (the bounded gradient is 1 at most): of 1 mm from the ellipse, of a step from one ray to the next, of 1 mm
-#: from the neighbouring slices' border; squared.
-_ELLIPSE_PRICE, _RAY_PRICE, _SLICE_PRICE = 0.02, 0.08, 0.15
-#: Largest step from one ray to the next, rounds, and the distance over which slices are neighbours.
-_MOST_STEPS, _ROUNDS, _NEIGHBOUR_MM = 2, 3, 4.0
-#: Least distance of a border from its centre.
-_LEAST_MM = 0.5
-
-#: The second step: reach and step of the search, rounds, and price of 1 mm squared as part of the typical edge.
-_FINE_REACH_MM, _FINE_STEP_MM, _FINE_ROUNDS, _FINE_PRICE = 1.0, 0.125, 3, 0.3
-#: Weights of the differences between rays and between slices (per mm of their distance) against a pull of 1.
-_RAY_WEIGHT, _SLICE_WEIGHT = 1.0, 2.0
-#: The differences between rays are compared with those of the border smoothed so far: along the cord, and rays.
-_SHAPE_SIGMA_MM, _SHAPE_SIGMA_RAYS = 3.0, 1.0
-#: Weight that holds a ray where nothing pulls.
-_HOLD = 1e-3
-
-
 def best_outlines(edges: Edges, sign: int, centres: Array, half_axes_mm: Array) -> tuple[Array, Array]:
     """Find in each slice the closed border with the largest sum of edges less prices (dynamic programming).
 
@@ -170,9 +160,9 @@ def best_outlines(edges: Edges, sign: int, centres: Array, half_axes_mm: Array) 
         Bounded gradient across it, from -1 to 1; positive where it has the right sign.
     """
     shifts = np.arange(-_REACH_MM, _REACH_MM + _STEP_MM / 2, _STEP_MM)
-    ellipses = ellipse_radii(half_axes_mm)
+    ellipses = _ellipse_radii(half_axes_mm)
     radii = np.maximum(ellipses[..., None] + shifts, _LEAST_MM)
-    strength = sign * radial(edges.bounded(), centres, radii)
+    strength = sign * _radial(edges.bounded(), centres, radii)
     cost = _ELLIPSE_PRICE * shifts**2 - strength
     nearness = _SLICE_PRICE * np.exp(-edges.slice_mm / _NEIGHBOUR_MM)
     index = _closed_path(cost)
@@ -243,7 +233,7 @@ def settle(edges: Edges, sign: int, centres: Array, radii: Array) -> Array:
 def _targets(edges: Edges, sign: int, centres: Array, radii: Array) -> tuple[Array, Array]:
     """Return where each ray is pulled to, and how strongly (0 to 1)."""
     shifts = np.arange(-_FINE_REACH_MM, _FINE_REACH_MM + _FINE_STEP_MM / 2, _FINE_STEP_MM)
-    slopes = sign * radial(edges.slopes, centres, np.maximum(radii[..., None] + shifts, _LEAST_MM))
+    slopes = sign * _radial(edges.slopes, centres, np.maximum(radii[..., None] + shifts, _LEAST_MM))
     typical = edges.typical[:, None]
     best = (slopes - _FINE_PRICE * typical[..., None] * shifts**2).argmax(axis=2)
     strength = np.maximum(np.take_along_axis(slopes, best[..., None], 2)[..., 0], 0)

@@ -26,6 +26,14 @@ from bids_deepseg.networks.legacy.plan import (
     plan_normalisation,
 )
 
+_EPSILON = 1e-3
+
+#: Pixels along each side, at 0.25 mm.
+_SIDE = 200
+
+#: Features of the layer before the output, in both networks.
+_JOINED = 64
+
 
 def build_legacy(legacy: LegacyNetwork) -> Any:
     """Build the network of a file with layers of Keras 3 and copy its weights into it.
@@ -133,13 +141,6 @@ _MAKERS: Mapping[str, Callable[[Any, PlannedLayer], Any]] = MappingProxyType(
         "mean": _repetition,
     }
 )
-
-
-_EPSILON = 1e-3
-#: Pixels along each side, at 0.25 mm.
-_SIDE = 200
-#: Features of the layer before the output, in both networks.
-_JOINED = 64
 
 
 def plan_grey_matter(n_features: int) -> Plan:

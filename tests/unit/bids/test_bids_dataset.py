@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bids_deepseg.bids.derivatives.dataset import Failure, resolve_links, write_dataset_files
-from bids_deepseg.bids.derivatives.description import describe_dataset
-from bids_deepseg.bids.derivatives.failures import read_failures
+from bids_deepseg.bids.derivatives.dataset import write_dataset_files
+from bids_deepseg.bids.derivatives.description import describe_dataset, resolve_links
+from bids_deepseg.bids.derivatives.failures import read_failures, record_failure
 from bids_deepseg.bids.derivatives.saved import find_saved
 from bids_deepseg.bids.source.validation import find_validator
 from bids_deepseg.files.tables import read_rows
@@ -46,7 +46,8 @@ def write_all(raw, out, **options):
         if image != failed:
             findings = {"MTS": [WARNING, WARNING], "T1w": [WARNING, FAIL]}.get(image.suffix, [])
             write_result(image, out, findings=findings)
-    write_dataset_files(out, raw, version="0.1.0", failures=[Failure(failed, "cord-not-found", "No cord.")], **options)
+    record_failure(failed, out, status="cord-not-found", message="No cord.")
+    write_dataset_files(out, raw, version="0.1.0", **options)
 
 
 def validate(folder):
@@ -138,7 +139,8 @@ def test_a_failed_repetition_does_not_count_while_the_earlier_result_stands(raw,
     out = tmp_path / "out"
     write_all(raw, out)
     image = image_of(raw, "sub-01/anat/sub-01_T2w.nii.gz")
-    write_dataset_files(out, raw, version="0.1.0", failures=[Failure(image, "out-of-memory", "Too large.")])
+    record_failure(image, out, status="out-of-memory", message="Too large.")
+    write_dataset_files(out, raw, version="0.1.0")
     assert read_rows(out / "participants.tsv")[0]["n_failed"] == "0"
     assert len(list(read_failures(out))) == 2
 

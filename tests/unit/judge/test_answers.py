@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import ask_network, predict_probability, sharpen
+from bids_deepseg.stages.probability import ask_network, sharpen
 from tests.helpers.phantoms import FakePredictor, bright_is_cord, grid_of, tube
 
 
@@ -39,10 +39,11 @@ def test_the_spread_is_half_of_the_difference_and_the_probability_the_mean():
 
 
 @given(st.floats(0, 1))
-def test_the_probability_is_that_of_the_plain_prediction(level):
+def test_a_second_look_leaves_the_probability_as_it_is(level):
     network = FakePredictor(lambda values: np.full(values.shape, level))
-    plain = predict_probability(patches_of(2), network)
-    np.testing.assert_array_equal(ask_network(patches_of(2), network).probability.data, plain.data)
+    plain = ask_network(patches_of(2), network).probability
+    twice = ask_network(patches_of(2), network, look_twice=True).probability
+    np.testing.assert_array_equal(twice.data, plain.data)
 
 
 @given(st.lists(st.integers(0, 4096), min_size=2, max_size=20), st.floats(0.25, 4))

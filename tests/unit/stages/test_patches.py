@@ -9,7 +9,7 @@ from bids_deepseg.geometry.resample import in_plane_grid, resample_onto
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.centerline import Centerline
 from bids_deepseg.stages.patches import extract_patches
-from bids_deepseg.stages.probability import predict_probability
+from bids_deepseg.stages.probability import ask_network
 from tests.helpers.phantoms import FakePredictor, grid_of
 
 
@@ -56,6 +56,6 @@ def test_probability_lies_in_its_place_and_mirrored_answers_are_averaged(n_at_on
     # A network that answers 1 on the patches' first half along i: mirrored and averaged it is 0.5 everywhere.
     half = np.r_[np.ones(5), np.zeros(5)][None, :, None]
     segmenter = FakePredictor(lambda p: np.broadcast_to(half, p.shape), patch_shape=(10, 10))
-    probability = predict_probability(stack, segmenter)
+    probability = ask_network(stack, segmenter).probability
     np.testing.assert_allclose(probability.data, 0.5)
     assert probability.grid.shape == (10, 10, 3)
