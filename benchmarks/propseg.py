@@ -28,8 +28,9 @@ from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.methods.propseg.method import run_propseg
 from bids_deepseg.networks.predictor import Models, Predictor, load_own
 from bids_deepseg.networks.specs import contrast_of_suffix
-from bids_deepseg.options.method import Guide, MethodSettings
+from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import segment
+from bids_deepseg.stages.segmentation import Guide
 
 #: Dice below which the networks failed, and from which PropSeg is right.
 FAILED, RIGHT = 0.85, 0.85

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from bids_deepseg.errors import NetworkError
 
@@ -39,33 +39,21 @@ def contrast_of_suffix(suffix: str) -> str | None:
     return _CONTRASTS.get(suffix)
 
 
-class ModelIdentity(Protocol):
-    """What is recorded of a model: its name, and the checksum that tells it from all others."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def contrast(self) -> str:
-        """Contrast that it was trained for, ``any`` for a contrast-agnostic one."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Value from which a pixel counts as cord."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """Checksum of its weights, 64 hex digits."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """The identity of a model that is not a network of this package; see :class:`ModelIdentity`."""
+    """What is recorded of a model that is not a network of this package.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    contrast : str
+        Contrast that it was trained for, ``any`` for a contrast-agnostic one.
+    threshold : float
+        Value from which a pixel counts as cord.
+    sha256 : str
+        Checksum that tells it from all others, 64 hex digits.
+    """
 
     name: str
     contrast: str
@@ -116,6 +104,10 @@ class ModelSpec:
             raise NetworkError(f"Network {self.name}: the power is {self.odds_exponent}, expected is more than 0.")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
             raise NetworkError(f"Network {self.name}: {self.sha256!r} is not a sha256 of 64 hex digits.")
+
+
+#: A model in the sidecars and in the cache key: its name, contrast, threshold and checksum.
+ModelIdentity = KnownModel | ModelSpec
 
 
 def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bids_deepseg.app.group.table import FIRST_COLUMNS, PLACE_COLUMNS, place_of, position
+from bids_deepseg.app.group.table import FIRST_COLUMNS, PLACE_COLUMNS, described_table, place_of, position
 from bids_deepseg.bids.derivatives.saved import SavedResult
-from bids_deepseg.files.tables import MISSING, format_json, format_number, format_table
+from bids_deepseg.files.tables import MISSING, format_number
 from bids_deepseg.structures.tasks import TASKS, Task
 
 
@@ -20,11 +20,9 @@ def structure_tables(results: Sequence[SavedResult]) -> dict[str, tuple[bytes, b
     tables: dict[str, tuple[bytes, bytes] | None] = {}
     for task in TASKS.values():
         rows = [_row(result, task) for result in results if result.task is task and result.structure_mask is not None]
-        columns = _columns(task)
-        table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
         title = f"Size of the {task.noun} inside the spinal cord, one row per image"
-        sidecar: dict[str, object] = {"Description": title, **columns}
-        tables[table_name(task)] = (format_table(list(columns), table), format_json(sidecar)) if rows else None
+        table = described_table(title, _columns(task), sorted(rows, key=position))
+        tables[table_name(task)] = table if rows else None
     return tables
 
 

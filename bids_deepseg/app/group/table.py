@@ -4,7 +4,7 @@ Mean, median and standard deviation (of the sample) are those over the slices wi
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +114,8 @@ def morph_table(sources: GroupSources) -> tuple[bytes, bytes]:
     columns: dict[str, Mapping[str, object]] = own | {
         column: {"Description": f"Column {name} of participants.tsv of the source"} for name, column in joined.items()
     }
-    table = [[row.get(name, MISSING) for name in columns] for row in sorted(rows, key=position)]
-    sidecar = {"Description": "Shape of the spinal cord in every image, one row per image"} | columns
-    return format_table(list(columns), table), format_json(sidecar)
+    title = "Shape of the spinal cord in every image, one row per image"
+    return described_table(title, columns, sorted(rows, key=position))
 
 
 def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
@@ -133,28 +132,33 @@ def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
         return None
     rows.sort(key=lambda row: (*position(row), int(row[LEVEL_COLUMN])))
     title = "Shape of the spinal cord per vertebral level, one row per image and level"
-    table = [[row.get(name, MISSING) for name in columns] for row in rows]
-    return format_table(list(columns), table), format_json({"Description": title, **columns})
+    return described_table(title, columns, rows)
 
 
 def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
     """Return the table of repeated images and its description."""
     rows = [
-        (
-            f"sub-{pair.first.subject}",
-            pair.first.description,
-            pair.between,
-            pair.first.source,
-            pair.second.source,
-            format_number(pair.first.csa_mean, 4),
-            format_number(pair.second.csa_mean, 4),
-            format_number(pair.percent, 2),
-        )
+        {
+            "participant_id": f"sub-{pair.first.subject}",
+            "desc": pair.first.description,
+            "between": pair.between,
+            "image_1": pair.first.source,
+            "image_2": pair.second.source,
+            "area_1_mm2": format_number(pair.first.csa_mean, 4),
+            "area_2_mm2": format_number(pair.second.csa_mean, 4),
+            "difference_percent": format_number(pair.percent, 2),
+        }
         for pair in pairs
     ]
-    title = "Mean areas in repeated images, one row per pair of runs or sessions"
-    sidecar: dict[str, object] = {"Description": title, **_PAIR_COLUMNS}
-    return format_table(list(_PAIR_COLUMNS), rows), format_json(sidecar)
+    return described_table("Mean areas in repeated images, one row per pair of runs or sessions", _PAIR_COLUMNS, rows)
+
+
+def described_table(
+    title: str, columns: Mapping[str, Mapping[str, object]], rows: Iterable[Mapping[str, str]]
+) -> tuple[bytes, bytes]:
+    """Return a table of rows by column, ``n/a`` for what they lack, and the description of the table."""
+    cells = [[row.get(name, MISSING) for name in columns] for row in rows]
+    return format_table(list(columns), cells), format_json({"Description": title, **columns})
 
 
 def reasons_of(result: SavedResult) -> str:

@@ -70,7 +70,7 @@ def load_sct_networks(folder: Path, settings: SctSettings) -> SctNetworks:
         If a file is missing or is another one; all missing networks are named.
     """
     specs = [published_spec(name) for name in network_names(settings)]
-    missing = [spec.filenames[0] for spec in specs if not any((folder / name).is_file() for name in spec.filenames)]
+    missing = [spec.filenames[0] for spec in specs if spec.find_in(folder) is None]
     if missing:
         raise NetworkError(
             f"The sct profile needs the published networks {' and '.join(missing)}, which are not in {folder}. They "

@@ -95,7 +95,7 @@ def load_published(folder: Path, name: str) -> PublishedPredictor:
         If no network has this name.
     """
     spec = published_spec(name)
-    path = next((folder / file for file in spec.filenames if (folder / file).is_file()), None)
+    path = spec.find_in(folder)
     if path is None:
         raise NetworkError(
             f"The published network {name} is not in {folder}: {' or '.join(spec.filenames)} is expected. "

@@ -76,6 +76,10 @@ class PublishedSpec:
     in_release: bool = True
     licence: str = LICENCE
 
+    def find_in(self, folder: Path) -> Path | None:
+        """Return the file of the network in a folder, None if there is none of its names."""
+        return next((folder / name for name in self.filenames if (folder / name).is_file()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
@@ -226,7 +230,7 @@ def find_file(folder: Path, spec: PublishedSpec) -> FoundFile:
     NetworkError
         If a file of its name cannot be read.
     """
-    path = next((folder / name for name in spec.filenames if (folder / name).is_file()), None)
+    path = spec.find_in(folder)
     if path is None:
         return FoundFile(spec, "missing")
     content = read_bounded(path)
