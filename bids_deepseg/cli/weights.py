@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg.cli.lifecycle import Command
 from bids_deepseg.errors import NetworkError, UsageError
-from bids_deepseg.options.declare import option
+from bids_deepseg.options.declare import option, setting
 from bids_deepseg.options.parsing import OptionParser, read_words
 from bids_deepseg.terminal import say
 
@@ -38,25 +38,19 @@ class WeightsOptions:
     """Options of ``bids_deepseg weights``; their metadata tells what they are."""
 
     action: str = field(metadata=option("action", choices=ACTIONS))
-    folder: Path | None = field(
-        default=None,
-        metadata=option("folder", kind=Path, metavar="DIR", required=False, help="folder of network files"),
+    folder: Path | None = setting(
+        None, "folder", kind=Path, metavar="DIR", required=False, help="folder of network files"
     )
-    names: tuple[str, ...] = field(
-        default=(),
-        metadata=option(
-            "names", count="many", metavar="NAME", required=False, help="networks, by the names that 'list' shows"
-        ),
+    names: tuple[str, ...] = setting(
+        (), "names", count="many", metavar="NAME", required=False, help="networks, by the names that 'list' shows"
     )
-    address: str | None = field(
-        default=None,
-        metadata=option(
-            "--from",
-            group="other",
-            metavar="ADDRESS",
-            help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced (default: the "
-            "release on GitHub)",
-        ),
+    address: str | None = setting(
+        None,
+        "--from",
+        group="other",
+        metavar="ADDRESS",
+        help="install: https:// or file:// address in which {name}, {file} and {blob} are replaced (default: the "
+        "release on GitHub)",
     )
 
 

@@ -4,9 +4,7 @@ The parser, the configuration file, the Boutiques descriptor and the table in ``
 
     @dataclass(frozen=True)
     class Options:
-        n_cpus: int | None = field(
-            default=None, metadata=option("--n-cpus", kind=int, metavar="N", group="resources", help="processors")
-        )
+        n_cpus: int | None = setting(None, "--n-cpus", kind=int, metavar="N", group="resources", help="processors")
 
 The metadata of a field maps the first name of an option to its :class:`Option`. Where several options set one field,
 they are joined by ``|``, and a later one wins. A field whose default factory is such a dataclass brings its options.
@@ -16,6 +14,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import field as new_field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Options = TypeVar("_Options", bound="DataclassInstance")
+
+_Value = TypeVar("_Value")
 
 #: Headings of the help, in its order.
 GROUPS = ("image", "selection", "reading", "method", "validation", "resources", "running", "outputs", "other")
@@ -128,6 +129,16 @@ def switch(*names: str, value: Any = True, written: bool = True, **more: Any) ->
     """Return the metadata of a field that an option without value sets to ``value``."""
     write = partial(operator.eq, value) if written else None
     return option(*names, count="none", read=lambda _given: value, write=write, **more)
+
+
+def setting(usual: _Value, /, *names: str, **more: Any) -> _Value:
+    """Return a field with a usual value that an option with values sets; parameters as for :func:`option`."""
+    return new_field(default=usual, metadata=option(*names, **more))
+
+
+def flag(*names: str, value: bool = True, **more: Any) -> bool:
+    """Return a field that an option without value sets to ``value``; parameters as for :func:`switch`."""
+    return new_field(default=not value, metadata=switch(*names, value=value, **more))
 
 
 def _same(value: Any) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_deepseg.errors import UsageError
-from bids_deepseg.options.declare import option, switch
+from bids_deepseg.options.declare import flag, option, setting, switch
 from bids_deepseg.options.method import MethodSettings
 
 CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
@@ -37,105 +37,79 @@ class ImageOptions:
         If a value is wrong, or values contradict each other.
     """
 
-    contrast: str = field(
-        default="auto",
-        metadata=option(
-            "--contrast",
-            group="reading",
-            choices=CONTRASTS,
-            help="contrast that is recorded with the results",
-            default="`auto`, from the suffix",
-            more="The networks of this package are the same for all contrasts.",
-        ),
+    contrast: str = setting(
+        "auto",
+        "--contrast",
+        group="reading",
+        choices=CONTRASTS,
+        help="contrast that is recorded with the results",
+        default="`auto`, from the suffix",
+        more="The networks of this package are the same for all contrasts.",
     )
-    volume: str = field(
-        default="auto",
-        metadata=option(
-            "--volume",
-            group="reading",
-            metavar="VOLUME",
-            help="what to segment in a file with several volumes: `mean`, `first`, the number of a volume "
-            "(from 0), or `each`",
-            default="the mean for T2starw, T2star, MEGRE and bold, the first for others",
-            more="See [inputs](inputs.md#anatomical-series).",
-        ),
+    volume: str = setting(
+        "auto",
+        "--volume",
+        group="reading",
+        metavar="VOLUME",
+        help="what to segment in a file with several volumes: `mean`, `first`, the number of a volume "
+        "(from 0), or `each`",
+        default="the mean for T2starw, T2star, MEGRE and bold, the first for others",
+        more="See [inputs](inputs.md#anatomical-series).",
     )
     settings: MethodSettings = field(default_factory=MethodSettings)
-    n_cpus: int | None = field(
-        default=None,
-        metadata=option(
-            *("--n-cpus", "--nprocs", "--nthreads", "--n-procs"),
-            group="resources",
-            kind=int,
-            metavar="N",
-            help="processors for the whole run",
-            default="all that are available to it",
-        ),
+    n_cpus: int | None = setting(
+        None,
+        *("--n-cpus", "--nprocs", "--nthreads", "--n-procs"),
+        group="resources",
+        kind=int,
+        metavar="N",
+        help="processors for the whole run",
+        default="all that are available to it",
     )
-    omp_nthreads: int | None = field(
-        default=None,
-        metadata=option(
-            "--omp-nthreads",
-            group="resources",
-            kind=int,
-            metavar="N",
-            help="threads for one image",
-            default="at most 2",
-        ),
+    omp_nthreads: int | None = setting(
+        None,
+        "--omp-nthreads",
+        group="resources",
+        kind=int,
+        metavar="N",
+        help="threads for one image",
+        default="at most 2",
     )
-    work_dir: Path | None = field(
-        default=None,
-        metadata=option(
-            *("--work-dir", "-w"),
-            group="resources",
-            kind=Path,
-            metavar="DIR",
-            help="folder for temporary files, removed at the end",
-            default="`$TMPDIR`, `/tmp` or the output folder",
-        ),
+    work_dir: Path | None = setting(
+        None,
+        *("--work-dir", "-w"),
+        group="resources",
+        kind=Path,
+        metavar="DIR",
+        help="folder for temporary files, removed at the end",
+        default="`$TMPDIR`, `/tmp` or the output folder",
     )
-    keep_work: bool = field(
-        default=False,
-        metadata=switch("--keep-work", group="resources", help="keep the temporary files at the end"),
+    keep_work: bool = flag("--keep-work", group="resources", help="keep the temporary files at the end")
+    low_memory: bool = flag(
+        "--low-mem",
+        group="resources",
+        help="use less memory but more time: one image and one patch at a time",
+        more="See [below](#processors-and-memory).",
     )
-    low_memory: bool = field(
-        default=False,
-        metadata=switch(
-            "--low-mem",
-            group="resources",
-            help="use less memory but more time: one image and one patch at a time",
-            more="See [below](#processors-and-memory).",
-        ),
+    device: str = setting(
+        "cpu",
+        "--device",
+        group="resources",
+        choices=DEVICES,
+        help="where the networks run: `cpu` gives the same bytes everywhere, `auto` uses a GPU if there is one",
+        more="`gpu` is an error if there is no GPU.",
     )
-    device: str = field(
-        default="cpu",
-        metadata=option(
-            "--device",
-            group="resources",
-            choices=DEVICES,
-            help="where the networks run: `cpu` gives the same bytes everywhere, `auto` uses a GPU if there is one",
-            more="`gpu` is an error if there is no GPU.",
-        ),
+    backend: str = setting(
+        "auto",
+        "--backend",
+        group="resources",
+        choices=BACKENDS,
+        help="library that computes the networks: `auto` takes that of the variable `KERAS_BACKEND`, else OpenVINO "
+        "if it is installed, else TensorFlow",
+        more="Only TensorFlow uses a GPU. See [below](#backends).",
     )
-    backend: str = field(
-        default="auto",
-        metadata=option(
-            "--backend",
-            group="resources",
-            choices=BACKENDS,
-            help="library that computes the networks: `auto` takes that of the variable `KERAS_BACKEND`, else OpenVINO "
-            "if it is installed, else TensorFlow",
-            more="Only TensorFlow uses a GPU. See [below](#backends).",
-        ),
-    )
-    probseg: bool = field(
-        default=True,
-        metadata=switch("--no-probseg", value=False, group="outputs", help="do not write the probability map"),
-    )
-    centerline: bool = field(
-        default=True,
-        metadata=switch("--no-centerline", value=False, group="outputs", help="do not write the centerline"),
-    )
+    probseg: bool = flag("--no-probseg", value=False, group="outputs", help="do not write the probability map")
+    centerline: bool = flag("--no-centerline", value=False, group="outputs", help="do not write the centerline")
     verbosity: int = field(
         default=0,
         metadata=option(
@@ -148,14 +122,11 @@ class ImageOptions:
         )
         | switch("--quiet", "-q", value=-1, group="other", help="print only warnings and the summary"),
     )
-    debug: bool = field(
-        default=False,
-        metadata=switch(
-            "--debug",
-            group="other",
-            help="show where in the code errors happen, and keep temporary files",
-            more="Crash files then contain the traceback of every error.",
-        ),
+    debug: bool = flag(
+        "--debug",
+        group="other",
+        help="show where in the code errors happen, and keep temporary files",
+        more="Crash files then contain the traceback of every error.",
     )
 
     def __post_init__(self) -> None:
@@ -175,26 +146,19 @@ class SegmentOptions(ImageOptions):
     """Options of ``bids_deepseg segment``, for one image outside any data set."""
 
     path: Path = field(metadata=option("image", kind=Path, metavar="IMAGE", help="NIfTI image, .nii or .nii.gz"))
-    output_dir: Path = field(
-        default=Path(),
-        metadata=option(
-            *("--output", "-o"),
-            group="image",
-            kind=Path,
-            metavar="DIR",
-            help="folder for the results",
-            default="the current folder",
-        ),
+    output_dir: Path = setting(
+        Path(),
+        *("--output", "-o"),
+        group="image",
+        kind=Path,
+        metavar="DIR",
+        help="folder for the results",
+        default="the current folder",
     )
-    force: bool = field(
-        default=False,
-        metadata=switch(
-            "--force", group="image", help="replace an earlier result; if the image fails now, the earlier one is lost"
-        ),
+    force: bool = flag(
+        "--force", group="image", help="replace an earlier result; if the image fails now, the earlier one is lost"
     )
-    report: bool = field(
-        default=True, metadata=switch("--no-report", value=False, group="image", help="do not write the HTML page")
-    )
+    report: bool = flag("--no-report", value=False, group="image", help="do not write the HTML page")
 
     @property
     def stem(self) -> str:

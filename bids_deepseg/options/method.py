@@ -6,21 +6,26 @@ the sidecars and into the methods text.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
-from functools import partial
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bids_deepseg.options.combinations import check_combinations, existing_corrections
-from bids_deepseg.options.declare import check_choices, option
+from bids_deepseg.options.declare import check_choices, setting
 from bids_deepseg.options.values import SOFT, parse_threshold
 from bids_deepseg.structures.tasks import CORD, TASK_NAMES, TASKS
 
 #: Word for the centerline that the method has by default.
 _AUTO = "auto"
 
-_option = partial(option, group="method")
+_Value = TypeVar("_Value")
+
 _STRUCTURES = ", ".join(f"{task.noun} (`{task.name}`)" for task in TASKS.values())
+
+
+def _setting(usual: _Value, /, name: str, **more: Any) -> _Value:
+    """Return a field that an option of the method sets."""
+    return setting(usual, name, group="method", **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,155 +57,125 @@ class MethodSettings:
         If a value is unknown, or values contradict each other.
     """
 
-    task: str = field(
-        default=CORD,
-        metadata=_option(
-            "--task",
-            choices=TASK_NAMES,
-            help=f"what to segment inside the cord, in addition to it: nothing (`cord`, the default), {_STRUCTURES}",
-            more="Lesions need published networks. See [tasks](tasks.md).",
-        ),
+    task: str = _setting(
+        CORD,
+        "--task",
+        choices=TASK_NAMES,
+        help=f"what to segment inside the cord, in addition to it: nothing (`cord`, the default), {_STRUCTURES}",
+        more="Lesions need published networks. See [tasks](tasks.md).",
     )
-    centerline: str = field(
-        default=_AUTO,
-        metadata=_option(
-            "--centerline",
-            choices=("cnn", "svm", "file", "viewer"),
-            help="how the centerline is found: by the detection network (`cnn`, the default), by gradients and OptiC "
-            "(`svm`, the default of `--profile sct` and `--method propseg`), or given by you as a mask or points "
-            "(`file`) or as clicked points (`viewer`; see 'bids_deepseg viewer --help')",
-            more="For this option and the next six, see [reference-options.md](reference-options.md).",
-        ),
+    centerline: str = _setting(
+        _AUTO,
+        "--centerline",
+        choices=("cnn", "svm", "file", "viewer"),
+        help="how the centerline is found: by the detection network (`cnn`, the default), by gradients and OptiC "
+        "(`svm`, the default of `--profile sct` and `--method propseg`), or given by you as a mask or points "
+        "(`file`) or as clicked points (`viewer`; see 'bids_deepseg viewer --help')",
+        more="For this option and the next six, see [reference-options.md](reference-options.md).",
     )
-    centerline_file: Path | None = field(
-        default=None,
-        metadata=_option(
-            "--centerline-file",
-            kind=Path,
-            metavar="PATH",
-            replaces="--centerline",
-            help="your centerline: a mask with one voxel per slice, or points (CSV, TSV), on any grid; for a data set, "
-            "a folder with the centerline of each image under its name",
-        ),
+    centerline_file: Path | None = _setting(
+        None,
+        "--centerline-file",
+        kind=Path,
+        metavar="PATH",
+        replaces="--centerline",
+        help="your centerline: a mask with one voxel per slice, or points (CSV, TSV), on any grid; for a data set, "
+        "a folder with the centerline of each image under its name",
     )
-    kernel: str = field(
-        default="2d",
-        metadata=_option(
-            "--kernel",
-            choices=("2d", "3d"),
-            help="segmentation network that sees single slices (`2d`, the default) or stacks of slices (`3d`)",
-        ),
+    kernel: str = _setting(
+        "2d",
+        "--kernel",
+        choices=("2d", "3d"),
+        help="segmentation network that sees single slices (`2d`, the default) or stacks of slices (`3d`)",
     )
-    threshold: float | str | None = field(
-        default=None,
-        metadata=_option(
-            "--threshold",
-            metavar="P",
-            read=parse_threshold,
-            write=lambda threshold: None if threshold is None else str(threshold),
-            help=f"probability (0 to 1) from which a voxel counts as cord, or `{SOFT}`: the probability is the result, "
-            "and the mask is not cleaned up",
-            default="that of the network",
-        ),
+    threshold: float | str | None = _setting(
+        None,
+        "--threshold",
+        metavar="P",
+        read=parse_threshold,
+        write=lambda threshold: None if threshold is None else str(threshold),
+        help=f"probability (0 to 1) from which a voxel counts as cord, or `{SOFT}`: the probability is the result, "
+        "and the mask is not cleaned up",
+        default="that of the network",
     )
-    brain: str = field(
-        default="auto",
-        metadata=_option(
-            "--brain",
-            choices=("auto", "yes", "no"),
-            help="whether the image may show something beyond the cord, such as brain (`auto` and `yes`), or not "
-            "(`no`: everything between the first and the last slice with cord is kept)",
-        ),
+    brain: str = _setting(
+        "auto",
+        "--brain",
+        choices=("auto", "yes", "no"),
+        help="whether the image may show something beyond the cord, such as brain (`auto` and `yes`), or not "
+        "(`no`: everything between the first and the last slice with cord is kept)",
     )
-    weights: str = field(
-        default="own",
-        metadata=_option(
-            "--weights",
-            choices=("own", "sct"),
-            help="networks of this package (`own`, the default) or the published ones of `--weights-dir` (`sct`)",
-        ),
+    weights: str = _setting(
+        "own",
+        "--weights",
+        choices=("own", "sct"),
+        help="networks of this package (`own`, the default) or the published ones of `--weights-dir` (`sct`)",
     )
-    weights_dir: Path | None = field(
-        default=None,
-        metadata=_option(
-            "--weights-dir",
-            kind=Path,
-            metavar="DIR",
-            replaces="--weights",
-            help="folder of published networks; see 'bids_deepseg weights'",
-        ),
+    weights_dir: Path | None = _setting(
+        None,
+        "--weights-dir",
+        kind=Path,
+        metavar="DIR",
+        replaces="--weights",
+        help="folder of published networks; see 'bids_deepseg weights'",
     )
-    border: str = field(
-        default="image",
-        metadata=_option(
-            "--border",
-            choices=("image", "network"),
-            help="outline of the cord where the image shows its border (`image`), which makes areas of all contrasts "
-            "alike, or where the network draws it (`network`)",
-            more="See [method](method.md#4-probability-and-mask).",
-        ),
+    border: str = _setting(
+        "image",
+        "--border",
+        choices=("image", "network"),
+        help="outline of the cord where the image shows its border (`image`), which makes areas of all contrasts "
+        "alike, or where the network draws it (`network`)",
+        more="See [method](method.md#4-probability-and-mask).",
     )
-    rescue: str = field(
-        default="auto",
-        metadata=_option(
-            "--rescue",
-            choices=("auto", "off"),
-            help="what to do about a doubtful result: try other methods and keep the result that the judge scores best "
-            "(`auto`, the default), or keep it as it is (`off`); what was tried is recorded",
-            more="See [rescue](rescue.md).",
-        ),
+    rescue: str = _setting(
+        "auto",
+        "--rescue",
+        choices=("auto", "off"),
+        help="what to do about a doubtful result: try other methods and keep the result that the judge scores best "
+        "(`auto`, the default), or keep it as it is (`off`); what was tried is recorded",
+        more="See [rescue](rescue.md).",
     )
-    method: str = field(
-        default="deepseg",
-        metadata=_option(
-            "--method",
-            choices=("deepseg", "propseg"),
-            help="networks (`deepseg`, the default), or a tube along the cord whose border is found without a network "
-            "(`propseg`)",
-            more="See [propseg.md](propseg.md).",
-        ),
+    method: str = _setting(
+        "deepseg",
+        "--method",
+        choices=("deepseg", "propseg"),
+        help="networks (`deepseg`, the default), or a tube along the cord whose border is found without a network "
+        "(`propseg`)",
+        more="See [propseg.md](propseg.md).",
     )
-    propseg_init: str = field(
-        default="optic",
-        metadata=_option(
-            "--propseg-init",
-            choices=("optic", "hough"),
-            help="with `--method propseg`: begin on the centerline (`optic`, the default), which is that by gradients "
-            "and OptiC unless `--centerline` names another one, or on circles in the image (`hough`)",
-        ),
+    propseg_init: str = _setting(
+        "optic",
+        "--propseg-init",
+        choices=("optic", "hough"),
+        help="with `--method propseg`: begin on the centerline (`optic`, the default), which is that by gradients "
+        "and OptiC unless `--centerline` names another one, or on circles in the image (`hough`)",
     )
-    profile: str = field(
-        default="default",
-        metadata=_option(
-            "--profile",
-            choices=("default", "sct"),
-            help="the method of this package (`default`), or the reference method with its published networks from "
-            "`--weights-dir` (`sct`)",
-            more="See [sct-profile.md](sct-profile.md).",
-        ),
+    profile: str = _setting(
+        "default",
+        "--profile",
+        choices=("default", "sct"),
+        help="the method of this package (`default`), or the reference method with its published networks from "
+        "`--weights-dir` (`sct`)",
+        more="See [sct-profile.md](sct-profile.md).",
     )
-    sct_quirks: str = field(
-        default="fixed",
-        metadata=_option(
-            "--sct-quirks",
-            choices=("fixed", "all"),
-            help="with `--profile sct`: fix the faults of the reference that only do harm (`fixed`, the default), or "
-            "repeat all of them (`all`)",
-        ),
+    sct_quirks: str = _setting(
+        "fixed",
+        "--sct-quirks",
+        choices=("fixed", "all"),
+        help="with `--profile sct`: fix the faults of the reference that only do harm (`fixed`, the default), or "
+        "repeat all of them (`all`)",
     )
     smoothness: float | None = None
     ensemble: bool = False
     view: float = 1.0
-    corrections: Path | None = field(
-        default=None,
-        metadata=_option(
-            "--corrections",
-            kind=Path,
-            metavar="DIR",
-            read=existing_corrections,
-            help="folder with masks and centerlines corrected by hand; each replaces the automatic one for its image "
-            "([docs/corrections.md](corrections.md))",
-        ),
+    corrections: Path | None = _setting(
+        None,
+        "--corrections",
+        kind=Path,
+        metavar="DIR",
+        read=existing_corrections,
+        help="folder with masks and centerlines corrected by hand; each replaces the automatic one for its image "
+        "([docs/corrections.md](corrections.md))",
     )
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 from bids_deepseg.files.names import leads_to_folder
 from bids_deepseg.options.combinations import check_corrections, check_folders, check_index
-from bids_deepseg.options.declare import option, switch
+from bids_deepseg.options.declare import flag, option, setting, switch
 from bids_deepseg.options.selection import SelectionOptions
 from bids_deepseg.options.values import parse_links, parse_memory
 
@@ -49,16 +49,13 @@ class RunOptions(SelectionOptions):
     bids_dir: Path = field(metadata=option("bids_dir", kind=Path))
     output_dir: Path = field(metadata=option("output_dir", kind=Path))
     levels: tuple[str, ...] = field(metadata=option("analysis_level", count="many", metavar="levels", read=_levels))
-    clean_work: bool = field(
-        default=False,
-        metadata=switch(
-            "--clean-workdir",
-            group="resources",
-            help="first remove what earlier runs of this app left in the folder for temporary files, and nothing else",
-            more="Only folders that contain the file `.bids_deepseg-work` and are not locked by a run are removed, "
-            "those of other machines only after a week. Every run removes what killed runs of the same user left, "
-            "except what `--keep-work` kept.",
-        ),
+    clean_work: bool = flag(
+        "--clean-workdir",
+        group="resources",
+        help="first remove what earlier runs of this app left in the folder for temporary files, and nothing else",
+        more="Only folders that contain the file `.bids_deepseg-work` and are not locked by a run are removed, "
+        "those of other machines only after a week. Every run removes what killed runs of the same user left, "
+        "except what `--keep-work` kept.",
     )
     memory: int | None = field(
         default=None,
@@ -81,52 +78,42 @@ class RunOptions(SelectionOptions):
             help="the same; a number without unit is in GB",
         ),
     )
-    dask_scheduler: str | None = field(
-        default=None,
-        metadata=option(
-            "--dask-scheduler",
-            group="resources",
-            metavar="ADDRESS",
-            help="segment on a Dask cluster that exists already: the address of its scheduler (`tcp://host:8786`), or "
-            "the path of the file that the scheduler wrote",
-            more="Needs `pip install 'bids_deepseg[cluster]'`. See [clusters](clusters.md).",
-        ),
+    dask_scheduler: str | None = setting(
+        None,
+        "--dask-scheduler",
+        group="resources",
+        metavar="ADDRESS",
+        help="segment on a Dask cluster that exists already: the address of its scheduler (`tcp://host:8786`), or "
+        "the path of the file that the scheduler wrote",
+        more="Needs `pip install 'bids_deepseg[cluster]'`. See [clusters](clusters.md).",
     )
-    seed: int | None = field(
-        default=None,
-        metadata=option(
-            "--random-seed",
-            group="resources",
-            kind=int,
-            metavar="N",
-            help="recorded in `config.toml`; the method uses no random numbers",
-        ),
+    seed: int | None = setting(
+        None,
+        "--random-seed",
+        group="resources",
+        kind=int,
+        metavar="N",
+        help="recorded in `config.toml`; the method uses no random numbers",
     )
-    rerun: tuple[str, ...] = field(
-        default=("missing", "changed"),
-        metadata=option(
-            "--rerun",
-            group="running",
-            count="many",
-            choices=("missing", "failed", "changed", "all"),
-            read=lambda words: tuple(dict.fromkeys(words)),
-            help="images to segment: `missing` (no result), `failed` (an earlier run failed, or the verdict is "
-            "`fail`), `changed` (the result is of another source, network, version or option), `all`",
-            default="`missing changed`",
-        ),
+    rerun: tuple[str, ...] = setting(
+        ("missing", "changed"),
+        "--rerun",
+        group="running",
+        count="many",
+        choices=("missing", "failed", "changed", "all"),
+        read=lambda words: tuple(dict.fromkeys(words)),
+        help="images to segment: `missing` (no result), `failed` (an earlier run failed, or the verdict is "
+        "`fail`), `changed` (the result is of another source, network, version or option), `all`",
+        default="`missing changed`",
     )
-    stop_on_first_crash: bool = field(
-        default=False,
-        metadata=switch("--stop-on-first-crash", group="running", help="start no more images after the first failure"),
+    stop_on_first_crash: bool = flag(
+        "--stop-on-first-crash", group="running", help="start no more images after the first failure"
     )
-    dry_run: bool = field(
-        default=False,
-        metadata=switch(
-            "--dry-run",
-            group="running",
-            help="print what would be done with each image, and write nothing; with `--log-format json` as JSON",
-            more="See [below](#dry-run).",
-        ),
+    dry_run: bool = flag(
+        "--dry-run",
+        group="running",
+        help="print what would be done with each image, and write nothing; with `--log-format json` as JSON",
+        more="See [below](#dry-run).",
     )
     config_file: Path | None = field(
         default=None,
@@ -153,17 +140,15 @@ class RunOptions(SelectionOptions):
             default="`embedded`",
         ),
     )
-    layout: str | None = field(
-        default=None,
-        metadata=option(
-            "--output-layout",
-            group="outputs",
-            choices=("bids", "strict"),
-            help="`bids`: tables and pages beside the images, listed in `.bidsignore`; `strict`: in `docs/`, without "
-            "`.bidsignore`",
-            default="that of output_dir, or `bids` if it is new",
-            more="To change the layout of an existing folder, files are moved; nothing is segmented again.",
-        ),
+    layout: str | None = setting(
+        None,
+        "--output-layout",
+        group="outputs",
+        choices=("bids", "strict"),
+        help="`bids`: tables and pages beside the images, listed in `.bidsignore`; `strict`: in `docs/`, without "
+        "`.bidsignore`",
+        default="that of output_dir, or `bids` if it is new",
+        more="To change the layout of an existing folder, files are moved; nothing is segmented again.",
     )
     links: Mapping[str, str] = field(
         default_factory=dict,
@@ -179,49 +164,37 @@ class RunOptions(SelectionOptions):
             "updates results that are up to date. See [outputs](outputs.md#dataset_descriptionjson).",
         ),
     )
-    reports_only: bool = field(
-        default=False,
-        metadata=switch(
-            "--reports-only",
-            group="outputs",
-            help="write pages and tables from existing results",
-            more="Only the pages of the selected participants are written; no network is loaded.",
-        ),
+    reports_only: bool = flag(
+        "--reports-only",
+        group="outputs",
+        help="write pages and tables from existing results",
+        more="Only the pages of the selected participants are written; no network is loaded.",
     )
-    boilerplate_only: bool = field(
-        default=False,
-        metadata=switch(
-            "--boilerplate-only",
-            group="outputs",
-            help="only write the methods text for the results in output_dir",
-            more="`BIDS_DIR` is not read.",
-        ),
+    boilerplate_only: bool = flag(
+        "--boilerplate-only",
+        group="outputs",
+        help="only write the methods text for the results in output_dir",
+        more="`BIDS_DIR` is not read.",
     )
-    md_only_boilerplate: bool = field(
-        default=False,
-        metadata=switch("--md-only-boilerplate", group="outputs", help="write the methods text only as Markdown"),
+    md_only_boilerplate: bool = flag(
+        "--md-only-boilerplate", group="outputs", help="write the methods text only as Markdown"
     )
-    log_format: str = field(
-        default="text",
-        metadata=option(
-            "--log-format",
-            group="other",
-            choices=("text", "json"),
-            help="print plain lines or JSON objects",
-            default="`text`",
-            more="The objects are the same as in `run.log`.",
-        ),
+    log_format: str = setting(
+        "text",
+        "--log-format",
+        group="other",
+        choices=("text", "json"),
+        help="print plain lines or JSON objects",
+        default="`text`",
+        more="The objects are the same as in `run.log`.",
     )
-    progress: bool = field(
-        default=True,
-        metadata=switch(
-            "--no-progress",
-            value=False,
-            group="other",
-            help="do not show how many images are done and how much time is left",
-            more="On a terminal, a bar shows it, with the image at hand; elsewhere (a file, a pipe, `TERM=dumb`), the "
-            "line of each image. `NO_COLOR=1` takes the colours of the bar away.",
-        ),
+    progress: bool = flag(
+        "--no-progress",
+        value=False,
+        group="other",
+        help="do not show how many images are done and how much time is left",
+        more="On a terminal, a bar shows it, with the image at hand; elsewhere (a file, a pipe, `TERM=dumb`), the "
+        "line of each image. `NO_COLOR=1` takes the colours of the bar away.",
     )
     notrack: bool = field(
         default=False,
