@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from bids_deepseg.app.participant.image_job import ImageWork
 from bids_deepseg.app.participant.known import Request
 from bids_deepseg.app.participant.planning import job_of
+from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.source.query import Selection, find_images
 from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.logs import LogSettings
@@ -81,7 +83,8 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     settings = MethodSettings(rescue=rescue)
     images = find_images(Path(bids_dir), Selection()).images
-    work = ImageWork(NetworkEngine(settings=settings), Path(output_dir), LogSettings())()
+    files_of = partial(ResultFiles.of_image, Path(output_dir))
+    work = ImageWork(NetworkEngine(settings=settings), files_of, LogSettings())()
     networks = NetworkTime(naive=way == "naive")
     rows = []
     for image in images:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from bids_deepseg.errors import NetworkError, UsageError
+from bids_deepseg.networks.importing import sparing
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,14 @@ VARIABLE = "KERAS_BACKEND"
 
 #: Keras before this version lacks layers of ours on OpenVINO.
 _OLDEST_KERAS = (3, 14)
+
+#: Modules that Keras and its backends do without. OpenVINO would tell its makers that it was imported, without asking,
+#: and leave files in the home folder for it; matplotlib would index the fonts of the machine. Without pandas, Keras
+#: takes no tables, unless pandas was imported before.
+_HIDDEN = frozenset({"matplotlib", "openvino_telemetry", "pandas"})
+
+#: Modules of which nothing is used until somebody asks for spectra.
+_LATE = frozenset({"scipy.signal"})
 
 #: How each library is installed.
 _COMMANDS = {TENSORFLOW: "pip install tensorflow-cpu", OPENVINO: "pip install 'bids_deepseg[fast]'"}
@@ -109,7 +118,7 @@ def start_keras(demanded: str = AUTO) -> Any:
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = backend
     try:
-        with native_output_silenced(), _telemetry_off():
+        with native_output_silenced(), sparing(hidden=_HIDDEN, late=_LATE):
             import keras  # noqa: PLC0415 - slow, and the variable must be set before
     except (ImportError, OSError) as error:
         other = next(name for name in BACKENDS if name != backend)
@@ -160,24 +169,6 @@ def _lack_of_openvino() -> str:
         oldest = ".".join(map(str, _OLDEST_KERAS))
         return f"With OpenVINO, Keras {oldest} or newer is needed; {found} is installed."
     return ""
-
-
-@contextmanager
-def _telemetry_off() -> Iterator[None]:
-    """Keep OpenVINO from telling its makers that it was imported, and from leaving files in the home folder for it.
-
-    It would do so without asking. Where its package for that is absent, it does without, so that is what it is shown.
-    """
-    name = "openvino_telemetry"
-    if name in sys.modules:
-        yield
-        return
-    modules: dict[str, Any] = sys.modules
-    modules[name] = None
-    try:
-        yield
-    finally:
-        del modules[name]
 
 
 @contextmanager

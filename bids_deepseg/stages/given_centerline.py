@@ -8,7 +8,6 @@ out of the cord, as splines do.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from bids_deepseg.errors import ImageError
 from bids_deepseg.geometry.grid import Grid
@@ -81,4 +80,6 @@ def _interpolate(ijk: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np
     """Return the in-plane coordinates at ``k``, which lie between the points."""
     if len(ijk) < 3:
         return np.column_stack([np.interp(k, ijk[:, 2], column) for column in ijk.T[:2]])
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415 - takes 0.15 s, and few centerlines are given
+
     return np.asarray(PchipInterpolator(ijk[:, 2], ijk[:, :2])(k))
