@@ -62,13 +62,35 @@ def resample_onto(volume: Volume, grid: Grid, *, outside: Literal["nearest", "ze
     if volume.data.shape == grid.shape and _is_identity(scale, shift, grid.shape):
         return Volume(volume.data.astype(np.float32), grid)
     smooth = _average_over_target_pixel(volume.data.astype(np.float32, copy=False), scale)
+    if outside == "nearest":
+        data = ndimage.affine_transform(
+            smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode="nearest"
+        )
+        return Volume(data, grid)
+    data, box = np.zeros(grid.shape, np.float32), _reached(volume.data.shape, scale, shift, grid.shape)
+    start = np.array([side.start for side in box])
     # SciPy's "constant" takes a coordinate that rounding moved out of the border slice by 1e-12 for outside, and so
     # loses the slice; "grid-constant" interpolates there.
-    mode = "grid-constant" if outside == "zero" else "nearest"
-    data = ndimage.affine_transform(
-        smooth, scale, shift, output_shape=grid.shape, output=np.float32, order=1, mode=mode
+    ndimage.affine_transform(
+        smooth,
+        scale,
+        shift + scale * start,
+        output_shape=data[box].shape,
+        output=data[box],
+        order=1,
+        mode="grid-constant",
     )
     return Volume(data, grid)
+
+
+def _reached(
+    shape: tuple[int, ...], scale: NDArray[np.float64], shift: NDArray[np.float64], target: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Return the part of a target grid that lies in the field of view of a source of ``shape``, or within one voxel."""
+    ends = np.sort(np.array([(-1 - shift) / scale, (np.array(shape) - shift) / scale]), 0)
+    low = np.clip(np.floor(ends[0]), 0, target).astype(int)
+    high = np.maximum(np.clip(np.ceil(ends[1]) + 1, 0, target).astype(int), low)
+    return tuple(slice(int(first), int(end)) for first, end in zip(low, high, strict=True))
 
 
 def _is_identity(scale: NDArray[np.float64], shift: NDArray[np.float64], shape: tuple[int, ...]) -> bool:

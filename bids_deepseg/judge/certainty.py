@@ -8,6 +8,8 @@ A network answers with the fraction of cord in a voxel, so that even a perfect o
 border. How much of a mask is border depends on the size of the cord and of the voxels, and not on the network.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -39,7 +41,15 @@ def best_certainty(mask: NDArray[np.bool_], zooms: tuple[float, ...]) -> tuple[f
         Mean fraction of cord in them. Both are NaN where no pixel is half cord.
     """
     i, j = np.nonzero(mask)
-    step = np.array(zooms[:2], float)
+    part = np.ascontiguousarray(mask[i.min() : i.max() + 1, j.min() : j.max() + 1], np.bool_)
+    return _of_shape(part.tobytes(), (part.shape[0], part.shape[1]), (float(zooms[0]), float(zooms[1])))
+
+
+@lru_cache(maxsize=4096)
+def _of_shape(part: bytes, shape: tuple[int, int], zooms: tuple[float, float]) -> tuple[float, float]:
+    """Return the certainty of a mask, wherever it lies: several rules ask about the same slices."""
+    i, j = np.nonzero(np.frombuffer(part, np.bool_).reshape(shape))
+    step = np.array(zooms)
     points = np.stack([i, j], 1) * step
     centre = points.mean(0)
     # A pixel is no point: it adds the moments of its own area.
@@ -52,8 +62,7 @@ def best_certainty(mask: NDArray[np.bool_], zooms: tuple[float, ...]) -> tuple[f
     sides = [np.add.outer(np.arange(low[n], high[n]), within).ravel() * step[n] - centre[n] for n in range(2)]
     x, y = sides[0][:, None], sides[1][None]
     inside = inverse[0, 0] * x * x + 2 * inverse[0, 1] * x * y + inverse[1, 1] * y * y <= 1
-    shape = (high[0] - low[0], _POINTS, high[1] - low[1], _POINTS)
-    fraction = inside.reshape(shape).mean((1, 3))
+    fraction = inside.reshape(high[0] - low[0], _POINTS, high[1] - low[1], _POINTS).mean((1, 3))
     own = fraction >= 0.5
     if not own.any():
         return float("nan"), float("nan")

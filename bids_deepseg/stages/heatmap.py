@@ -99,14 +99,14 @@ def detect_cord(canonical: Volume, detector: Predictor, *, standardise: Standard
     n_slices = grid.shape[AXIS_IS]
     levels = scanned_slices(n_slices, grid.zooms[AXIS_IS])
     whole = _whole_slices(levels, grid.zooms[AXIS_IS])
-    heat = _fill_between(_scan_slices(canonical, whole, detector, standardise), whole, n_slices)
+    heat = _scan_slices(canonical, whole, detector, standardise)
     between = np.setdiff1d(levels, whole)
     if len(between):
-        near = _near_heat(heat[..., whole], np.searchsorted(whole, between), grid.zooms)
+        near = _near_heat(heat, np.searchsorted(whole, between), grid.zooms)
         seen = _scan_slices(canonical, between, detector, standardise, wanted=near)
-        heat[..., between] = np.where(np.isnan(seen), heat[..., between], seen)
-        heat = _fill_between(heat[..., levels], levels, n_slices)
-    return Heatmap(Volume(heat, grid))
+        heat, places = _fill_between(heat, whole, levels), np.searchsorted(levels, between)
+        heat[..., places] = np.where(np.isnan(seen), heat[..., places], seen)
+    return Heatmap(Volume(_fill_between(heat, levels, np.arange(n_slices)), grid))
 
 
 def scanned_slices(n_slices: int, distance_mm: float) -> NDArray[np.intp]:
@@ -128,11 +128,13 @@ def _whole_slices(levels: NDArray[np.intp], distance_mm: float) -> NDArray[np.in
     return np.unique(np.append(levels[::step], levels[-1]))
 
 
-def _fill_between(scanned: NDArray[np.float32], levels: NDArray[np.intp], n_slices: int) -> NDArray[np.float32]:
-    """Interpolate the heat (I, J, S) of some slices linearly to all slices (I, J, K)."""
-    if len(levels) == n_slices:
+def _fill_between(
+    scanned: NDArray[np.float32], levels: NDArray[np.intp], wanted: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Interpolate the heat (I, J, S) of some slices linearly to the wanted ones (I, J, W), which are more."""
+    if len(levels) == len(wanted):
         return scanned
-    position = np.interp(np.arange(n_slices), levels, np.arange(len(levels)))
+    position = np.interp(wanted, levels, np.arange(len(levels)))
     below = np.minimum(position.astype(int), len(levels) - 2)
     above = (position - below).astype(np.float32)
     return np.asarray(scanned[..., below] * (1 - above) + scanned[..., below + 1] * above, np.float32)
@@ -160,15 +162,13 @@ def _scan_slices(
 ) -> NDArray[np.float32]:
     """Return the heat (I, J, S) of some slices; NaN where ``wanted`` asks for nothing."""
     scanned = []
-    for first in range(0, canonical.grid.shape[AXIS_IS], _SLICES_AT_ONCE):
-        inside = (levels >= first) & (levels < first + _SLICES_AT_ONCE)
-        if inside.any():
-            # Resampled is within the slices only, so that those between do not matter.
-            chosen = np.ascontiguousarray(canonical.data[..., levels[inside]])
-            slices = Volume(chosen, Grid(chosen.shape, canonical.grid.affine))
-            image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
-            part = None if wanted is None else wanted[..., inside]
-            scanned.append(_scan(image.data, detector, standardise, part))
+    for first in range(0, len(levels), _SLICES_AT_ONCE):
+        some = slice(first, first + _SLICES_AT_ONCE)
+        # Resampled is within the slices only, so that those between do not matter.
+        chosen = np.ascontiguousarray(canonical.data[..., levels[some]])
+        slices = Volume(chosen, Grid(chosen.shape, canonical.grid.affine))
+        image = resample_onto(slices, in_plane_grid(slices.grid, detector.zoom_mm))
+        scanned.append(_scan(image.data, detector, standardise, None if wanted is None else wanted[..., some]))
     return np.concatenate(scanned, axis=2)
 
 
