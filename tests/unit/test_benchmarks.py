@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.__main__ import MEASURES
 from benchmarks.speed import measures
+from benchmarks.speed.datasets import WARM_UP, write_phantoms
+from benchmarks.speed.running import segment_in_one_process
 from benchmarks.speed.table import Check, Table, fit_line
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +55,13 @@ def test_the_command_names_a_measurement_that_does_not_exist():
     command = [sys.executable, "-m", "benchmarks", "nothing"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, "unknown: nothing" in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_the_process_that_is_measured_segments_and_tells_what_each_image_took(tmp_path):
+    pytest.importorskip("tensorflow", reason="the networks need TensorFlow")
+    write_phantoms(tmp_path / "in", [WARM_UP] * 2)
+    first, second = segment_in_one_process(tmp_path / "in", tmp_path / "out")
+    assert {first["verdict"], second["verdict"]} <= {"pass", "warn"}
+    assert 0 < second["networks_s"] < second["processor_s"] < first["start_s"]
+    assert sum(second["stages"].values()) == pytest.approx(second["processor_s"], rel=0.2)
