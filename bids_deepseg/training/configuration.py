@@ -53,6 +53,7 @@ class Optimisation:
 class TrainingConfig:
     """All settings of one training.
 
+    ``file`` is the name of the configuration, which several trainings of the network ``name`` can have.
     ``start_from`` names the network whose weights are the first: those of the package, or of its training in the folder
     ``start_run``. ``odds_exponent`` is written into the card, see :class:`bids_deepseg.networks.specs.ModelSpec`; it is
     chosen after the training.
@@ -67,6 +68,7 @@ class TrainingConfig:
     start_from: str | None = None
     start_run: Path | None = None
     odds_exponent: float = 1.0
+    file: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a run to start from where the configuration names no network for it."""
@@ -100,6 +102,7 @@ def read_config(name_or_path: str) -> TrainingConfig:
         optimisation=Optimisation(**table["optimisation"]),
         start_from=table.get("start_from"),
         odds_exponent=table.get("odds_exponent", 1.0),
+        file=path.stem,
     )
 
 

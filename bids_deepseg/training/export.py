@@ -10,21 +10,24 @@ from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.training.configuration import CHECKPOINT_NAME, Progress, TrainingConfig, load_checkpoint
 from bids_deepseg.training.evaluate import FIGURES_NAME
-from bids_deepseg.training.fit import EVERYONE_NAME, build_model
+from bids_deepseg.training.fit import EVERYONE_NAME, START_NAME, build_model
 from bids_deepseg.training.sources import read_sources
 
 WEIGHTS_DIR = Path(__file__).parent.parent / "networks" / "weights"
 
 _DATA = (
     "Painted slices from label maps: AMU template; cord and fluid of nine people (spine-generic); cords of 7T, 3T and "
-    "T1w scans. Real images of seven people: T2w, T2*w, T1w, lumbar T2w. See docs/models.md."
+    "T1w scans. Real images of twelve people and the average of 50: T2w, T2*w, T1w, lumbar T2w, mean b=0, brains. See "
+    "docs/models.md."
 )
 _LICENCES = (
     "spine-generic: CC BY 4.0",
     "Spinal Cord Toolbox history and sct_testing_data: MIT",
     "gm-challenge-data: CC0",
     "SAG-anon: MIT",
-    "TPTBox: Apache-2.0",
+    "TPTBox, fastMONAI: Apache-2.0",
+    "datalad example DICOM data: PDDL",
+    "OpenNeuro ds002748: CC0",
 )
 _REFERENCE = (
     "Method after Gros C, et al. Automatic segmentation of the spinal cord and intramedullary multiple sclerosis "
@@ -103,7 +106,8 @@ def _card(config: TrainingConfig, run_dir: Path, progress: Progress, weights: Pa
             "people_held_out": read_sources()["held_out"],
             "everyone_from_step": _everyone_from(run_dir),
             "seed": config.seed,
-            "command": f"python -m bids_deepseg.training fit {config.name} --run-dir RUN_DIR",
+            "command": f"python -m bids_deepseg.training fit {config.file or config.name} --run-dir RUN_DIR",
+            "started_from": _started_from(run_dir),
             "steps": progress.step,
             "samples": progress.step * config.optimisation.batch,
             "samples_distinct": progress.samples_made,
@@ -119,6 +123,13 @@ def _everyone_from(run_dir: Path) -> int | None:
     """Return the step from which on the held-out participants were shown too, after the figures had been measured."""
     note = run_dir / EVERYONE_NAME
     return int(note.read_text(encoding="utf-8")) if note.is_file() else None
+
+
+def _started_from(run_dir: Path) -> dict[str, str] | None:
+    """Return which weights of the package the training started from; None if it started from random ones."""
+    note = run_dir / START_NAME
+    found: dict[str, str] | None = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else None
+    return found
 
 
 def _git_commit() -> str:

@@ -4,6 +4,7 @@ The loss functions take soft targets and are written with backend-independent op
 """
 
 import csv
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 CURVE_NAME = "curve.csv"
 #: Holds the step from which on the held-out participants were shown too.
 EVERYONE_NAME = "everyone_from_step.txt"
+#: Holds what is known of the weights that a training started from.
+START_NAME = "started_from.json"
 _LOG_EVERY = 50
 
 #: Keeps logarithms and ratios finite.
@@ -210,7 +213,18 @@ def fit_from_data(
     if held_out == () and not note.is_file():
         run_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
+    note_start(config, run_dir)
     return fit(config, run_dir, partial(load_stream, config, data_dir, held_out=held_out))
+
+
+def note_start(config: TrainingConfig, run_dir: Path) -> None:
+    """Keep in the run folder which weights of the package a training starts from, since an export may replace them."""
+    note = run_dir / START_NAME
+    if config.start_from is None or config.start_run is not None or note.is_file():
+        return
+    spec = read_spec(config.start_from)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"name": spec.name, "sha256": spec.sha256}) + "\n", encoding="utf-8")
 
 
 def cross_entropy(target: Any, probability: Any) -> Any:

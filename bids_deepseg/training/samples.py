@@ -11,16 +11,19 @@ import numpy as np
 from bids_deepseg.stages.intensity import standardise_patches
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.synthesis.acquisition import (
+    Acquisition,
     acquire,
     average_along,
     distort,
     draw_acquisition,
     draw_valid,
+    fade_to_front,
     spoil,
+    with_long_pixels,
 )
 from bids_deepseg.training.synthesis.fields import Array, PixelGrid
 from bids_deepseg.training.synthesis.remapping import cut_slice, remap
-from bids_deepseg.training.synthesis.scene import Scene, paint_nothing, paint_scene
+from bids_deepseg.training.synthesis.scene import LUMBAR_SUBJECTS, Scene, paint_nothing, paint_scene
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 
 #: Pixels painted around a patch and cut off at the end, so that filters see no border.
@@ -53,6 +56,10 @@ class SampleSettings:
         Largest distance of the cord from the centre of the patch, along each axis.
     n_slices : int, optional
         Consecutive slices of a sample; 1 for a network that sees one slice at a time.
+    lumbar : float, optional
+        Share of the painted samples that show the conus, or the roots below it, as often as each other.
+    long_pixels : float, optional
+        Share of all samples with the long pixels across the body that sagittal images have.
     """
 
     task: str
@@ -62,6 +69,8 @@ class SampleSettings:
     without_cord: float
     shift_mm: float
     n_slices: int = 1
+    lumbar: float = 0.0
+    long_pixels: float = 0.0
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -108,9 +117,7 @@ class SampleStream:
     def _painted(self, rng: np.random.Generator) -> Sample:
         """Paint a slice and acquire it."""
         settings, grid = self.settings, self.grid()
-        subject = "cord"
-        if rng.uniform() < settings.without_cord:
-            subject = str(rng.choice(SUBJECTS_WITHOUT_CORD))
+        subject = draw_subject(rng, settings)
         centre = draw_shift(rng, settings.shift_mm)
         if subject == "nothing":
             scene = paint_nothing(rng, grid)
@@ -122,9 +129,10 @@ class SampleStream:
         if scene.tissues.mode == "dwi" and scene.centre_mm is not None and rng.uniform() < 0.5:
             image, cord = distort(rng, image, cord, zoom_mm=grid.zoom_mm)
         contrast = abs(scene.tissues.csf - scene.tissues.white)
+        if subject in LUMBAR_SUBJECTS and rng.uniform() < 0.5:
+            image = fade_to_front(rng, image, zoom_mm=grid.zoom_mm)
         noisy = scene.tissues.mode in ("dwi", "t1_faint") or subject == "nothing"
-        image = acquire(rng, image, draw_acquisition(rng, noisy=noisy, contrast=contrast), zoom_mm=grid.zoom_mm)
-        image = spoil(rng, image, zoom_mm=grid.zoom_mm)
+        image = self._acquire(rng, image, draw_acquisition(rng, noisy=noisy, contrast=contrast))
         scene = Scene(image, cord, scene.centre_mm, scene.tissues)
         valid = np.ones(grid.shape, bool)
         return self.finish(rng, scene.image, scene.cord, valid, scene.centre_mm)
@@ -139,9 +147,15 @@ class SampleStream:
         known = cut.cord if source.mask is not None and cut.cord.max() > 0.5 else None
         image = remap(rng, cut.image, known)
         if rng.uniform() < 0.75:
-            image = acquire(rng, image, draw_acquisition(rng, noisy=False), zoom_mm=grid.zoom_mm)
-            image = spoil(rng, image, zoom_mm=grid.zoom_mm)
+            image = self._acquire(rng, image, draw_acquisition(rng, noisy=False))
         return self.finish(rng, image, cut.cord, cut.valid, cut.centre_mm)
+
+    def _acquire(self, rng: np.random.Generator, image: Array, acquisition: Acquisition) -> Array:
+        """Acquire a slice, some with long pixels across the body, and spoil some."""
+        if self.settings.long_pixels and rng.uniform() < self.settings.long_pixels:
+            acquisition = with_long_pixels(rng, acquisition)
+        image = acquire(rng, image, acquisition, zoom_mm=self.grid().zoom_mm)
+        return spoil(rng, image, zoom_mm=self.grid().zoom_mm)
 
     def point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:
         """Draw the point of the image that becomes the centre of the patch."""
@@ -178,6 +192,15 @@ class SampleStream:
         return Sample(patch, (target * valid).astype(np.float32), valid)
 
 
+def draw_subject(rng: np.random.Generator, settings: SampleSettings) -> str:
+    """Draw what a painted slice shows."""
+    if settings.lumbar and rng.uniform() < settings.lumbar:
+        return str(rng.choice(LUMBAR_SUBJECTS))
+    if rng.uniform() < settings.without_cord:
+        return str(rng.choice(SUBJECTS_WITHOUT_CORD))
+    return "cord"
+
+
 def gaussian_target(settings: SampleSettings, centre_mm: tuple[float, float] | None) -> Array:
     """Return the detection target: 1 at the cord's centre, falling off with 2.5 mm; 0 everywhere without cord."""
     if centre_mm is None:
@@ -207,7 +230,7 @@ def _weight(image: RealImage, task: str) -> float:
     """
     if image.mask is not None:
         return 1.0
-    return 0.1 if task == "segmentation" else 1.1
+    return 0.1 if task == "segmentation" else 1.1 * image.weight
 
 
 def _blank_border(rng: np.random.Generator, image: Array) -> Array:

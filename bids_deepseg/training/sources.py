@@ -51,6 +51,8 @@ class RealImage:
         Slices that may be used.
     zooms_mm : (float, float, float)
         Voxel size along the canonical axes.
+    weight : float, optional
+        How often the image is drawn for detection, against another of its kind.
     """
 
     name: str
@@ -59,6 +61,7 @@ class RealImage:
     centre_ij: NDArray[np.float64]
     slices: NDArray[np.int64]
     zooms_mm: tuple[float, float, float]
+    weight: float = 1.0
 
 
 def read_canonical(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
@@ -122,7 +125,7 @@ def load_unlabelled(data_dir: Path, entry: dict[str, Any]) -> RealImage:
     """Load an image for a range of slices where there is no cord, or where its centre was marked by hand.
 
     ``entry`` has ``path``, ``slices = [first, last]`` and optionally ``centres = [[k, i, j], ...]`` in canonical
-    voxels, between which the centre is interpolated.
+    voxels, between which the centre is interpolated, and ``weight``.
     """
     data, zooms = read_canonical(data_dir / entry["path"])
     first, last = entry["slices"]
@@ -131,7 +134,7 @@ def load_unlabelled(data_dir: Path, entry: dict[str, Any]) -> RealImage:
     if "centres" in entry:
         k, i, j = np.array(sorted(entry["centres"]), float).T
         centre[slices] = np.stack([np.interp(slices, k, i), np.interp(slices, k, j)], axis=1)
-    return RealImage(entry["path"], _rescaled(data), None, centre, slices, zooms)
+    return RealImage(entry["path"], _rescaled(data), None, centre, slices, zooms, entry.get("weight", 1.0))
 
 
 def load_real_images(data_dir: Path, held_out: tuple[str, ...]) -> tuple[RealImage, ...]:

@@ -5,7 +5,7 @@ the pixel that was measured; the *network pixel* is that of the patch. All funct
 arrays on the grid of network pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -65,6 +65,11 @@ def draw_acquisition(rng: np.random.Generator, *, noisy: bool, contrast: float =
         ghost=float(rng.uniform(0.02, 0.15)) if rng.uniform() < 0.1 else 0.0,
         gamma=float(np.exp(rng.normal(0, 0.15))),
     )
+
+
+def with_long_pixels(rng: np.random.Generator, acquisition: Acquisition) -> Acquisition:
+    """Return an acquisition whose pixels are 1.6 to 5 mm long across the body, as the slices of sagittal images are."""
+    return replace(acquisition, native_mm=(float(rng.uniform(1.6, 5.0)), acquisition.native_mm[1]))
 
 
 def acquire(
@@ -212,6 +217,15 @@ def spoil(rng: np.random.Generator, image: Array, *, zoom_mm: float) -> Array:
     if rng.uniform() < _SHARES["few_levels"]:
         image = reduce_levels(image, int(rng.integers(20, 256)))
     return image
+
+
+def fade_to_front(rng: np.random.Generator, image: Array, *, zoom_mm: float) -> Array:
+    """Let the brightness fall off to the front (the end of the second axis), as with a coil under the back.
+
+    In the middle of the image it stays as it is, so that the noise does not drown the spine.
+    """
+    away_mm = (np.arange(image.shape[1], dtype=np.float32) - np.float32(image.shape[1] / 2)) * np.float32(zoom_mm)
+    return np.asarray(image * np.minimum(np.exp(-away_mm / np.float32(rng.uniform(25, 120))), 4), np.float32)
 
 
 def lose_signal(rng: np.random.Generator, image: Array, *, zoom_mm: float) -> Array:

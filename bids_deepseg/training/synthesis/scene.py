@@ -14,8 +14,12 @@ from bids_deepseg.training.synthesis.fields import Array, PixelGrid, ellipse, ro
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank, place
 from bids_deepseg.training.synthesis.tissues import Tissues, draw_tissues
 
-#: What a slice shows: a cord; a canal with roots only; tissue without a spine; an arm or a leg; a head; a brain stem.
-SUBJECTS = ("cord", "cauda", "tissue", "limb", "brain", "brainstem")
+#: What a slice shows: a cord; a canal with roots only; tissue without a spine; an arm or a leg; a head; a brain stem;
+#: the tapering end of the cord among roots, and the crowded roots below it, both in a lumbar vertebra.
+SUBJECTS = ("cord", "cauda", "tissue", "limb", "brain", "brainstem", "conus", "roots")
+LUMBAR_SUBJECTS = ("conus", "roots")
+#: Those with a cord.
+WITH_CORD = ("cord", "conus")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,14 +50,21 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PlacedCord:
-    """A cord and its canal on the grid; distances in mm, positions relative to the canal's centre."""
+    """A cord and its canal on the grid; distances in mm, positions relative to the canal's centre.
+
+    ``middle_mm`` is where the middle of the cord lies, to half a millimetre.
+    """
 
     cord_mm: Array
     canal_mm: Array
     grey: Array | None
     size: spine.CanalSize
+    middle_mm: tuple[float, float] = (0.0, 0.0)
 
 
+#: Half widths of the conus along x in mm where it is still a cord, and that of y relative to it.
+_CONUS_HALF_X_MM = (2.2, 5.0)
+_CONUS_RATIO = (0.75, 1.05)
 #: Least area of a cord before it is compressed.
 _LEAST_AREA_MM2 = 22.0
 _PAINTERS_WITHOUT_SPINE = {
@@ -86,14 +97,22 @@ def paint_scene(
     if subject == "tissue":
         anatomy.paint_outline(rng, image, x, y, tissues)
         return Scene(image, no_cord, None, tissues)
-    placed = _place_cord(rng, x, y, bank)
+    is_lumbar = subject in LUMBAR_SUBJECTS
+    if is_lumbar:
+        # The lower the vertebra, the more a slice across the body cuts its sac obliquely.
+        y = y * np.float32(rng.uniform(0.75, 1))
+    placed = _place_conus(rng, x, y, bank) if is_lumbar else _place_cord(rng, x, y, bank)
     u, v = x + np.float32(rng.normal(0, 0.4)), y + np.float32(rng.normal(0, 0.6))
-    spine.paint_vertebra(rng, image, u, v, tissues, placed.size)
+    body_mm = spine.LUMBAR_BODY_MM if is_lumbar else spine.BODY_MM
+    spine.paint_vertebra(rng, image, u, v, tissues, placed.size, body_mm=body_mm)
     anatomy.paint_outline(rng, image, x, y, tissues)
     spine.paint_canal(rng, image, x, y, tissues, placed.canal_mm, placed.size)
     root = tissues.white * float(rng.uniform(0.7, 1.1))
-    spine.paint_roots(rng, image, x, y, placed.canal_mm, root, cauda=subject == "cauda")
-    if subject == "cauda":
+    if is_lumbar:
+        spine.paint_bundles(rng, image, x, y, placed.canal_mm, root, placed.middle_mm)
+    else:
+        spine.paint_roots(rng, image, x, y, placed.canal_mm, root, cauda=subject == "cauda")
+    if subject not in WITH_CORD:
         return Scene(image, no_cord, None, tissues)
     alpha = soft(placed.cord_mm, grid.zoom_mm)
     spine.paint_cord(rng, image, alpha, placed.grey, tissues, grid.zoom_mm)
@@ -138,6 +157,22 @@ def _place_cord(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -
     # The dura encloses the cord: where both overlap, it lies on the cord with a film of fluid or none.
     canal = np.minimum(canal, cord - np.float32(rng.uniform(0.0, 0.6)))
     return _PlacedCord(cord, canal, _place_grey(rng, bank, shape, u, v), size)
+
+
+def _place_conus(rng: np.random.Generator, x: Array, y: Array, bank: ShapeBank) -> _PlacedCord:
+    """Shrink a shape to the size of the conus, in a lumbar sac, mostly in its middle or at its back."""
+    shape = bank.draw(rng)
+    half_x = float(rng.uniform(*_CONUS_HALF_X_MM))
+    half_y = half_x * float(rng.uniform(*_CONUS_RATIO))
+    size = spine.CanalSize(float(rng.uniform(6.5, 11.5)), max(float(rng.uniform(4.5, 9)), half_y + 0.5))
+    slack = size.half_y_mm - half_y
+    middle = (float(rng.normal(0, 0.7)), float(rng.uniform(-1, 0.4)) * slack)
+    scales = half_x / shape.half_mm[0], half_y / shape.half_mm[1]
+    u, v = (x - np.float32(middle[0])) / np.float32(scales[0]), (y - np.float32(middle[1])) / np.float32(scales[1])
+    cord = place(shape.cord_mm, u, v) * np.float32(np.sqrt(scales[0] * scales[1]))
+    canal = ellipse(x, y, size.half_x_mm, size.half_y_mm)
+    canal = np.minimum(canal, cord - np.float32(rng.uniform(0.0, 0.6)))
+    return _PlacedCord(cord, canal, _place_grey(rng, bank, shape, u, v), size, middle)
 
 
 def _compress(rng: np.random.Generator, cord: Array, x: Array, y: Array, half_y: float) -> Array:

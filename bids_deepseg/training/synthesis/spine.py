@@ -20,14 +20,26 @@ class CanalSize:
     half_y_mm: float
 
 
+#: Half widths of the body of a vertebra along x and y in mm: the least and the largest.
+BODY_MM = ((8.0, 20.0), (6.0, 15.0))
+LUMBAR_BODY_MM = ((16.0, 27.0), (12.0, 19.0))
+
+
 def paint_vertebra(
-    rng: np.random.Generator, image: Array, x: Array, y: Array, tissues: Tissues, size: CanalSize
+    rng: np.random.Generator,
+    image: Array,
+    x: Array,
+    y: Array,
+    tissues: Tissues,
+    size: CanalSize,
+    *,
+    body_mm: tuple[tuple[float, float], tuple[float, float]] = BODY_MM,
 ) -> None:
     """Paint a vertebra around the canal; its parts come and go as they do from slice to slice."""
     margin = float(rng.uniform(0.3, 3.0))
     inner_x, inner_y = size.half_x_mm + margin, size.half_y_mm + margin
     hole = ellipse(x, y, inner_x, inner_y)
-    body_x, body_y = float(rng.uniform(8, 20)), float(rng.uniform(6, 15))
+    body_x, body_y = float(rng.uniform(*body_mm[0])), float(rng.uniform(*body_mm[1]))
     body = ellipse(x, y - np.float32(inner_y + body_y), body_x, body_y)
     body = np.minimum(body, ellipse(x, y - np.float32(inner_y + body_y), body_x * 0.95, body_y * 0.75))
     rim = float(rng.uniform(0.3, 1.6))
@@ -133,6 +145,37 @@ def paint_roots(
         radius = float(rng.uniform(0.3, 0.9))
         dot = ellipse(x - x[row, column], y - y[row, column], radius * float(rng.uniform(0.7, 2)), radius)
         over(image, soft(dot, 0.6) * limit * np.float32(rng.uniform(0.4, 1)), value)
+
+
+def paint_bundles(
+    rng: np.random.Generator,
+    image: Array,
+    x: Array,
+    y: Array,
+    canal: Array,
+    value: float,
+    middle_mm: tuple[float, float],
+) -> None:
+    """Paint the roots around and below the conus: crowded along an arch that is as wide as the sac or narrower.
+
+    The ends of the arch point to the front or to the back; its middle is ``middle_mm`` from the centre of the canal,
+    where the cord is or was. In long pixels the roots cannot be told apart, and look much like a cord.
+    """
+    inside = canal < 0
+    if not inside.any():
+        return
+    box = tuple(slice(max(0, int(index.min()) - 2), int(index.max()) + 3) for index in np.nonzero(inside))
+    part, x, y, limit = image[box], x[box], y[box], soft(canal[box], 0.5)
+    half_x = float(np.abs(x[inside[box]]).max()) * float(rng.uniform(0.3, 0.95))
+    bend, spread = float(rng.uniform(-2, 5)), float(rng.uniform(0.4, 1.6))
+    gap = float(rng.uniform(0, 0.35)) if rng.uniform() < 0.5 else 0.0
+    for _ in range(int(rng.integers(12, 60))):
+        along = float(rng.uniform(gap, 1)) * (1 if rng.uniform() < 0.5 else -1)
+        root_x = middle_mm[0] + along * half_x
+        root_y = middle_mm[1] + bend * along**2 + float(rng.normal(0, spread))
+        radius = float(rng.uniform(0.35, 0.95))
+        dot = ellipse(x - np.float32(root_x), y - np.float32(root_y), radius * float(rng.uniform(0.7, 1.6)), radius)
+        over(part, soft(dot, 0.6) * limit * np.float32(rng.uniform(0.5, 1)), value)
 
 
 def paint_cord(

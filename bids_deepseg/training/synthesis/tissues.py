@@ -39,6 +39,9 @@ _ORDER = (
 _RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "t2": ((0, 0.02), (0.3, 1.1), (0.08, 0.3), (0.12, 0.6), (0, 0.1), (0.1, 0.8), (0, 0.12),
            (0.75, 1.2), (0.22, 0.6), (0, 1.0), (0.1, 1.0)),
+    # Fat suppressed by inversion (STIR) or saturation.
+    "t2_fatless": ((0, 0.03), (0, 0.2), (0.1, 0.4), (0.03, 0.3), (0, 0.1), (0.1, 0.8), (0, 0.15),
+                   (0.75, 1.2), (0.22, 0.65), (0, 1.0), (0.02, 0.4)),
     "t1": ((0, 0.02), (0.8, 1.4), (0.3, 0.6), (0.3, 1.0), (0, 0.15), (0.2, 0.5), (0.02, 0.2),
            (0.08, 0.4), (0.45, 0.85), (0.0, 1.0), (0.2, 1.1)),
     "t1_faint": ((0, 0.03), (0.6, 1.3), (0.3, 0.65), (0.25, 0.8), (0, 0.3), (0.2, 0.5), (0.05, 0.3),
@@ -54,10 +57,11 @@ _RANGES: dict[str, tuple[tuple[float, float], ...]] = {
     "random": ((0, 0.1), (0.05, 1.1), (0.05, 1.0), (0.05, 1.0), (0, 0.5), (0.05, 1.0), (0, 0.6),
                (0.05, 1.1), (0.05, 1.1), (0, 1.1), (0.05, 1.0)),
 }  # fmt: skip
-_WEIGHTS = {"t2": 0.20, "t1": 0.12, "t1_faint": 0.11, "t2s": 0.15, "t2s_faint": 0.14, "dwi": 0.07, "mt": 0.11,
-            "random": 0.10}  # fmt: skip
+_WEIGHTS = {"t2": 0.20, "t2_fatless": 0.06, "t1": 0.12, "t1_faint": 0.11, "t2s": 0.15, "t2s_faint": 0.14, "dwi": 0.07,
+            "mt": 0.11, "random": 0.10}  # fmt: skip
 #: Grey matter over white matter: lower range, upper range.
-_GREY = {"t2": (0.95, 1.3), "t1": (0.75, 1.0), "t1_faint": (0.8, 1.02), "t2s": (1.0, 1.5), "t2s_faint": (1.0, 1.4),
+_GREY = {"t2": (0.95, 1.3), "t2_fatless": (0.95, 1.3), "t1": (0.75, 1.0), "t1_faint": (0.8, 1.02), "t2s": (1.0, 1.5),
+         "t2s_faint": (1.0, 1.4),
          "dwi": (0.75, 1.1), "mt": (1.0, 1.35), "random": (0.6, 1.5)}  # fmt: skip
 #: White matter over CSF in "t2s_faint": long echo trains, thick slices and flowing fluid leave little between them.
 _FAINT_RATIO = (0.68, 1.06)
