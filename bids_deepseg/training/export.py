@@ -10,10 +10,8 @@ from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.architectures import build_network
 from bids_deepseg.training.configuration import CHECKPOINT_NAME, Progress, TrainingConfig, load_checkpoint
 from bids_deepseg.training.evaluate import FIGURES_NAME
-from bids_deepseg.training.fit import EVERYONE_NAME, START_NAME, build_model
+from bids_deepseg.training.fit import EVERYONE_NAME, START_NAME, WEIGHTS_DIR, build_model
 from bids_deepseg.training.sources import read_sources
-
-WEIGHTS_DIR = Path(__file__).parent.parent / "networks" / "weights"
 
 _DATA = (
     "Painted slices from label maps: AMU template; cord and fluid of nine people (spine-generic); cords of 7T, 3T and "
@@ -125,10 +123,10 @@ def _everyone_from(run_dir: Path) -> int | None:
     return int(note.read_text(encoding="utf-8")) if note.is_file() else None
 
 
-def _started_from(run_dir: Path) -> dict[str, str] | None:
-    """Return which weights of the package the training started from; None if it started from random ones."""
+def _started_from(run_dir: Path) -> dict[str, Any] | None:
+    """Return which weights the training started from; None if it started from random ones."""
     note = run_dir / START_NAME
-    found: dict[str, str] | None = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else None
+    found: dict[str, Any] | None = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else None
     return found
 
 

@@ -36,6 +36,8 @@ from bids_deepseg.training.stacks import StackStream
 
 logger = logging.getLogger(__name__)
 
+#: Weights and cards of the package.
+WEIGHTS_DIR = Path(__file__).parent.parent / "networks" / "weights"
 CURVE_NAME = "curve.csv"
 #: Holds the step from which on the held-out participants were shown too.
 EVERYONE_NAME = "everyone_from_step.txt"
@@ -218,13 +220,18 @@ def fit_from_data(
 
 
 def note_start(config: TrainingConfig, run_dir: Path) -> None:
-    """Keep in the run folder which weights of the package a training starts from, since an export may replace them."""
+    """Keep in the run folder which weights a training starts from: an export may replace those of the package."""
     note = run_dir / START_NAME
-    if config.start_from is None or config.start_run is not None or note.is_file():
+    if config.start_from is None or note.is_file():
         return
-    spec = read_spec(config.start_from)
+    if config.start_run is None:
+        spec = read_spec(config.start_from)
+        card = json.loads((WEIGHTS_DIR / f"{spec.name}.json").read_text(encoding="utf-8"))
+        start = {"name": spec.name, "sha256": spec.sha256, "steps": card["training"]["steps"]}
+    else:
+        start = {"name": config.start_from, "sha256": None, "steps": saved_progress(config.start_run).step}
     run_dir.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"name": spec.name, "sha256": spec.sha256}) + "\n", encoding="utf-8")
+    note.write_text(json.dumps(start) + "\n", encoding="utf-8")
 
 
 def cross_entropy(target: Any, probability: Any) -> Any:

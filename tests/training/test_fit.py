@@ -11,10 +11,10 @@ import pytest
 from bids_deepseg.errors import UsageError
 from bids_deepseg.networks.architectures import build_unet
 from bids_deepseg.networks.specs import check_weights, read_spec
-from bids_deepseg.training.configuration import read_config
+from bids_deepseg.training.configuration import Progress, read_config, save_checkpoint
 from bids_deepseg.training.evaluate import load_trained
 from bids_deepseg.training.export import export
-from bids_deepseg.training.fit import CURVE_NAME, fit, learning_rates
+from bids_deepseg.training.fit import CURVE_NAME, START_NAME, build_model, fit, learning_rates, note_start
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 
@@ -103,8 +103,39 @@ def test_exporting_without_a_training_says_what_to_do(config, tmp_path):
         export(config, tmp_path)
 
 
+# As above.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_continued_training_says_in_its_card_which_weights_it_started_from(tmp_path):
+    config = read_config("detection-continued")
+    tiny = replace(config, architecture={"function": "build_unet", "arguments": {"base_filters": 4, "depth": 2}})
+    note_start(config, tmp_path / "run")
+    spec = read_spec("detection")
+    start = json.loads((tmp_path / "run" / START_NAME).read_text(encoding="utf-8"))
+    assert (start["name"], start["sha256"]) == ("detection", spec.sha256)
+    assert start["steps"] > 0
+    # Weights that replace those of the package later do not change what is noted.
+    (tmp_path / "run" / START_NAME).write_text(json.dumps(start | {"sha256": "of before"}), encoding="utf-8")
+    note_start(config, tmp_path / "run")
+    model = build_model(replace(tiny, start_from=None))
+    model.optimizer.build(model.trainable_variables)
+    save_checkpoint(tmp_path / "run", model, Progress(7, 100, 3.0))
+    card_path = export(replace(tiny, start_from=None), tmp_path / "run", tmp_path / "weights")
+    training = json.loads(card_path.read_text(encoding="utf-8"))["training"]
+    assert training["started_from"]["sha256"] == "of before"
+    assert training["steps"] == 7
+    assert "fit detection-continued --run-dir" in training["command"]
+
+
+def test_a_continued_training_has_the_stream_of_the_first():
+    first, continued = read_config("detection"), read_config("detection-continued")
+    assert continued.samples == first.samples
+    assert continued.architecture == first.architecture
+    assert (continued.name, continued.threshold) == (first.name, first.threshold)
+
+
 def test_an_unknown_configuration_is_named():
     with pytest.raises(
-        UsageError, match=r"There is no configuration lesion. Expected is one of detection, grey, segmentation"
+        UsageError,
+        match=r"There is no configuration lesion. Expected is one of detection, detection-continued, grey",
     ):
         read_config("lesion")
