@@ -106,13 +106,14 @@ def segment(
         threshold=threshold,
     )
     judgement = judge_evidence(evidence)
-    return on_native_grid(
+    found = on_native_grid(
         *(volume.grid, calibrated(fraction, models), mask.volume),
         centerline=course,
         metrics=metrics,
         findings=(*notes, *judgement.findings),
         score=judgement.score,
     )
+    return replace(found, heatmap=heatmap)
 
 
 def _fraction_threshold(models: Models, settings: MethodSettings) -> float:
@@ -185,4 +186,4 @@ def _load(settings: MethodSettings) -> Callable[[str | None], Segmenter]:
 
 
 #: Entry in the table of methods.
-METHOD = Method(identify_models, _load)
+METHOD = Method(identify_models, _load, has_heatmap=True)

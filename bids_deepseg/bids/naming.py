@@ -93,23 +93,29 @@ class Product:
         Last part of the name.
     extension : str
         With its dot.
+    resolution : str
+        Value of the entity ``res``.
     """
 
     label: str
     suffix: str
     extension: str
+    resolution: str = ""
 
 
 #: Products about the cord of an image, each with a JSON sidecar beside it.
 PRODUCTS: Mapping[str, Product] = MappingProxyType(
     {
         "probseg": Product("SC", "probseg", ".nii.gz"),
+        "heatmap": Product("SCcenterline", "probseg", ".nii.gz", "detection"),
         "centerline_mask": Product("SCcenterline", "mask", ".nii.gz"),
         "centerline_tsv": Product("SC", "centerline", ".tsv"),
         "morph": Product("SC", "morph", ".tsv"),
         "mask": Product("SC", "mask", ".nii.gz"),
     }
 )
+
+OPTIONAL_PRODUCTS = frozenset({"heatmap"})  # another method may have found the centerline
 
 
 def _structure_products(task: Task) -> dict[str, Product]:
@@ -139,7 +145,7 @@ def choose_products(task: Task | None, *, probseg: bool, centerline: bool) -> tu
         Whether probabilities and the centerline are written.
     """
     unwanted = set() if probseg else {name for name, kind in ALL_PRODUCTS.items() if kind.suffix == "probseg"}
-    unwanted |= set() if centerline else {"centerline_mask", "centerline_tsv"}
+    unwanted |= set() if centerline else {"heatmap", "centerline_mask", "centerline_tsv"}
     structure = () if task is None else task.products
     return tuple(product for product in (*structure, *PRODUCTS) if product not in unwanted)
 
@@ -225,16 +231,16 @@ class ResultNames:
     def path(self, product: str) -> str:
         """Return the path of a product, a key of :data:`ALL_PRODUCTS`, relative to the folder of all results."""
         kind = ALL_PRODUCTS[product]
-        return self.stem(kind.label, kind.suffix) + kind.extension
+        return self.stem(kind.label, kind.suffix, kind.resolution) + kind.extension
 
     def sidecar(self, product: str) -> str:
         """Return the path of the JSON sidecar of a product."""
-        kind = ALL_PRODUCTS[product]
-        return self.stem(kind.label, kind.suffix) + ".json"
+        return self.path(product).removesuffix(ALL_PRODUCTS[product].extension) + ".json"
 
-    def stem(self, label: str, suffix: str) -> str:
+    def stem(self, label: str, suffix: str, resolution: str = "") -> str:
         """Return the path of a file of this result without extension."""
-        return f"{self.folder}{self.start}_label-{label}{self.end}_{suffix}"
+        voxels = f"_res-{resolution}" if resolution else ""
+        return f"{self.folder}{self.start}{voxels}_label-{label}{self.end}_{suffix}"
 
 
 def derivative_path(image: "BidsImage", product: str) -> PurePosixPath:

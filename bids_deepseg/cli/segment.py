@@ -21,8 +21,8 @@ _USAGE = "bids_deepseg segment IMAGE [-o DIR] [options]"
 _DESCRIPTION = """\
 Segment the spinal cord in one image, without a BIDS data set. The results are written side by side, named after the
 image: <image>_label-SC_mask.nii.gz, _label-SC_probseg.nii.gz, _label-SCcenterline_mask.nii.gz,
-_label-SC_centerline.tsv, _label-SC_morph.tsv, each with its .json, and <image>_report.html. The verdict is in the
-.json of the mask."""
+_label-SC_centerline.tsv, _res-detection_label-SCcenterline_probseg.nii.gz, _label-SC_morph.tsv, each with its .json,
+and <image>_report.html. The verdict is in the .json of the mask."""
 
 
 def run_segment(words: Sequence[str], engine: "Engine | None" = None) -> int:

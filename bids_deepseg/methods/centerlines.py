@@ -77,12 +77,15 @@ class CenterlineMethod:
         Loads the models that every image needs, and returns a function that adds them and those of a contrast.
     knows_ends : bool
         Whether it knows where the cord ends; otherwise it runs through all slices, and the mask decides.
+    has_heatmap : bool
+        Whether it asks the detection network where the cord is.
     """
 
     find: Callable[[Volume, Models, MethodSettings, Guide, Observer], Found]
     identify: Callable[[MethodSettings, str | None], tuple[ModelIdentity, ...]] = lambda _settings, _contrast: ()
     load: Callable[[MethodSettings], AddModels] = lambda _settings: lambda models, _contrast: models
     knows_ends: bool = True
+    has_heatmap: bool = False
 
 
 def _identify_network(settings: MethodSettings, contrast: str | None) -> tuple[ModelIdentity, ...]:
@@ -167,7 +170,7 @@ def _take_given(
 #: All ways, by the word of ``--centerline``.
 CENTERLINES: Mapping[str, CenterlineMethod] = MappingProxyType(
     {
-        "cnn": CenterlineMethod(_find_by_network, _identify_network, _load_network),
+        "cnn": CenterlineMethod(_find_by_network, _identify_network, _load_network, has_heatmap=True),
         "svm": CenterlineMethod(_find_by_gradients, _identify_linear, _load_linear, knows_ends=False),
         "file": CenterlineMethod(_take_given),
         "viewer": CenterlineMethod(_take_given),

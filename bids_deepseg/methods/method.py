@@ -28,9 +28,12 @@ class Method:
         Whether other methods are tried where something speaks against the result.
     has_probability : bool
         Whether the result holds a probability that is worth writing.
+    has_heatmap : bool
+        Whether the result holds what the detection network saw, where that was asked for the centerline.
     """
 
     identify: Callable[[MethodSettings, str | None], tuple[ModelIdentity, ...]]
     load: Callable[[MethodSettings], Callable[[str | None], Segmenter]]
     is_rescued: bool = True
     has_probability: bool = True
+    has_heatmap: bool = False

@@ -108,8 +108,18 @@ class ImageOptions:
         "if it is installed, else TensorFlow",
         more="Only TensorFlow uses a GPU. See [below](#backends).",
     )
-    probseg: bool = flag("--no-probseg", value=False, group="outputs", help="do not write the probability map")
-    centerline: bool = flag("--no-centerline", value=False, group="outputs", help="do not write the centerline")
+    probseg: bool = flag(
+        "--no-probseg",
+        value=False,
+        group="outputs",
+        help="do not write probabilities, nor the heat of the detection network",
+    )
+    centerline: bool = flag(
+        "--no-centerline",
+        value=False,
+        group="outputs",
+        help="do not write the centerline, nor the heat of the detection network",
+    )
     verbosity: int = field(
         default=0,
         metadata=option(

@@ -1,9 +1,10 @@
 """Pack the neighbourhood of the cord, all slices of it, so that the viewer of a page can show any of them.
 
-Grey pixels go into one picture of tiles, a *sprite*; what was found goes into one byte a voxel, compressed. Tiles
-follow the cord as those of the mosaic do. They run from superior to inferior; inside a tile, rows run from anterior to
-posterior and columns from the person's right to the left. The viewer (``templates/explorer.js``) puts the tiles
-together again to views along the cord.
+Grey pixels go into one picture of tiles, a *sprite*; what was found goes into one byte a voxel, compressed, and the
+heat of the detection network, which is coarser, into one byte for a block of voxels. Tiles follow the cord as those of
+the mosaic do. They run from superior to inferior; inside a tile, rows run from anterior to posterior and columns from
+the person's right to the left. The viewer (``templates/explorer.js``) puts the tiles together again to views along the
+cord.
 """
 
 import base64
@@ -19,12 +20,19 @@ from PIL import Image
 from scipy import ndimage
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.figures import encoded_uri, window_of
-from bids_deepseg.report.views import CordImage, tile_window
+from bids_deepseg.report.heat import Heat
+from bids_deepseg.report.views import tile_window
 
 #: Bits of a voxel: the mask, the structure inside the cord, and the probability in steps.
 _MASK, _STRUCTURE, _PROBABILITY_SHIFT = 1, 2, 2
 PROBABILITY_STEPS = 15
+
+#: Steps of the heat, the distance of its values, and the most characters that it may take.
+HEAT_STEPS = 15
+_HEAT_MM = 1.0
+_MOST_HEAT = 36_000
 
 #: Largest number of voxels along a side of a tile; those of finer images are joined in blocks of 2, 3 ... a side.
 _MOST_VOXELS = 240
@@ -33,13 +41,17 @@ _MOST_VOXELS = 240
 _MOST_PIXELS = 900_000
 _BLOCK = 8
 #: Size of a sprite in bytes, and the qualities that are tried until it is met: six images fit into 3 MB.
-_MOST_BYTES = 150_000
+_MOST_BYTES = 135_000
 _QUALITIES = (90, 76, 60, 44)
 #: Brightness is windowed slice by slice, since coils fade towards their ends; the windows are smoothed along the cord
 #: by a Gaussian of this standard deviation, so that views along it show no steps.
 _WINDOW_MM = 8.0
 #: An image with more slices has no viewer.
 MOST_SLICES = 4096
+
+
+#: Columns i and rows j of a tile, on the grid of the image.
+_TileWindow = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ def pack_neighbourhood(cord: CordImage) -> dict[str, Any] | None:
         None for an image with more than :data:`MOST_SLICES` slices. ``sprite`` is a data URI; ``voxels`` the number of
         columns and rows of a tile, ``zooms`` their size and that of the slices in mm; ``starts`` the first column and
         row of each tile on the grid of the image, ``course`` the centerline in each tile, ``layers`` the compressed
-        bytes, ``tiles`` the :class:`_Tiling`.
+        bytes, ``heat`` those of the heat with the side of its blocks in voxels, ``tiles`` the :class:`_Tiling`.
     """
     n_slices = len(cord.numbers)
     if n_slices > MOST_SLICES:
@@ -93,16 +105,18 @@ def pack_neighbourhood(cord: CordImage) -> dict[str, Any] | None:
             for k, (i, j) in zip(downwards, windows, strict=True)
         ],
         "layers": _pack_layers(cord, windows, step) if has_layers else "",
+        "heat": {"step": 1, "values": ""} if cord.heat is None else _pack_heat(cord.heat, windows, step, cord.zooms),
         "has": {
             "mask": cord.mask is not None,
             "probability": cord.probability is not None,
             "structure": cord.structure is not None,
+            "heat": cord.heat is not None,
             "course": bool(cord.found.any()),
         },
     }
 
 
-def _window(cord: CordImage, k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _window(cord: CordImage, k: int) -> _TileWindow:
     """Return the columns i and the rows j, anterior first, of the tile of slice ``k``."""
     if not cord.seen:
         n_i, n_j, _ = cord.data.shape
@@ -111,9 +125,7 @@ def _window(cord: CordImage, k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
     return i, j[::-1]
 
 
-def _look_up(
-    values: NDArray[Any], k: int, window: tuple[NDArray[np.intp], NDArray[np.intp]]
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _look_up(values: NDArray[Any], k: int, window: _TileWindow) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the values (rows, columns) of a tile, and which of its voxels lie in the image."""
     i, j = window
     n_i, n_j, _ = values.shape
@@ -121,7 +133,7 @@ def _look_up(
     return values[np.clip(i, 0, n_i - 1)[None], np.clip(j, 0, n_j - 1)[:, None], k], inside
 
 
-def _draw_sprite(cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]) -> tuple[str, _Tiling]:
+def _draw_sprite(cord: CordImage, windows: Sequence[_TileWindow]) -> tuple[str, _Tiling]:
     """Return all tiles as one picture that is not too large, and how they lie in it."""
     n_columns, n_rows = len(windows[0][0]), len(windows[0][1])
     scale = min(
@@ -145,9 +157,7 @@ def _lay_out(n_tiles: int, n_columns: int, n_rows: int, scale: float) -> _Tiling
     return _Tiling(across, (width, height), (pitch[0], pitch[1]))
 
 
-def _paste(
-    cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], tiling: _Tiling
-) -> Image.Image:
+def _paste(cord: CordImage, windows: Sequence[_TileWindow], tiling: _Tiling) -> Image.Image:
     """Return the sprite; what lies beyond the border of a tile repeats its border."""
     n_down = math.ceil(len(windows) / tiling.across)
     sprite = np.zeros((n_down * tiling.pitch[1], tiling.across * tiling.pitch[0]), np.uint8)
@@ -162,9 +172,7 @@ def _paste(
     return Image.fromarray(sprite)
 
 
-def _grey_tiles(
-    cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
-) -> Iterator[NDArray[np.uint8]]:
+def _grey_tiles(cord: CordImage, windows: Sequence[_TileWindow]) -> Iterator[NDArray[np.uint8]]:
     """Yield the tiles, superior first, in grey."""
     n_slices = len(windows)
     limits = []
@@ -178,7 +186,7 @@ def _grey_tiles(
         yield np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
 
 
-def _pack_layers(cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], step: int) -> str:
+def _pack_layers(cord: CordImage, windows: Sequence[_TileWindow], step: int) -> str:
     """Return what was found, one byte a voxel, compressed by zlib and written in base64."""
     packer = zlib.compressobj(6)
     packed = []
@@ -194,6 +202,35 @@ def _pack_layers(cord: CordImage, windows: Sequence[tuple[NDArray[np.intp], NDAr
             tile |= steps << _PROBABILITY_SHIFT
         packed.append(packer.compress(_join_voxels(tile, step).tobytes()))
     return base64.b64encode(b"".join([*packed, packer.flush()])).decode("ascii")
+
+
+def _pack_heat(
+    heat: Heat, windows: Sequence[_TileWindow], step: int, zooms: tuple[float, float, float]
+) -> dict[str, Any]:
+    """Return the heat, one byte for a block of voxels, compressed as the layers are; blocks grow until it is small.
+
+    ``step`` in the result is the side of a block, in voxels of the page, of which each joins ``step`` of the image.
+    """
+    blocks = max(1, round(_HEAT_MM / (step * min(zooms[:2]))))
+    while True:
+        packer = zlib.compressobj(9)
+        packed = [packer.compress(tile.tobytes()) for tile in _heat_tiles(heat, windows, step * blocks)]
+        content = base64.b64encode(b"".join([*packed, packer.flush()]))
+        if len(content) <= _MOST_HEAT or blocks >= max(map(len, windows[0])):
+            return {"step": blocks, "values": content.decode("ascii")}
+        blocks += 1
+
+
+def _heat_tiles(heat: Heat, windows: Sequence[_TileWindow], size: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield the heat of the tiles, superior first, in blocks of this many voxels each way."""
+    for k, window in zip(range(len(windows) - 1, -1, -1), windows, strict=True):
+        columns, rows = (_middles(axis, size) for axis in window)
+        yield np.rint(HEAT_STEPS * np.clip(heat.at(columns, rows, k), 0, 1)).astype(np.uint8)
+
+
+def _middles(axis: NDArray[np.intp], size: int) -> NDArray[np.float64]:
+    """Return the middles of blocks of voxels; the last one may be smaller."""
+    return np.array([axis[first : first + size].mean() for first in range(0, len(axis), size)])
 
 
 def _join_voxels(tile: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:

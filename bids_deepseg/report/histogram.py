@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bids_deepseg.geometry.grid import AXIS_PA, AXIS_RL
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.distribution import axis_ticks
 from bids_deepseg.report.plots import Tick
-from bids_deepseg.report.views import CordImage, tile_window
+from bids_deepseg.report.views import tile_window
 
 #: What counts as surroundings: voxels up to this distance from the mask, in the slice.
 AROUND_MM = 4.0

@@ -53,6 +53,10 @@ class ReportImage:
         uint8 mask of a structure inside the cord.
     structure_noun : str
         What the structure is called.
+    heat : Volume or None
+        What the detection network saw, float32 in [0, 1] on a grid of its own.
+    heat_note : str
+        Why there is no heat; empty if there is, or if nothing needs to be said.
 
     Raises
     ------
@@ -78,6 +82,8 @@ class ReportImage:
     tries: tuple[Mapping[str, Any], ...] = ()
     structure: Volume | None = None
     structure_noun: str = ""
+    heat: Volume | None = None
+    heat_note: str = ""
 
     def __post_init__(self) -> None:
         for other in (self.mask, self.probability, self.structure):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_deepseg.geometry.grid import AXIS_PA, AXIS_RL
-from bids_deepseg.report.views import CordImage
+from bids_deepseg.report.cord import CordImage
 
 #: Measures by name, one number a slice, NaN where there is none.
 Measures = Mapping[str, NDArray[np.float64]]

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL
 from bids_deepseg.judge.slices import slices_to_look_at
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.measures import Measures
-from bids_deepseg.report.views import CordImage
 from bids_deepseg.stages.findings import Finding
 
 #: Words of :func:`bids_deepseg.judge.slices.slices_to_look_at` that mark the slices of a reason.

@@ -6,16 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bids_deepseg.geometry.grid import AXIS_IS
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.measures import Measures
 from bids_deepseg.report.plots import Curve, Plot, Tick, plot_along, row_runs, row_ticks
-from bids_deepseg.report.views import (
-    CordImage,
-    View,
-    axial_view,
-    coronal_view,
-    sagittal_view,
-    spread_slices,
-)
+from bids_deepseg.report.views import View, axial_view, coronal_view, sagittal_view, spread_slices
 
 #: All slices are shown up to the first number; else one for this length of the cord, within the two numbers.
 _TILES = (16, 24)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_deepseg.report.cord import CordImage, cord_image
 from bids_deepseg.report.explorer import pack_neighbourhood
 from bids_deepseg.report.hints import what_to_do
 from bids_deepseg.report.histogram import Histogram, draw_histogram
@@ -16,7 +17,6 @@ from bids_deepseg.report.measures import Measures, by_slice, levels_of, mean_are
 from bids_deepseg.report.notes import Notes, take_notes
 from bids_deepseg.report.reportlets import Figures, draw_figures
 from bids_deepseg.report.thumbnail import Thumbnail, draw_thumbnail
-from bids_deepseg.report.views import CordImage, cord_image
 
 #: More places of one reason than this are counted, not named.
 _MOST_PLACES = 8
@@ -93,7 +93,9 @@ def make_section(image: ReportImage, anchor: str) -> Section:
     done = image.mask is not None
     cord, measures, figures, notes = None, None, None, Notes({}, ())
     if image.image is not None:
-        cord = cord_image(image.image, image.mask, image.probability, image.centerline_xyz, image.structure)
+        cord = cord_image(
+            *(image.image, image.mask, image.probability, image.centerline_xyz), image.structure, image.heat
+        )
         measures = by_slice(image.morph, cord)
         notes = take_notes(cord, measures, image.reasons)
         figures = draw_figures(cord, measures, notes.words, levels_of(measures, image.level_names))
@@ -134,6 +136,7 @@ def _explorer(image: ReportImage, cord: CordImage, measures: Measures, notes: No
         "levels": levels_of(measures, image.level_names)[::-1],
         "notes": {str(row): notes.words[int(n)] for row, n in enumerate(cord.numbers[::-1]) if int(n) in notes.words},
         "structure": image.structure_noun,
+        "heat_note": image.heat_note,
     }
 
 

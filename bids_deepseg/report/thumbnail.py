@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.figures import window_of
-from bids_deepseg.report.views import TILE_MM, CordImage
+from bids_deepseg.report.views import TILE_MM
 
 #: Height in pixels, and greatest width of the view from the side. The view across is a square.
 _HEIGHT, _WIDEST = 96, 96

@@ -4,17 +4,17 @@ Everything is shown in the radiological convention: the person's right is on the
 anterior is on top of axial ones and on the left of sagittal ones; superior is on top. The pictures hold the voxels as
 they are, so that outlines run along voxel edges.
 
-Terms: the *course* gives the in-plane position (i, j) of the cord in each slice of the canonical grid; a *view along*
-the cord follows it: the sagittal one shows, in each row, the voxels in front of and behind the cord of that slice.
+A *view along* the cord follows its course: the sagittal one shows, in each row, the voxels in front of and behind the
+cord of that slice.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL, CANONICAL_AXCODES, Grid
-from bids_deepseg.geometry.volume import Volume, reorient
+from bids_deepseg.geometry.grid import AXIS_IS, AXIS_PA, AXIS_RL
+from bids_deepseg.report.cord import CordImage
 from bids_deepseg.report.figures import picture_uri, window_of
 from bids_deepseg.report.outline import outline_path
 
@@ -61,86 +61,6 @@ class View:
     course: str
     edges: tuple[str, str, str, str]
     inner: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CordImage:
-    """An image on canonical axes with what was found in it.
-
-    Attributes
-    ----------
-    data : (I, J, K) float32 array
-        Image.
-    mask : (I, J, K) bool array or None
-        Cord.
-    probability : (I, J, K) float32 array or None
-        Probability of cord.
-    course : (K, 2) float array
-        Where the cord is, or would be, in each slice.
-    found : (K,) bool array
-        Slices in which the course or the mask saw a cord.
-    numbers : (K,) int array
-        Native numbers of the slices.
-    zooms : (float, float, float)
-        Voxel size in mm.
-    structure : (I, J, K) bool array or None
-        Structure inside the cord.
-    centres : (K, 2) float array
-        Centre of the mask in each slice, NaN without mask.
-    """
-
-    data: NDArray[np.float32]
-    mask: NDArray[np.bool_] | None
-    probability: NDArray[np.float32] | None
-    course: NDArray[np.float64]
-    found: NDArray[np.bool_]
-    numbers: NDArray[np.intp]
-    zooms: tuple[float, float, float]
-    structure: NDArray[np.bool_] | None = None
-    centres: NDArray[np.float64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        centres = np.full((len(self.numbers), 2), np.nan) if self.mask is None else _centres(self.mask)
-        object.__setattr__(self, "centres", centres)
-
-    @property
-    def seen(self) -> bool:
-        """Whether a cord was seen anywhere; if not, whole slices are shown."""
-        return bool(self.found.any())
-
-
-def cord_image(
-    image: Volume,
-    mask: Volume | None,
-    probability: Volume | None,
-    centerline_xyz: NDArray[np.float64] | None,
-    structure: Volume | None = None,
-) -> CordImage:
-    """Bring an image and its results to canonical axes.
-
-    Parameters
-    ----------
-    image, mask, probability, structure : Volume
-        On one native grid; the last one is the mask of a structure inside the cord.
-    centerline_xyz : (N, 3) float array or None
-        Course of the cord in RAS+ mm; without one the centres of the mask's slices are taken.
-    """
-    canonical = reorient(image, CANONICAL_AXCODES)
-    inside = None if mask is None else reorient(mask, CANONICAL_AXCODES).data > 0
-    inner = None if structure is None else reorient(structure, CANONICAL_AXCODES).data > 0
-    sure = None if probability is None else reorient(probability, CANONICAL_AXCODES).data
-    points = np.empty((0, 3))
-    if centerline_xyz is not None and len(centerline_xyz):
-        points = canonical.grid.world_to_voxel(centerline_xyz)
-    elif inside is not None:
-        centres = _centres(inside)
-        present = np.flatnonzero(np.isfinite(centres[:, 0]))
-        points = np.column_stack([centres[present], present])
-    course, found = _course(points, canonical.grid.shape)
-    if inside is not None:
-        found |= inside.any((0, 1))
-    numbers = _native_numbers(image.grid)
-    return CordImage(canonical.data, inside, sure, course, found, numbers, canonical.grid.zooms, inner)
 
 
 def axial_view(cord: CordImage, k: int) -> View:
@@ -255,34 +175,3 @@ def _aside(cord: CordImage, axis: int) -> NDArray[np.intp]:
     low = max(0, int(np.floor(positions.min() - margin)))
     high = min(cord.data.shape[axis] - 1, int(np.ceil(positions.max() + margin)))
     return np.arange(low, high + 1)
-
-
-def _course(points: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Interpolate points (N, 3) in voxels to one position in each slice; beyond the ends the last one stays."""
-    k = np.arange(shape[AXIS_IS])
-    if not len(points):
-        return np.tile((np.array(shape[:2]) - 1) / 2, (len(k), 1)), np.zeros(len(k), bool)
-    points = points[np.argsort(points[:, 2])]
-    course = np.column_stack([np.interp(k, points[:, 2], points[:, axis]) for axis in (AXIS_RL, AXIS_PA)])
-    found = (k >= points[0, 2] - 0.5) & (k <= points[-1, 2] + 0.5)
-    return np.clip(course, 0, np.array(shape[:2]) - 1), found
-
-
-def _centres(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the centre of mass (K, 2) of each slice, NaN for one without mask.
-
-    Slices lie apart in memory, so each look at one of a large image takes long; all are summed at once.
-    """
-    along = [np.flatnonzero(mask.any(axes)) for axes in ((1, 2), (0, 2))]
-    box = mask[np.ix_(*along)] if all(map(len, along)) else mask[:0, :0]
-    counts = box.sum((0, 1)).astype(float)
-    counts[counts == 0] = np.nan
-    sums = [index @ box.sum(1 - axis) for axis, index in enumerate(along)] if box.size else [counts, counts]
-    return np.column_stack([total / counts for total in sums])
-
-
-def _native_numbers(grid: Grid) -> NDArray[np.intp]:
-    """Return the native number of each canonical slice."""
-    axis = grid.slice_axis
-    numbers = np.arange(grid.shape[axis])
-    return numbers if grid.axcodes[axis] == "S" else numbers[::-1]

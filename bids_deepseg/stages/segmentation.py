@@ -109,6 +109,8 @@ class Segmentation:
         Methods that were tried, where the first one was not content to the judge; empty if none but it.
     models : tuple of ModelIdentity
         Models of the result, where they are others than the settings ask for; empty if they are these.
+    heatmap : Heatmap or None
+        What the detection network saw; None where it was not asked for the centerline.
     """
 
     probability: Volume
@@ -121,6 +123,7 @@ class Segmentation:
     score: float = 1.0
     tries: tuple[Try, ...] = ()
     models: tuple[ModelIdentity, ...] = ()
+    heatmap: Heatmap | None = None
 
     def __post_init__(self) -> None:
         grids = (self.probability.grid, self.mask.grid, self.centerline_mask.grid)

@@ -20,7 +20,7 @@ from tests.helpers.fake_engine import FakeEngine, cord, summary_of, write_nifti
 
 ENDINGS = (
     *("label-SC_mask.nii.gz", "label-SC_probseg.nii.gz", "label-SCcenterline_mask.nii.gz"),
-    *("label-SC_centerline.tsv", "label-SC_morph.tsv"),
+    *("label-SC_centerline.tsv", "label-SC_morph.tsv", "res-detection_label-SCcenterline_probseg.nii.gz"),
 )
 
 

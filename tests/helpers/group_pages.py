@@ -7,10 +7,10 @@ import math
 import numpy as np
 from PIL import Image
 
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.group import render_group
 from bids_deepseg.report.group_facts import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary
 from bids_deepseg.report.thumbnail import Thumbnail, draw_thumbnail
-from bids_deepseg.report.views import cord_image
 from tests.helpers.report_images import report_image
 
 COLUMNS = ("site", "age", "sex", "group")

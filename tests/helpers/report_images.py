@@ -7,6 +7,7 @@ import numpy as np
 
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
+from bids_deepseg.geometry.resample import in_plane_grid
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report.participant import ReportImage
 from bids_deepseg.stages.metrics import measure_cord
@@ -45,3 +46,18 @@ def _painted(*, seed=1, spoil=False, **options):
         messages=("Look at slices 10 and 11.",) if spoil else (),
         facts={"Network": "test", "Threshold": "0.5"},
     )
+
+
+def heat_of(image, aside_mm=(6.0, 4.0), zoom_mm=1.3):
+    """Return heat on a grid of its own, so far to the left and in front of the centre of the mask in each slice."""
+    canonical = reorient(image.mask, CANONICAL_AXCODES)
+    grid = in_plane_grid(canonical.grid, zoom_mm)
+    i, j = np.meshgrid(*(np.arange(n) for n in grid.shape[:2]), indexing="ij")
+    heat = np.zeros(grid.shape, np.float32)
+    for k in range(grid.shape[2]):
+        present = np.argwhere(canonical.data[..., k])
+        if len(present):
+            at = canonical.grid.voxel_to_world([[*present.mean(0), k]])
+            centre = grid.world_to_voxel(at)[0, :2] + np.array(aside_mm) / zoom_mm
+            heat[..., k] = np.exp(-((i - centre[0]) ** 2 + (j - centre[1]) ** 2) * zoom_mm**2 / (2 * 3.0**2))
+    return Volume(heat, grid)

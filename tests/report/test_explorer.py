@@ -12,23 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 
 from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES
 from bids_deepseg.geometry.volume import Volume, reorient
 from bids_deepseg.report import explorer
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.explorer import MOST_SLICES, PROBABILITY_STEPS, pack_neighbourhood
 from bids_deepseg.report.image import ReportImage
 from bids_deepseg.report.participant import render_participant
-from bids_deepseg.report.views import cord_image
-from tests.helpers.report_images import report_image
+from tests.helpers.report_images import heat_of, report_image
 
 AXCODES = [codes for letters in itertools.permutations(("RL", "AP", "SI")) for codes in itertools.product(*letters)]
 
 
 def cord_of(shown, **changes):
     image = replace(shown, **changes)
-    return cord_image(image.image, image.mask, image.probability, image.centerline_xyz, image.structure)
+    found = image.image, image.mask, image.probability, image.centerline_xyz
+    return cord_image(*found, image.structure, image.heat)
 
 
 def layers_of(packed):
@@ -70,6 +72,35 @@ def test_mask_structure_and_probability_come_back_voxel_by_voxel(axcodes):
         assert np.array_equal(put_back(packed, layers & bit > 0, shape), expected)
     found = put_back(packed, layers >> 2, shape) / PROBABILITY_STEPS
     assert np.abs(found - reorient(image.probability, CANONICAL_AXCODES).data).max() <= 0.5 / PROBABILITY_STEPS + 1e-6
+
+
+@pytest.mark.parametrize("axcodes", AXCODES[::5], ids="".join)
+@pytest.mark.parametrize("zooms", [(1.0, 1.0, 1.0), (0.4, 0.7, 2.0)])
+def test_the_heat_comes_back_where_it_was_seen(axcodes, zooms):
+    image = report_image(shape=(80, 80, 12), zooms=zooms, axcodes=axcodes)
+    heat = heat_of(image)
+    cord = cord_of(image, heat=heat)
+    packed = pack_neighbourhood(cord)
+    (columns, rows), step = packed["voxels"], packed["heat"]["step"]
+    size = [-(-n // step) for n in (rows, columns)]
+    content = zlib.decompress(base64.b64decode(packed["heat"]["values"]))
+    tiles = np.frombuffer(content, np.uint8).reshape(-1, *size) / explorer.HEAT_STEPS
+    n_j, n_k = cord.data.shape[1:]
+    canonical = reorient(image.mask, CANONICAL_AXCODES).grid
+    for row, (tile, (left, top)) in enumerate(zip(tiles, packed["starts"], strict=True)):
+        if tile.max() < 0.3:
+            continue
+        assert tile.max() > 0.6
+        k = n_k - 1 - row
+        r, c = (float(np.average(np.indices(size)[axis], weights=tile)) * step + (step - 1) / 2 for axis in (0, 1))
+        at = canonical.voxel_to_world([[left + c, n_j - 1 - top - r, k]])
+        hot = heat.data[..., k]
+        where = [float(np.average(np.indices(hot.shape)[axis], weights=hot)) for axis in (0, 1)]
+        expected = heat.grid.voxel_to_world([[*where, k]])
+        # The heat is cut off at the border of the tile and of the image.
+        assert np.linalg.norm(at - expected) < 1.2
+    assert packed["has"]["heat"]
+    assert not pack_neighbourhood(cord_of(image))["has"]["heat"]
 
 
 @given(
@@ -131,7 +162,12 @@ def noise(shape, zooms, seed=1):
     unsure = (np.abs(distance - 4) < 1)[..., None]
     probability = np.where(unsure, rng.random(shape), mask).astype(np.float32)
     data = rng.normal(size=shape).astype(np.float32)
-    return ReportImage("a", Volume(data, grid), Volume(mask.astype(np.uint8), grid), Volume(probability, grid))
+    # As smooth as that of the network, and everywhere.
+    coarse = (*(max(1, round(n * zoom)) for n, zoom in zip(shape[:2], zooms, strict=False)), shape[2])
+    seen = ndimage.gaussian_filter(rng.normal(size=coarse), (2, 2, 2 / zooms[2]))
+    heat = Volume(np.clip(0.5 + seen / seen.std() / 3, 0, 1).astype(np.float32), grid_around(coarse, (1, 1, zooms[2])))
+    found = Volume(mask.astype(np.uint8), grid), Volume(probability, grid)
+    return ReportImage("a", Volume(data, grid), *found, heat=heat)
 
 
 @pytest.mark.parametrize(

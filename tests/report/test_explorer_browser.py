@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import render_participant
 from bids_deepseg.stages.findings import Finding
-from tests.helpers.report_images import report_image
+from tests.helpers.report_images import heat_of, report_image
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,9 @@ def written(images, tmp_path_factory):
         structure=second.mask,
         structure_noun="grey matter",
         tries=({"Method": "PropSeg", "Verdict": "warn", "Score": 0.5, "Reasons": ["gap"], "Kept": True},),
+        heat=heat_of(second),
     )
+    first = replace(first, heat_note="The <centerline> was given.")
     path = tmp_path_factory.mktemp("page") / "sub-01.html"
     path.write_text(render_participant("01", [first, second, *others], version="1"), encoding="utf-8")
     return path.as_uri()
@@ -109,7 +111,7 @@ def test_the_outline_lies_around_the_voxels_of_the_mask(browser, written, images
     assert (columns.mean() / width, rows.mean() / height) == pytest.approx((0.5, 0.5), abs=0.04)
 
 
-@pytest.mark.parametrize("layer", ["mask", "probability", "structure", "course", "cross"])
+@pytest.mark.parametrize("layer", ["mask", "probability", "heat", "structure", "course", "cross"])
 def test_each_layer_is_switched_and_faded(browser, written, layer):
     open_viewer(browser, written)
     browser.page.fill("#explorer-slice", "10")
@@ -124,6 +126,43 @@ def test_each_layer_is_switched_and_faded(browser, written, layer):
     assert len({shown, faded, hidden}) == 3
     browser.press(" ")
     assert pixels(browser) == faded
+
+
+def test_an_image_without_heat_says_why(browser, written):
+    open_viewer(browser, written)
+    assert browser.page.inner_text("#explorer-heat") == ""
+    assert browser.page.is_visible("[data-layer=heat]")
+    browser.page.click("[data-do=earlier]")
+    settle(browser)
+    assert browser.page.inner_text("#explorer-heat") == "The <centerline> was given."
+    assert browser.page.is_hidden("[data-layer=heat]")
+
+
+#: Sums of the change of brightness that the heat makes, for each pixel of the axial view.
+CHANGE = """(() => {
+  const canvas = document.querySelector('canvas[data-view=axial]');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return [canvas.width, canvas.height, Array.from(data)];
+})()"""
+
+
+def test_the_heat_is_drawn_where_the_network_saw_it(browser, written):
+    """The heat of the phantom lies 6 mm to the left and 4 mm in front of the cord."""
+    open_viewer(browser, written)
+    browser.page.fill("#explorer-slice", "10")
+    for layer in ("mask", "structure", "cross"):
+        browser.page.uncheck(f"[data-show={layer}]")
+    seen = []
+    for act in ("uncheck", "check"):
+        getattr(browser.page, act)("[data-show=heat]")
+        settle(browser)
+        width, height, values = browser.evaluate(CHANGE)
+        seen.append(np.array(values, float).reshape(height, width, 4)[..., :3].sum(2))
+    change = np.abs(seen[1] - seen[0])
+    rows, columns = np.nonzero(change > change.max() / 2)
+    # On the screen, the person's left is on the right and the front on top; the tile has 36 mm.
+    assert columns.mean() / width == pytest.approx(0.5 + 6 / 36, abs=0.05)
+    assert rows.mean() / height == pytest.approx(0.5 - 4 / 36, abs=0.05)
 
 
 def test_right_arrow_switches_all_layers(browser, written):

@@ -7,8 +7,8 @@ import pytest
 
 from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.histogram import HEIGHT, WIDTH, draw_histogram
-from bids_deepseg.report.views import cord_image
 
 ZOOMS = (1.0, 1.0, 4.0)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bids_deepseg.geometry.volume import Volume
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.image import ReportImage
 from bids_deepseg.report.measures import by_slice, levels_of
 from bids_deepseg.report.notes import take_notes
 from bids_deepseg.report.participant import render_participant
-from bids_deepseg.report.views import cord_image
 from bids_deepseg.stages.findings import Finding
 from tests.helpers.report_images import report_image
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.linked import link_figures
 from bids_deepseg.report.participant import ReportImage, render_participant
 from bids_deepseg.report.thumbnail import draw_thumbnail, find_thumbnails
-from bids_deepseg.report.views import cord_image
 from tests.helpers.report_images import report_image
 
 #: Bytes of a picture, so that 2,000 of them fit into a page of 60 MB.

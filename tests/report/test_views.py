@@ -13,8 +13,9 @@ from bids_deepseg.example.phantom import grid_around
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.slices import slices_to_look_at
 from bids_deepseg.report import figures
+from bids_deepseg.report.cord import cord_image
 from bids_deepseg.report.plots import Curve, plot_along, row_ticks
-from bids_deepseg.report.views import axial_view, cord_image, coronal_view, sagittal_view, spread_slices
+from bids_deepseg.report.views import axial_view, coronal_view, sagittal_view, spread_slices
 
 AXCODES = [codes for letters in itertools.permutations(("RL", "AP", "SI")) for codes in itertools.product(*letters)]
 

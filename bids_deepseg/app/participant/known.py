@@ -19,6 +19,7 @@ from bids_deepseg.bids.source.vertebrae import LevelFile, find_level_file
 from bids_deepseg.bids.source.volumes import volume_rule
 from bids_deepseg.engine import ModelStore, method_of
 from bids_deepseg.geometry.grid import Grid
+from bids_deepseg.methods.centerlines import CENTERLINES
 from bids_deepseg.networks.specs import contrast_of_suffix
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.segmentation import DrawnMask, Guide
@@ -147,15 +148,23 @@ class Request:
         if correction is not None and not is_drawn:
             settings = settings.along(correction.paths[0])
         given = settings.centerline_file
-        has_probability = method_of(settings, drawn=is_drawn).has_probability
+        lacking = _lacking(settings, is_drawn=is_drawn)
         return KnownImage(
             image=image,
             settings=settings,
             contrast=self.contrast_of(image),
             volume=volume_rule(image, self.volume),
             size=look_at_size(image.path),
-            products=tuple(name for name in self.products if has_probability or name != "probseg"),
+            products=tuple(name for name in self.products if name not in lacking),
             correction=correction,
             centerline=None if given is None else find_centerline_file(image, given),
             levels=find_level_file(image, self.derivatives),
         )
+
+
+def _lacking(settings: MethodSettings, *, is_drawn: bool) -> frozenset[str]:
+    """Return the products that the way to segment an image does not give."""
+    method = method_of(settings, drawn=is_drawn)
+    probability = () if method.has_probability else ("probseg",)
+    has_heat = method.has_heatmap and CENTERLINES[settings.centerline].has_heatmap
+    return frozenset((*probability, *(() if has_heat else ("heatmap",))))

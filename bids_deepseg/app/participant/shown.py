@@ -24,6 +24,7 @@ from bids_deepseg.bids.source.vertebrae import LEVEL_NAMES
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
 from bids_deepseg.execution.outcome import describe_failure
 from bids_deepseg.files.facts import mapping_of, mappings_of, text_mapping_of, text_of
+from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.options.declare import Option, fields_of
 from bids_deepseg.options.method import MethodSettings
@@ -133,6 +134,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
     if task is not None and about is not None and (path := saved.structure_mask) is not None:
         structure = _read_like(path, volume, np.uint8)
         facts |= _structure_facts(task, about)
+    heat = None if saved.heatmap is None else _read_heat(saved.heatmap)
     return ReportImage(
         image.key,
         volume,
@@ -150,6 +152,8 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         tries=tuple(map(_describe_try, saved.tries)),
         structure=structure,
         structure_noun=task.noun if task is not None and structure is not None else "",
+        heat=heat,
+        heat_note="" if heat is not None else why_no_heat(saved),
     )
 
 
@@ -170,6 +174,37 @@ def _structure_facts(task: Task, about: StructureFacts) -> dict[str, str]:
         f"{noun}: network": ", ".join(model.name for model in about.models),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def why_no_heat(saved: SavedResult) -> str:
+    """Say why a result has no heat of the detection network."""
+    stated = saved.facts
+    kept = next((one.method for one in stated.tries if one.kept), "")
+    if stated.manual:
+        return "The mask was drawn by hand, so there is no heat of the detection network."
+    if "Correction" in saved.sidecar or stated.options.get("centerline") in ("file", "viewer"):
+        return "The centerline was given, so there is no heat of the detection network."
+    if saved.probseg is None or saved.centerline_mask is None:
+        return "The heat of the detection network was not written (--no-probseg or --no-centerline)."
+    return f"This method ({kept or _way(stated.options)}) does not give the heat of the detection network."
+
+
+def _way(options: Mapping[str, object]) -> str:
+    """Return the options that choose another way to the centerline than the detection network."""
+    named = (f"--{name} {options[name]}" for name in ("method", "profile", "centerline") if options.get(name))
+    return " ".join(named) or "an earlier version of the app"
+
+
+def _read_heat(path: Path) -> Volume:
+    """Read what the detection network saw, on a grid of its own."""
+    try:
+        values, header = read_numbers(path, "The heat of the detection network")
+    except ImageError as error:
+        raise DamagedResultError(str(error)) from error
+    if values.ndim != 3 or not ((values >= 0) & (values <= 1)).all():
+        raise DamagedResultError(f"{path.name} does not hold one value from 0 to 1 for each of its voxels")
+    n_i, n_j, n_k = values.shape
+    return Volume(values.astype(np.float32), Grid((n_i, n_j, n_k), header.affine))
 
 
 def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:

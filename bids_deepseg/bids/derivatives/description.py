@@ -27,14 +27,16 @@ For each image of the source data set, beside each other in `sub-<label>/[ses-<l
 |---|---|
 | `*_space-orig_label-SC_desc-<kind>_mask.nii.gz` | spinal cord, 0 and 1 |
 | `*_space-orig_label-SC_desc-<kind>_probseg.nii.gz` | probability of spinal cord |
+| `*_space-orig_res-detection_label-SCcenterline_desc-<kind>_probseg.nii.gz` | heat of the detection network |
 | `*_space-orig_label-SCcenterline_desc-<kind>_mask.nii.gz` | centerline, one voxel per slice |
 | `*_space-orig_label-SC_desc-<kind>_centerline.tsv` | centerline, points in mm (RAS) |
 | `*_space-orig_label-SC_desc-<kind>_morph.tsv` | area and shape of the cord in each slice |
 
-Images have exactly the grid of their source (`space-orig`). `desc-<kind>` names the kind of source image, see
-`descriptions.tsv`. Tables and pages are in `docs` instead, if there is a `docs/README.md`. The JSON file of each mask
-states the source, the networks, the options and the verdict of the quality checks; `sub-*_scans.tsv` and
-`participants.tsv` collect the verdicts. If a verdict is not `pass`, look at the report `sub-<label>.html`.
+Images have exactly the grid of their source (`space-orig`), but those with `res-detection`. `desc-<kind>` names the
+kind of source image, see `descriptions.tsv`. Tables and pages are in `docs` instead, if there is a `docs/README.md`.
+The JSON file of each mask states the source, the networks, the options and the verdict of the quality checks;
+`sub-*_scans.tsv` and `participants.tsv` collect the verdicts. If a verdict is not `pass`, look at the report
+`sub-<label>.html`.
 Images without result are listed in `logs/failed`.
 """
 

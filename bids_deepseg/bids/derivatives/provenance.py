@@ -33,6 +33,7 @@ SOURCE_LINK = "raw"
 _DESCRIPTIONS = {
     "mask": "Spinal cord",
     "probseg": "Probability of spinal cord",
+    "heatmap": "What the detection network saw (1 at the centre of the spinal cord, 0 far from it)",
     "centerline_mask": "Centerline of the spinal cord, one voxel per slice",
     "centerline_tsv": "Centerline of the spinal cord, one point per slice, from inferior to superior",
     "morph": "Shape of the spinal cord in each slice, measured in the plane perpendicular to the cord",
@@ -137,8 +138,12 @@ def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]
 
 def image_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
     """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
-    kind: dict[str, Any] = {"LabelMap": ["SC"]} if product == "probseg" else {"Type": "ROI"}
+    kind: dict[str, Any] = {"LabelMap": [PRODUCTS[product].label]} if _is_soft(product) else {"Type": "ROI"}
     return table_sidecar(source, image, product) | space_of(image) | kind
+
+
+def _is_soft(product: str) -> bool:
+    return PRODUCTS[product].suffix == "probseg"
 
 
 def space_of(image: BidsImage) -> dict[str, Any]:

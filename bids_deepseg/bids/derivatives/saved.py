@@ -12,7 +12,7 @@ from bids_deepseg.bids.derivatives.provenance import CacheKey
 from bids_deepseg.bids.derivatives.saved_facts import source_of
 from bids_deepseg.bids.derivatives.saved_result import DamagedResult, SavedResult, check_tables, read_sidecar
 from bids_deepseg.bids.image import DATATYPES, BidsImage
-from bids_deepseg.bids.naming import parse_name
+from bids_deepseg.bids.naming import OPTIONAL_PRODUCTS, parse_name
 from bids_deepseg.bids.source.reader import source_fingerprint
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts, mappings_of, text_of
@@ -59,7 +59,8 @@ def is_current(image: BidsImage, output_dir: Path, cache_key: CacheKey) -> bool:
     if saved is None or saved.sidecar.get("ConfigHash") != cache_key.config_hash:
         return False
     files = saved.files
-    paths = {path for product in cache_key.products for path in (files.path(product), files.sidecar(product))}
+    needed = set(cache_key.products) - OPTIONAL_PRODUCTS
+    paths = {path for product in needed for path in (files.path(product), files.sidecar(product))}
     if not {path.name for path in paths - {files.sidecar("mask")}} <= names_of(saved.sidecar):
         return False
     damaged = damaged_files(saved.sidecar, files)

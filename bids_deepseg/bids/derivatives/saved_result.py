@@ -137,6 +137,11 @@ class SavedResult(_Labelled):
         return self.files.find("probseg")
 
     @property
+    def heatmap(self) -> Path | None:
+        """What the detection network saw, None without it."""
+        return self.files.find("heatmap")
+
+    @property
     def task(self) -> Task | None:
         """What was segmented inside the cord, None for the cord alone."""
         return TASKS.get(str(self.facts.options.get("task")))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.derivatives.description import resolve_links
 from bids_deepseg.bids.derivatives.failures import clear_failure
+from bids_deepseg.bids.derivatives.heat import heatmap_part
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import KEY, damaged_files, measured
 from bids_deepseg.bids.derivatives.provenance import (
@@ -121,7 +122,8 @@ def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]
     to_write: list[FileToWrite] = []
     noted: dict[str, dict[str, int | str]] = {}
     # The mask comes last and its sidecar after it.
-    for product in sorted(cache_key.products, key=lambda name: name == "mask"):
+    there = [name for name in cache_key.products if name != "heatmap" or products.segmentation.heatmap is not None]
+    for product in sorted(there, key=lambda name: name == "mask"):
         path, described = files.path(product), files.sidecar(product)
         write, sidecar = _part(products, sources, product)
         to_write.append((path, measured(path.name, write, noted)))
@@ -137,7 +139,7 @@ def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]
     with output_errors(commit_mark):
         # From here until the end there is no complete result, even if an earlier one is here.
         commit_mark.unlink(missing_ok=True)
-        _remove_products(files, set(ALL_PRODUCTS) - set(cache_key.products))
+        _remove_products(files, set(ALL_PRODUCTS) - set(there))
     write_files(to_write)
     if files.in_dataset:
         clear_failure(image, files.root)
@@ -226,6 +228,11 @@ def _probseg(products: ImageProducts, source: str) -> Part:
     return _nifti_writer(products, products.segmentation.probability.data), sidecar
 
 
+def _heatmap(products: ImageProducts, source: str) -> Part:
+    """Return writer and sidecar of what the detection network saw."""
+    return heatmap_part(products.segmentation.heatmap, source, products.image)
+
+
 def _centerline_mask(products: ImageProducts, source: str) -> Part:
     """Return writer and sidecar of the centerline as an image."""
     given = products.cache_key.correction.get("Kind") == "centerline"
@@ -275,6 +282,7 @@ def _nifti_writer(products: ImageProducts, data: NDArray[np.generic]) -> Callabl
 _PARTS = {
     "mask": _mask,
     "probseg": _probseg,
+    "heatmap": _heatmap,
     "centerline_mask": _centerline_mask,
     "centerline_tsv": _centerline_table,
     "morph": _morph,

@@ -99,6 +99,19 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
+  // The heat comes in blocks of some voxels each way; here it gets a byte for each voxel, as the layers have.
+  function spread(data, blocks) {
+    const [columns, rows] = data.voxels, { step } = data.heat, n = data.numbers.length;
+    const wide = Math.ceil(columns / step), high = Math.ceil(rows / step), heated = new Uint8Array(n * columns * rows);
+    for (let row = 0; row < n; row += 1) {
+      for (let r = 0; r < rows; r += 1) {
+        const from = (row * high + Math.floor(r / step)) * wide, to = (row * rows + r) * columns;
+        for (let c = 0; c < columns; c += 1) heated[to + c] = blocks[from + Math.floor(c / step)];
+      }
+    }
+    return heated;
+  }
+
   function load(section) {
     if (!loaded.has(section)) {
       const element = section.querySelector("script.slices");
@@ -108,6 +121,7 @@
       data.ready = Promise.all([
         new Promise((done) => { data.sheet.onload = data.sheet.onerror = done; data.sheet.src = data.sprite; }),
         unpack(data.layers).then((bytes) => { data.bytes = bytes; }, () => { data.lacking = true; }),
+        unpack(data.heat.values).then((blocks) => { data.heated = blocks && spread(data, blocks); }, () => { data.lacking = true; }),
       ]);
       loaded.set(section, data);
     }
@@ -125,9 +139,10 @@
     const [columns, rows] = data.voxels, [width, height] = data.tiles.size;
     const grey = make("canvas", { width, height });
     grey.getContext("2d").drawImage(data.sheet, ...tileAt(data, row), width, height, 0, 0, width, height);
-    const bytes = data.bytes && data.bytes.subarray(row * columns * rows, (row + 1) * columns * rows);
+    const own = (values) => values && values.subarray(row * columns * rows, (row + 1) * columns * rows);
+    const bytes = own(data.bytes), heated = own(data.heated);
     const point = data.course[row];
-    return { columns, rows, grey, bytes, mm: [columns * data.zooms[0], rows * data.zooms[1]], points: point ? [point] : [] };
+    return { columns, rows, grey, bytes, heated, mm: [columns * data.zooms[0], rows * data.zooms[1]], points: point ? [point] : [] };
   }
 
   // ``axis`` is that across the view: 0 for the coronal, whose columns are those of the tiles, 1 for the sagittal,
@@ -140,7 +155,7 @@
     const grey = make("canvas", { width: Math.max(1, Math.round(columns * finer)), height: n });
     const pen = grey.getContext("2d");
     pen.imageSmoothingEnabled = false;
-    const bytes = data.bytes && new Uint8Array(columns * n);
+    const bytes = data.bytes && new Uint8Array(columns * n), heated = data.heated && new Uint8Array(columns * n);
     const other = axis === 0 ? y : x, thick = Math.max(1, size[1 - axis] / data.voxels[1 - axis]);
     for (let row = 0; row < n; row += 1) {
       const [left, top] = tileAt(data, row);
@@ -153,14 +168,15 @@
         pen.setTransform(0, 1, 1, 0, shift[row] * finer, row);
         pen.drawImage(data.sheet, left + at, top, thick, size[1], 0, 0, 1, size[1]);
       }
-      if (!bytes) continue;
       const tile = row * data.voxels[0] * data.voxels[1];
       for (let c = 0; c < across; c += 1) {
-        bytes[row * columns + shift[row] + c] = data.bytes[tile + (axis === 0 ? y * across + c : c * data.voxels[0] + x)];
+        const from = tile + (axis === 0 ? y * across + c : c * data.voxels[0] + x), to = row * columns + shift[row] + c;
+        if (bytes) bytes[to] = data.bytes[from];
+        if (heated) heated[to] = data.heated[from];
       }
     }
     const points = data.course.flatMap((point, row) => (point ? [[point[axis] + shift[row], row + 0.5]] : []));
-    return { columns, rows: n, grey, bytes, shift, mm: [columns * data.zooms[axis], n * data.zooms[2]], points };
+    return { columns, rows: n, grey, bytes, heated, shift, mm: [columns * data.zooms[axis], n * data.zooms[2]], points };
   }
 
   const VIEWS = {
@@ -186,13 +202,19 @@
     return path;
   }
 
-  // From transparent over violet and orange to yellow: brightness rises, so that it can be read without colours.
-  function heat(plane) {
+  // From transparent over violet and orange to yellow, and over blue and green to white: brightness rises, so that it
+  // can be read without colours.
+  const SCALES = {
+    probability: { stops: [[49, 18, 79], [177, 58, 106], [251, 159, 58], [252, 250, 156]], of: (plane, n) => plane.bytes[n] >> 2 },
+    heat: { stops: [[0, 32, 63], [15, 124, 138], [111, 211, 160], [242, 255, 217]], of: (plane, n) => plane.heated[n] },
+  };
+
+  function tinted(plane, name) {
     const picture = make("canvas", { width: plane.columns, height: plane.rows });
     const pen = picture.getContext("2d"), pixels = pen.createImageData(plane.columns, plane.rows);
-    const stops = [[49, 18, 79], [177, 58, 106], [251, 159, 58], [252, 250, 156]];
-    for (let n = 0; n < plane.bytes.length; n += 1) {
-      const share = (plane.bytes[n] >> 2) / 15;
+    const { stops, of } = SCALES[name];
+    for (let n = 0; n < plane.columns * plane.rows; n += 1) {
+      const share = of(plane, n) / 15;
       if (!share) continue;
       const place = share * (stops.length - 1), low = Math.min(Math.floor(place), stops.length - 2), rest = place - low;
       for (let i = 0; i < 3; i += 1) pixels.data[4 * n + i] = stops[low][i] + rest * (stops[low + 1][i] - stops[low][i]);
@@ -235,9 +257,10 @@
       }
       pen.stroke();
     };
-    if (plane.bytes && shows("probability")) {
-      pen.globalAlpha = fade("probability");
-      pen.drawImage(heat(plane), 0, 0, width, height);
+    for (const [layer, values] of [["heat", plane.heated], ["probability", plane.bytes]]) {
+      if (!values || !shows(layer)) continue;
+      pen.globalAlpha = fade(layer);
+      pen.drawImage(tinted(plane, layer), 0, 0, width, height);
     }
     for (const layer of ["mask", "structure"]) {
       if (!plane.bytes || !shows(layer)) continue;
@@ -334,6 +357,7 @@
     get("explorer-title").textContent = data.title;
     get("explorer-slice").max = data.numbers.length - 1;
     for (const [name, has] of Object.entries(data.has)) dialog.querySelector(`[data-layer=${name}]`).hidden = !has;
+    get("explorer-heat").textContent = data.has.heat ? "" : data.heat_note;
     if (data.structure) dialog.querySelector("[data-name=structure]").textContent = data.structure[0].toUpperCase() + data.structure.slice(1);
     for (const [name, step] of [["earlier", -1], ["later", 1]]) {
       dialog.querySelector(`[data-do=${name}]`).disabled = !neighbour(section, step);
