@@ -130,20 +130,14 @@ def table_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]
     product : str
         Key of :data:`bids_deepseg.bids.naming.PRODUCTS`.
     """
-    return {
-        "Description": f"{_DESCRIPTIONS[product]} in {image.name}",
-        "Sources": [source],
-    }
+    return {"Description": f"{_DESCRIPTIONS[product]} in {image.name}", "Sources": [source]}
 
 
 def image_sidecar(source: str, image: BidsImage, product: str) -> dict[str, Any]:
     """Return the sidecar that BIDS asks of a derived image; parameters as for :func:`table_sidecar`."""
-    kind: dict[str, Any] = {"LabelMap": [PRODUCTS[product].label]} if _is_soft(product) else {"Type": "ROI"}
+    soft = PRODUCTS[product].suffix == "probseg"
+    kind: dict[str, Any] = {"LabelMap": [PRODUCTS[product].label]} if soft else {"Type": "ROI"}
     return table_sidecar(source, image, product) | space_of(image) | kind
-
-
-def _is_soft(product: str) -> bool:
-    return PRODUCTS[product].suffix == "probseg"
 
 
 def space_of(image: BidsImage) -> dict[str, Any]:
