@@ -1,9 +1,10 @@
-"""Measure the border of a mask in the image, its shape, and its place."""
+"""Measure the border of a mask in the image, its shape, its place, and whether the image holds numbers there."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.judge.evidence import Evidence, Surroundings
 
 #: Offsets at which the border is looked for, in mm from the mask's border, and the width of each band.
@@ -17,6 +18,12 @@ _VALLEY = 0.85
 
 #: Rings that are compared: the core of the mask and what lies closely around it.
 _RING_MM = 3.0
+
+#: Half of the side in mm of the square around the cord's centre that must hold numbers: a cord and its fluid.
+HALF_SIDE_MM = 8.0
+
+#: Distance of the points that are looked at.
+_STEP_MM = 1.0
 
 
 def n_objects(around: Surroundings) -> NDArray[np.float64]:
@@ -179,3 +186,32 @@ def ring_contrast(around: Surroundings) -> float:
                 found.append(abs(float(core.mean() - ring.mean())) / float(spread))
         values.append(max(found))
     return float(np.median(values)) if values else float("nan")
+
+
+def share_without_numbers(points_mm: NDArray[np.float64], replaced: NDArray[np.bool_], grid: Grid) -> float:
+    """Return the share of the surroundings of a cord that held no numbers.
+
+    Parameters
+    ----------
+    points_mm : (N, 3) float array
+        Centerline in RAS+ mm, at least one point.
+    replaced : (I, J, K) bool array
+        Voxels whose value was NaN or infinite.
+    grid : Grid
+        Grid of these voxels.
+
+    Returns
+    -------
+    float
+        In [0, 1]; of the points in the field of view, within squares from right to left and from posterior to anterior.
+    """
+    offsets = np.arange(-HALF_SIDE_MM, HALF_SIDE_MM + _STEP_MM, _STEP_MM)
+    x, y = (axis.ravel() for axis in np.meshgrid(offsets, offsets))
+    square = np.column_stack([x, y, np.zeros_like(x)])
+    n_bad = n_seen = 0
+    for point in points_mm:
+        ijk = np.rint(grid.world_to_voxel(point + square)).astype(int)
+        inside = ijk[((ijk >= 0) & (ijk < grid.shape)).all(1)]
+        n_seen += len(inside)
+        n_bad += int(replaced[tuple(inside.T)].sum())
+    return n_bad / n_seen if n_seen else 0.0

@@ -24,12 +24,12 @@ from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import ClusterError, ImageError, error_context
 from bids_deepseg.execution import Job, Outcome
 from bids_deepseg.execution.remote import DRIVE_PATIENCE_S, wait_for
+from bids_deepseg.judge.shape import share_without_numbers
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.pipeline import add_structure
 from bids_deepseg.rescue.run import segment_or_rescue
 from bids_deepseg.stages.findings import Measured
 from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
-from bids_deepseg.stages.surroundings import share_without_numbers
 
 logger = logging.getLogger(__name__)
 

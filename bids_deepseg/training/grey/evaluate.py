@@ -15,7 +15,7 @@ from bids_deepseg.training.grey.samples import find_grey
 
 
 def score_people(
-    predictor: Predictor, data_dir: Path, participants: tuple[str, ...], *, is_published: bool = False
+    predictor: Predictor, data_dir: Path, participants: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield name and figures of each image of these participants that has masks of cord and grey matter.
 
@@ -27,15 +27,13 @@ def score_people(
         Root of the data.
     participants : tuple of str
         Labels without ``sub-``.
-    is_published : bool, optional
-        Whether it is one of the published networks.
     """
     for image_path, cord_path, grey_path in find_grey(data_dir):
         if any(f"sub-{participant}" in image_path.parts for participant in participants):
             image, cord, grey = (_read(path) for path in (image_path, cord_path, grey_path))
             mask = Volume((cord.data > 0).astype(np.uint8), cord.grid)
             name = image_path.name.removesuffix(".nii.gz")
-            yield name, score_grey(predictor, image, mask, grey, is_published=is_published)
+            yield name, score_grey(predictor, image, mask, grey)
 
 
 def score_grey(

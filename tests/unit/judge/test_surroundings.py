@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bids_deepseg.stages.surroundings import share_without_numbers
+from bids_deepseg.judge.shape import share_without_numbers
 from tests.helpers.phantoms import grid_of
 
 POINTS = np.column_stack([np.zeros(9), np.zeros(9), np.arange(-4.0, 5.0)])
