@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ OPEN_TO_ALL = {"errors", "_metadata", "__init__"}
 TOP = {"app": {"cli", "training"}, "cli": {"training"}, "__main__": {"training"}}
 
 
+@cache
 def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
