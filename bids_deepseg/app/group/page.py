@@ -23,7 +23,7 @@ from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.own import read_head
 from bids_deepseg.files.tables import MISSING
-from bids_deepseg.report.group_facts import Absence, GroupImage, GroupPage, KindSummary, Pair, PairSummary
+from bids_deepseg.report.group_facts import GroupImage, GroupPage, KindSummary, PairSummary
 from bids_deepseg.report.hints import what_to_do
 from bids_deepseg.report.seal import HEAD_BYTES, PAGE_MARKS
 from bids_deepseg.report.thumbnail import Thumbnail, find_thumbnails
@@ -56,30 +56,18 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
     people = {each.subject for each in sources.results} | {each.subject for each in sources.failures}
     thumbnails = _read_thumbnails(output_dir, sorted(people))
     pairs = sorted(find_repetitions(sources.results), key=lambda pair: -abs(pair.percent))
-    groups = sorted({(pair.between, pair.first.description) for pair in pairs})
+    groups = sorted({(pair.between, pair.kind) for pair in pairs})
     return GroupPage(
         images=tuple(_complete(image, sources, thumbnails) for image in _images(sources, references, profiles)),
         kinds=tuple(
             KindSummary(kind, found.n_images, found.median_mm2, found.spread_mm2) for kind, found in references.items()
         ),
-        missing=tuple(Absence(each.subject, each.session, each.kind, each.reason) for each in sources.missing),
-        pairs=tuple(
-            Pair(
-                subject=pair.first.subject,
-                kind=pair.first.description,
-                between=pair.between,
-                first=pair.first.source,
-                second=pair.second.source,
-                first_mm2=pair.first.csa_mean,
-                second_mm2=pair.second.csa_mean,
-                percent=pair.percent,
-            )
-            for pair in pairs
-        ),
+        missing=sources.missing,
+        pairs=tuple(pairs),
         pair_summaries=tuple(
             PairSummary(between, kind, len(same), within_variation(same))
             for between, kind in groups
-            for same in [[pair for pair in pairs if (pair.between, pair.first.description) == (between, kind)]]
+            for same in [[pair for pair in pairs if (pair.between, pair.kind) == (between, kind)]]
         ),
         pages=frozenset(
             path.stem.removeprefix("sub-") for path in place(output_dir, PAGE_NAME).parent.glob("sub-*.html")

@@ -25,11 +25,18 @@ from bids_deepseg.bids.source.participants import OWN_COLUMNS, read_participants
 from bids_deepseg.files.atomic import make_folder
 from bids_deepseg.files.facts import text_mapping_of
 from bids_deepseg.files.own import remove_own, write_own
+from bids_deepseg.report.group_facts import Absence
 
 logger = logging.getLogger(__name__)
 
 #: Where a person puts the lists and the table that were saved while looking at the results.
 REVIEW_PLACE = "sourcedata"
+
+#: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
+PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
+
+#: Else the columns that the participant level took over from the source.
+_OWN_TABLE = "participants.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +111,6 @@ def write_lists(
             remove_own(folder / LISTS[mark], LIST_MARKS)
 
 
-#: Where a copy of, or a link to, the source data set may stand; the validator does not look there.
-PARTICIPANTS_PLACES = ("sourcedata/participants.tsv", "sourcedata/raw/participants.tsv")
-
-#: Else the columns that the participant level took over from the source.
-_OWN_TABLE = "participants.tsv"
-
-
-@dataclass(frozen=True, slots=True)
-class MissingImage:
-    """An image that might be expected and is not there.
-
-    Attributes
-    ----------
-    subject : str
-        Label without ``sub-``.
-    session : str or None
-        Label without ``ses-``.
-    kind : str
-        Value of ``desc``; empty for all images.
-    reason : str
-        Why it is expected, or what was found instead.
-    """
-
-    subject: str
-    session: str | None
-    kind: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True)
 class GroupSources:
     """All that is in the output folder.
@@ -147,7 +125,7 @@ class GroupSources:
         Results that cannot be used.
     damaged_records : tuple of DamagedRecord
         Records of failures that cannot be read.
-    missing : tuple of MissingImage
+    missing : tuple of Absence
         Images that are not in the data set.
     participants : mapping of str to mapping of str to str
         Rows of the source's ``participants.tsv`` by ``participant_id``, without that column; empty if it is not there.
@@ -161,7 +139,7 @@ class GroupSources:
     failures: tuple[FailureRecord, ...]
     damaged: tuple[DamagedResult, ...]
     damaged_records: tuple[DamagedRecord, ...]
-    missing: tuple[MissingImage, ...]
+    missing: tuple[Absence, ...]
     participants: Mapping[str, Mapping[str, str]]
     participant_columns: tuple[str, ...]
     review: Review = field(default_factory=Review)
@@ -196,7 +174,7 @@ def read_group_sources(output_dir: Path, without_images: Mapping[str, str]) -> G
     known = {subject for subject, _, _ in found}
     reasons = _without_images_in_logs(output_dir) | dict(without_images)
     missing = [
-        MissingImage(subject, None, "", f"no usable image in the data set: {reason}")
+        Absence(subject, None, "", f"no usable image in the data set: {reason}")
         for subject, reason in reasons.items()
         if subject not in known
     ]
@@ -253,7 +231,7 @@ def _without_images_in_logs(output_dir: Path) -> dict[str, str]:
     return reasons
 
 
-def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[MissingImage]:
+def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[Absence]:
     """Yield what a participant lacks and at least half of the others have: a session, or a kind of a session."""
     participants = {subject for subject, _, _ in found}
     by_session: dict[str | None, set[str]] = defaultdict(set)
@@ -264,15 +242,15 @@ def _rarely_missing(found: Sequence[tuple[str, str | None, str]]) -> Iterator[Mi
     for session, having in by_session.items():
         if session is not None and 2 * len(having) >= len(participants):
             reason = f"{len(having)} of {len(participants)} participants have an image of this session"
-            yield from (MissingImage(subject, session, "", reason) for subject in participants - having)
+            yield from (Absence(subject, session, "", reason) for subject in participants - having)
     for (session, kind), having in by_kind.items():
         others = by_session[session]
         if kind and 2 * len(having) >= len(others):
             reason = f"{len(having)} of {len(others)} participants have one"
-            yield from (MissingImage(subject, session, kind, reason) for subject in others - having)
+            yield from (Absence(subject, session, kind, reason) for subject in others - having)
 
 
-def _order(missing: MissingImage) -> tuple[str, str, str]:
+def _order(missing: Absence) -> tuple[str, str, str]:
     """Return the key by which missing images are sorted."""
     return missing.subject, missing.session or "", missing.kind
 

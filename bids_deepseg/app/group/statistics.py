@@ -16,6 +16,7 @@ from bids_deepseg.bids.derivatives.saved import SavedResult
 from bids_deepseg.bids.derivatives.saved_values import Columns
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_NAMES
 from bids_deepseg.report import along_cord
+from bids_deepseg.report.group_facts import Pair
 
 #: Robust z-score from which an image is an outlier (Iglewicz and Hoaglin 1993, "How to detect and handle outliers").
 OUTLIER_SCORE = 3.5
@@ -51,29 +52,6 @@ class Reference:
         return (area_mm2 - self.median_mm2) / self.spread_mm2
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """Two images of one participant that should show the same.
-
-    Attributes
-    ----------
-    first, second : SavedResult
-        Their results, in the order of sessions or runs.
-    between : {"run", "session"}
-        The one entity in which they differ.
-    """
-
-    first: SavedResult
-    second: SavedResult
-    between: str
-
-    @property
-    def percent(self) -> float:
-        """Difference of the second from the first in percent of their mean."""
-        one, two = self.first.csa_mean, self.second.csa_mean
-        return 200.0 * (two - one) / (one + two)
-
-
 def find_references(results: Sequence[SavedResult]) -> dict[str, Reference]:
     """Find for each kind of image what is usual.
 
@@ -94,13 +72,13 @@ def is_outlier(score: float) -> bool:
     return abs(score) >= OUTLIER_SCORE
 
 
-def find_repetitions(results: Sequence[SavedResult]) -> list[Repetition]:
+def find_repetitions(results: Sequence[SavedResult]) -> list[Pair]:
     """Find all pairs of results whose names differ in the run alone, or in the session alone."""
     usable = sorted((result for result in results if _is_usable(result)), key=lambda r: (_family(r), _position(r)))
     return [pair for _, family in groupby(usable, _family) for pair in _pairs(list(family))]
 
 
-def within_variation(pairs: Sequence[Repetition]) -> float:
+def within_variation(pairs: Sequence[Pair]) -> float:
     """Return the coefficient of variation within participants in percent, NaN without pairs.
 
     Two measurements of a quantity with the standard deviation s differ by s * sqrt(2) on average (root mean square).
@@ -137,13 +115,20 @@ def _position(result: SavedResult) -> tuple[str, int, str]:
     return result.session or "", int(run) if run.isdecimal() else 0, run
 
 
-def _pairs(family: Sequence[SavedResult]) -> Iterator[Repetition]:
+def _pairs(family: Sequence[SavedResult]) -> Iterator[Pair]:
     """Yield the pairs of one family that differ in one entity."""
     for first, second in combinations(family, 2):
         same_session = first.session == second.session
         same_run = first.entities.get("run") == second.entities.get("run")
         if same_session != same_run:
-            yield Repetition(first, second, "run" if same_session else "session")
+            yield _pair(first, second, "run" if same_session else "session")
+
+
+def _pair(first: SavedResult, second: SavedResult, between: str) -> Pair:
+    """Return two results in the order of their sessions or runs, with the difference in percent of their mean."""
+    one, two = first.csa_mean, second.csa_mean
+    percent = 200.0 * (two - one) / (one + two)
+    return Pair(first.subject, first.description, between, first.source, second.source, one, two, percent)
 
 
 @dataclass(frozen=True, slots=True)

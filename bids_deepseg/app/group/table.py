@@ -14,7 +14,6 @@ from bids_deepseg.app.group.statistics import (
     LEAST_IMAGES,
     OUTLIER_SCORE,
     Reference,
-    Repetition,
     find_references,
     is_outlier,
 )
@@ -24,6 +23,7 @@ from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.source.vertebrae import LEVEL_COLUMN, LEVEL_DESCRIPTION, LEVEL_NAMES
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.tables import MISSING, format_json, format_number, format_table
+from bids_deepseg.report.group_facts import Pair
 
 _MEASURES = {
     "area_mm2": "cross-sectional area of the cord, perpendicular to its course",
@@ -135,17 +135,17 @@ def level_table(results: Sequence[SavedResult]) -> tuple[bytes, bytes] | None:
     return described_table(title, columns, rows)
 
 
-def repetition_table(pairs: Sequence[Repetition]) -> tuple[bytes, bytes]:
+def repetition_table(pairs: Sequence[Pair]) -> tuple[bytes, bytes]:
     """Return the table of repeated images and its description."""
     rows = [
         {
-            "participant_id": f"sub-{pair.first.subject}",
-            "desc": pair.first.description,
+            "participant_id": f"sub-{pair.subject}",
+            "desc": pair.kind,
             "between": pair.between,
-            "image_1": pair.first.source,
-            "image_2": pair.second.source,
-            "area_1_mm2": format_number(pair.first.csa_mean, 4),
-            "area_2_mm2": format_number(pair.second.csa_mean, 4),
+            "image_1": pair.first,
+            "image_2": pair.second,
+            "area_1_mm2": format_number(pair.first_mm2, 4),
+            "area_2_mm2": format_number(pair.second_mm2, 4),
             "difference_percent": format_number(pair.percent, 2),
         }
         for pair in pairs

@@ -14,6 +14,7 @@ from bids_deepseg.app.group.statistics import (
 )
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.saved import SavedResult
+from bids_deepseg.bids.naming import parse_name
 
 
 def result(area, name="sub-01_space-orig_label-SC_desc-T2w_mask", verdict="pass"):
@@ -90,10 +91,11 @@ def name(subject="01", kind="T2w", **more):
 
 
 def described(pairs):
-    return [
-        (p.between, p.first.session, p.first.entities.get("run"), p.second.session, p.second.entities.get("run"))
-        for p in pairs
-    ]
+    def place(source):
+        entities = parse_name(source).entities
+        return entities.get("ses"), entities.get("run")
+
+    return [(p.between, *place(p.first), *place(p.second)) for p in pairs]
 
 
 def test_pairs_differ_in_the_run_alone_or_in_the_session_alone():
