@@ -1,16 +1,22 @@
 """Leave out of an environment what no run of the app needs, while the image is built.
 
-``python lean.py SITE_PACKAGES`` does three things:
+``python lean.py SITE_PACKAGES`` does five things:
 
 1. It removes the files below. That they are not needed was measured: ``tests/container/everything.sh`` was traced with
    strace and opened none of them (but pandas, which Keras loads where it is installed, and does without). The same
    script, run in the image, shows that everything works without them. A pattern that matches nothing in an installed
    package ends the build on x86-64, so that the list follows the versions of the lock file.
-2. It strips large shared libraries of the symbols for debuggers.
-3. It keeps bytecode alone of the packages of others, and bytecode beside the source of this one.
+2. It puts empty modules in place of some that TensorFlow imports when it starts, and of which it uses nothing before
+   it is told to do what they are for.
+3. It strips large shared libraries of the symbols for debuggers, and keeps one of those that came twice.
+4. It keeps bytecode alone of the packages of others, and bytecode beside the source of this one.
+5. It takes what was removed off the packages' own lists of files.
 """
 
 import compileall
+import csv
+import filecmp
+import os
 import platform
 import shutil
 import subprocess
@@ -28,12 +34,18 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so", "export of models to StableHLO"),
         ("tensorflow/compiler/tf2xla/ops/_xla_ops.so", "operators of hand-written XLA programs"),
         ("tensorflow/xla_aot_runtime_src", "sources, to compile a model ahead of time"),
+        ("tensorflow/lite", "TensorFlow Lite: models for telephones"),
+        ("tensorflow/python/framework/lib_native_proto_caster.so", "messages of protobuf for code in C++"),
+        ("tensorflow/python/framework/test_ops.py", "tests"),
+        ("tensorflow/python/**/*_for_testing.so", "tests"),
         # Parts of SciPy that Keras loads on OpenVINO, and nothing on TensorFlow.
         ("scipy/signal", "filters"),
         ("scipy/stats", "statistics, needed by the filters"),
         ("scipy/integrate", "integrals and differential equations, needed by the statistics"),
         ("scipy/cluster", "clusters, needed by the statistics"),
         ("scipy/special/cython_special.*", "special functions, for the statistics"),
+        ("scipy/sparse/csgraph", "graphs, needed by the clusters"),
+        ("keras/src/backend/openvino", "another backend"),
     ),
     "keras": (
         ("keras/src/**/*_test.py", "tests"),
@@ -107,9 +119,12 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("scipy/fftpack", "old interface of scipy.fft"),
         ("scipy/odr", "orthogonal distance regression"),
         ("scipy/**/*.pyx", "interface for code that is compiled against SciPy"),
+        ("scipy/**/*.pxd", "interface for code that is compiled against SciPy"),
+        ("scipy/**/*.h", "headers, to compile against SciPy"),
     ),
     "numpy": (
         ("numpy/**/tests", "tests"),
+        ("numpy/**/*.pxd", "interface for code that is compiled against NumPy"),
         ("numpy/distutils", "build tool"),
         ("numpy/_core/include", "headers, to compile against NumPy"),
         ("numpy/_core/lib/*.a", "libraries, to compile against NumPy"),
@@ -130,10 +145,24 @@ NOT_NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("pillow.libs/libavif-*", "AVIF images"),
         ("PIL/_webp.*.so", "WebP images"),
         ("pillow.libs/libwebp*", "WebP images"),
+        ("PIL/_imagingcms.*.so", "profiles of colours"),
+        ("pillow.libs/liblcms2-*", "profiles of colours"),
         ("PIL/_imagingft.*.so", "fonts"),
         ("pillow.libs/libfreetype-*", "fonts"),
         ("pillow.libs/libharfbuzz-*", "fonts"),
+        ("pillow.libs/libpng16-*", "pictures in fonts"),
     ),
+}
+
+#: What no package needs when it runs: types for programs that check them, sources of what is compiled.
+NOT_NEEDED_ANYWHERE = ("*.pyi", "*.c", "*.cc", "*.cpp", "*.cxx")
+
+#: Modules that are imported and not used, by what they are for. An empty one takes the place of each.
+EMPTIED: dict[str, str] = {
+    "tensorflow/_api/v2/lite": "names of TensorFlow Lite",
+    "tensorflow/_api/v2/compat/v1/lite": "names of TensorFlow Lite",
+    "tensorflow/_api/v2/compat/v2/lite": "names of TensorFlow Lite",
+    "tensorflow/python/profiler/internal/_pywrap_profiler_plugin": "profiles of programs on other machines",
 }
 
 #: Shared libraries that carry symbols for debuggers, by folder. Those in `*.libs` were edited when their wheels were
@@ -157,9 +186,15 @@ def main(site: Path) -> int:
         stale += [pattern for pattern, paths in found.items() if not paths]
         for path in (path for paths in found.values() for path in paths):
             remove(path)
+    for pattern in NOT_NEEDED_ANYWHERE:
+        for path in list(site.rglob(pattern)):
+            remove(path)
+    stale += [module for module in EMPTIED if (site / "tensorflow").exists() and not empty(site / module)]
     for library in libraries(site):
         subprocess.run(["strip", "--strip-unneeded", library], check=True)
+    link_twins(site)
     compile_all(site)
+    shorten_lists(site)
     sys.stdout.write(f"lean: {before / 1e6:.0f} MB, of which {size_of(site) / 1e6:.0f} MB are left\n")
     for pattern in stale:
         sys.stderr.write(f"lean: nothing matches {pattern}; take it off the list in {Path(__file__).name}\n")
@@ -171,6 +206,34 @@ def libraries(site: Path) -> Iterator[Path]:
     """Yield the shared libraries that are stripped."""
     for package in WITH_SYMBOLS:
         yield from (path for path in (site / package).rglob("*.so*") if path.is_file() and not path.is_symlink())
+
+
+def empty(module: Path) -> bool:
+    """Put an empty module in place of a package, a module or a shared library; return whether there was one."""
+    found = [path for path in (module, module.with_suffix(".py"), module.with_suffix(".so")) if path.exists()]
+    for path in found:
+        remove(path)
+    if found:
+        module.with_suffix(".py").write_text("")
+    return bool(found)
+
+
+def link_twins(site: Path) -> None:
+    """Link to the libraries of NumPy from other packages that come with the very same ones."""
+    for twin in (site / "numpy.libs").glob("*"):
+        for path in site.glob(f"*.libs/{twin.name}"):
+            if path != twin and filecmp.cmp(twin, path, shallow=False):
+                path.unlink()
+                path.symlink_to(os.path.relpath(twin, path.parent))
+
+
+def shorten_lists(site: Path) -> None:
+    """Take what is no longer there off the lists of files that packages come with."""
+    for record in site.glob("*.dist-info/RECORD"):
+        with record.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if row and (site / row[0]).exists()]
+        with record.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)
 
 
 def compile_all(site: Path) -> None:

@@ -2,7 +2,10 @@
 
 import ast
 import importlib.util
+import re
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -26,9 +29,14 @@ def lean():
 
 def imported_names():
     """Return the dotted names of all modules that the package imports anywhere, with the names taken from them."""
+    return names_in(ROOT / "bids_deepseg", leave_out="training")
+
+
+def names_in(folder, leave_out=""):
+    """Return the dotted names of all modules that are imported below a folder, with the names taken from them."""
     names = set()
-    for path in (ROOT / "bids_deepseg").rglob("*.py"):
-        if "training" in path.relative_to(ROOT).parts:
+    for path in folder.rglob("*.py"):
+        if leave_out in path.relative_to(ROOT).parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -47,12 +55,19 @@ def test_the_package_imports_nothing_that_the_image_leaves_out(lean):
 
 def test_every_thing_that_is_left_out_has_a_reason(lean):
     assert all(reason.strip() for rows in lean.NOT_NEEDED.values() for _, reason in rows)
+    assert all(reason.strip() for reason in lean.EMPTIED.values())
+
+
+def test_the_package_imports_nothing_that_the_image_has_only_as_an_empty_module(lean):
+    emptied = {module.replace("/", ".") for module in lean.EMPTIED}
+    assert not {name for name in imported_names() for gone in emptied if f"{name}.".startswith(f"{gone}.")}
 
 
 @pytest.fixture
 def site(tmp_path, lean, monkeypatch):
     """Make a small environment of one package, of which a part is not needed."""
     monkeypatch.setattr(lean, "WITH_SYMBOLS", ())
+    monkeypatch.setattr(lean, "EMPTIED", {})
     monkeypatch.setattr(lean, "NOT_NEEDED", {"other": (("other/tests", "tests"),), "absent": (("absent/x", "no"),)})
     for name in ("other/__init__.py", "other/tests/test_it.py", "bids_deepseg/__init__.py", "single.py"):
         path = tmp_path / name
@@ -82,6 +97,68 @@ def test_a_pattern_that_matches_nothing_ends_the_build_where_it_was_measured(
     lean.NOT_NEEDED["other"] += (("other/gone", "was there once"),)
     assert lean.main(site) == code
     assert "nothing matches other/gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["package", "module", "library"])
+def test_a_module_that_is_emptied_can_be_imported_and_has_nothing(lean, site, monkeypatch, kind):
+    (site / "tensorflow").mkdir()
+    place = {"package": "part/__init__.py", "module": "part.py", "library": "part.so"}[kind]
+    (site / "other" / place).parent.mkdir(exist_ok=True)
+    (site / "other" / place).write_text("raise SystemExit\n")
+    monkeypatch.setattr(lean, "EMPTIED", {"other/part": "telephones"})
+    assert lean.main(site) == 0
+    assert {path.name for path in (site / "other").iterdir()} == {"__init__.pyc", "part.pyc"}
+    spec = importlib.util.spec_from_file_location("part", site / "other" / "part.pyc")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert not [name for name in vars(module) if not name.startswith("__")]
+
+
+def test_a_module_to_be_emptied_that_is_not_there_ends_the_build(lean, site, capsys, monkeypatch):
+    (site / "tensorflow").mkdir()
+    monkeypatch.setattr(lean.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(lean, "EMPTIED", {"other/gone": "telephones"})
+    assert lean.main(site) == 1
+    assert "nothing matches other/gone" in capsys.readouterr().err
+
+
+def test_a_library_that_came_twice_is_there_once_and_another_of_its_name_stays(lean, site):
+    for folder, content in (("numpy.libs", "same"), ("scipy.libs", "same"), ("pillow.libs", "another")):
+        (site / folder).mkdir()
+        (site / folder / "libgfortran-1.so").write_text(content)
+    assert lean.main(site) == 0
+    assert not (site / "numpy.libs" / "libgfortran-1.so").is_symlink()
+    assert (site / "scipy.libs" / "libgfortran-1.so").readlink() == Path("../numpy.libs/libgfortran-1.so")
+    assert (site / "scipy.libs" / "libgfortran-1.so").read_text() == "same"
+    assert not (site / "pillow.libs" / "libgfortran-1.so").is_symlink()
+
+
+def test_what_needs_a_compiler_or_checks_types_is_left_out_of_every_package(lean, site):
+    for name in ("types.pyi", "fast.c", "fast.cpp", "data.json"):
+        (site / "other" / name).write_text("{}")
+    assert lean.main(site) == 0
+    assert {path.name for path in (site / "other").iterdir()} == {"__init__.pyc", "data.json"}
+
+
+def test_the_list_of_a_package_names_what_is_there(lean, site):
+    metadata = site / "other-1.dist-info"
+    (metadata / "licenses").mkdir(parents=True)
+    (metadata / "licenses" / "LICENSE, short").write_text("MIT")
+    rows = ["other/tests/test_it.py,sha256=x,9", '"other-1.dist-info/licenses/LICENSE, short",sha256=y,3']
+    (metadata / "RECORD").write_text("\n".join([*rows, "other-1.dist-info/RECORD,,", ""]))
+    assert lean.main(site) == 0
+    assert (metadata / "RECORD").read_text().splitlines() == [rows[1], "other-1.dist-info/RECORD,,"]
+
+
+def test_the_job_of_other_versions_installs_what_the_tests_import():
+    script = (ROOT / "tests" / "versions" / "run.sh").read_text(encoding="utf-8")
+    installed = set(re.search(r"grep -E '\^\(([a-z0-9|-]+)\)=='", script)[1].split("|"))
+    top_level = {name.split(".")[0] for name in names_in(ROOT / "tests")}
+    of_package = packages_distributions()
+    imported = {distribution.lower() for name in top_level for distribution in of_package.get(name, ())}
+    development = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.match(r"[\w-]+", each)[0] for each in development["optional-dependencies"]["dev"]}
+    assert imported & named - {"bids-validator-deno", "openvino"} <= installed
 
 
 def test_the_version_is_the_same_everywhere():
