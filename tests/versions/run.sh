@@ -23,7 +23,7 @@ uv pip compile --quiet --python-version "$version" --resolution "$resolution" --
 export VIRTUAL_ENV=$PWD/$folder
 uv pip install --quiet "${words[@]}" -r "$folder/versions.txt"
 # What the tests need beside them, as it is locked. It moves none of the versions above.
-grep -E '^(pytest|hypothesis|boutiques|bids2table|playwright|matplotlib)==' requirements-dev.lock | sed 's/ *\\$//' > "$folder/tests.txt"
+grep -E '^(axe-playwright-python|bids2table|boutiques|distributed|hypothesis|matplotlib|playwright|pyte|pytest)==' requirements-dev.lock | sed 's/ *\\$//' > "$folder/tests.txt"
 uv pip install --quiet "${words[@]}" -r "$folder/tests.txt" -c <(grep -E '^[a-z]' "$folder/versions.txt")
 uv pip install --quiet --no-deps --editable .
 echo "versions: $kind, Python $version: $(grep -E '^(keras|nibabel|numpy|pybids|scipy|tensorflow(-cpu)?)==' "$folder/versions.txt" | tr '\n' ' ')"
