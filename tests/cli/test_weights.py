@@ -1,12 +1,15 @@
 """``bids_deepseg weights``: files are told by their content, and only a published one gets its name."""
 
 import ast
+import io
 import re
 import threading
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request
 
 import pytest
 
@@ -119,11 +122,19 @@ def test_files_can_come_from_a_folder(tmp_path):
     ],
 )
 def test_anything_but_the_published_file_leaves_nothing_behind(tmp_path, capsys, server, monkeypatch, kind, message):
-
     monkeypatch.setattr(download, "MAX_BYTES", 1000)
     assert cli.main(["weights", "install", str(tmp_path), "t2_sc", "--from", f"{server[0]}/{kind}"]) == 78
     assert re.search(message, capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirection_that_is_refused_leaves_no_connection_open():
+    answer = io.BytesIO()
+    with pytest.raises(URLError, match="not encrypted"):
+        download._CarefulRedirects().redirect_request(
+            Request("https://192.0.2.1/x"), answer, 302, "", {}, "http://192.0.2.1/x"
+        )
+    assert answer.closed
 
 
 def test_a_redirection_on_this_machine_is_followed(tmp_path, server):

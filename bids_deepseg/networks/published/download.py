@@ -117,5 +117,6 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Refuse an address that could not have been given."""
         if not newurl.startswith(("https:", "http:")) or not _is_allowed(newurl):
+            fp.close()
             raise urllib.error.URLError(f"it leads to {newurl}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
