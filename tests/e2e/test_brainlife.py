@@ -41,11 +41,11 @@ def start(tmp_path):
     path = f"{programs}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "STUB_LOG": str(tmp_path / "log")}
 
-    def start(config=None):
+    def start(config=None, more=None):
         if config is not None:
             (folder / "config.json").write_text(json.dumps(config))
         done = subprocess.run(
-            [MAIN], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+            [MAIN], cwd=folder, env=environment | (more or {}), capture_output=True, text=True, timeout=120, check=False
         )
         product = folder / "product.json"
         return done.returncode, done.stderr, json.loads(product.read_text()) if product.exists() else None
@@ -58,11 +58,22 @@ def kinds(product):
     return [each["type"] for each in product["brainlife"]]
 
 
+def test_the_image_is_the_named_one_then_the_file_in_the_folder_then_that_of_the_version(start, tmp_path):
+    write_nifti(start.folder / "input" / "t2.nii.gz", cord((40, 44, 12)))
+    start(json.loads(SAMPLE.read_text()))
+    (start.folder / "bids_deepseg.sif").write_text("not empty")
+    start()
+    start(more={"BIDS_DEEPSEG_IMAGE": "named.sif"})
+    images = [line.split()[2] for line in (tmp_path / "log").read_text().splitlines()]
+    assert images == [f"docker://bids_deepseg:{__version__}", "./bids_deepseg.sif", "named.sif"]
+
+
 def test_a17_the_sample_configuration_gives_mask_and_product(start, tmp_path):
     write_nifti(start.folder / "input" / "t2.nii.gz", cord((40, 44, 12)))
     code, err, product = start(json.loads(SAMPLE.read_text()))
     assert code == 0, err
     assert f"docker://bids_deepseg:{__version__}" in (tmp_path / "log").read_text()
+    assert "BIDS_DEEPSEG_IMAGE" in err
     mask = nib.load(start.folder / "mask" / "mask.nii.gz")
     assert mask.shape == (40, 44, 12)
     assert set(np.unique(np.asarray(mask.dataobj))) == {0, 1}

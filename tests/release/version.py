@@ -14,7 +14,7 @@ PLACES = (
     ("CITATION.cff", r"(?m)^(version: )(.+)$"),
     ("codemeta.json", r'("version": ")([^"]+)'),
     ("Dockerfile", r"(?m)^(ARG VERSION=)(.+)$"),
-    ("brainlife/main", r"(docker://bids_deepseg:)([^}]+)"),
+    ("brainlife/main", r"(docker://bids_deepseg:)(\S+)"),
     ("boutiques/descriptor.json", r'("tool-version": ")([^"]+)'),
     ("boutiques/descriptor.json", r'("image": "bids_deepseg:)([^"]+)'),
 )

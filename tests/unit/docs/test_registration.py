@@ -38,4 +38,4 @@ def test_a15_the_entry_of_the_list_of_bids_apps_has_the_fields_of_the_list():
 
 def test_the_citation_file_and_the_brainlife_app_name_this_version():
     assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()
-    assert f"docker://bids_deepseg:{VERSION}}}" in (ROOT / "brainlife" / "main").read_text()
+    assert f"docker://bids_deepseg:{VERSION}\n" in (ROOT / "brainlife" / "main").read_text()
