@@ -21,7 +21,6 @@ PAGES = (
     ("report", "sub-01.html", 1250, ()),
     ("explorer", "sub-01.html", 900, ("#image-2 .closer", "[data-show=probability]", "[data-show=course]")),
     ("group", "group.html", 900, ()),
-    ("viewer", "viewer.html", 900, ()),
 )
 
 
@@ -86,13 +85,11 @@ def take_review(browser: Browser, folder: Path) -> None:
 
 
 def write_pages(folder: Path) -> None:
-    """Run the app on the example, and write the page on which a centerline is clicked."""
+    """Run the app on the example."""
     data, out = folder / "data", folder / "out"
-    image = data / "sub-01" / "anat" / "sub-01_T2w.nii.gz"
     for words in (
         ["example", data],
         [data, out, "participant", "group", "--skip-bids-validation"],
-        ["viewer", image, "-o", out / "viewer.html"],
     ):
         subprocess.run([sys.executable, "-m", "bids_deepseg", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 

@@ -23,6 +23,7 @@ from bids_deepseg.errors import DatasetError, UsageError, error_context
 from bids_deepseg.files.names import leads_to_file
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.networks.backend import AUTO
+from bids_deepseg.options.combinations import check_clicked
 from bids_deepseg.options.image import BACKENDS, CONTRASTS, SegmentOptions
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.stages.findings import Finding
@@ -96,6 +97,7 @@ def segment(
     if backend not in BACKENDS:
         raise UsageError(f"The backend is {backend!r}. Expected: {', '.join(BACKENDS)}.")
     settings = _settings_from(options)
+    check_clicked(settings)
     given = settings.centerline_file
     if given is not None and not leads_to_file(given):
         raise DatasetError(

@@ -3,11 +3,8 @@
 Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
-import getpass
 import signal
 import sys
-import threading
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from bids_deepseg import logs
 from bids_deepseg.cli.lifecycle import Command, logging_to
+from bids_deepseg.cli.page import serve_page, user
 from bids_deepseg.cli.process import Interrupted
-from bids_deepseg.errors import DatasetError, UsageError
+from bids_deepseg.errors import DatasetError
 from bids_deepseg.files.names import leads_to_folder
 from bids_deepseg.options.combinations import check_corrections
-from bids_deepseg.options.declare import option, switch
+from bids_deepseg.options.declare import option
+from bids_deepseg.options.page import PageOptions
 from bids_deepseg.options.parsing import OptionParser, read_words
 from bids_deepseg.terminal import say
 
@@ -33,11 +32,6 @@ _DESCRIPTION = """\
 Open a page on which you look at the results, the worst first, judge them, correct masks by drawing and centerlines by
 clicking, and run an image again. The page is served by this machine to this machine; nothing is sent anywhere else.
 End it with Ctrl-C."""
-
-_LOOPBACK = "127.0.0.1"
-
-#: Always the same port, so that the browser finds drawings that were not saved when the server comes back.
-_PORT = 8642
 
 #: Command that runs an image again.
 _PROGRAM = (sys.executable, "-m", "bids_deepseg")
@@ -72,28 +66,9 @@ class ReviewOptions:
             default="derivatives/labels in the data set",
         ),
     )
-    host: str = field(
-        default=_LOOPBACK,
-        metadata=option(
-            "--host",
-            group="running",
-            metavar="NAME",
-            help="address to listen at; in a container with a published port: 0.0.0.0",
-            default="127.0.0.1, this machine only",
-        ),
-    )
-    port: int = field(
-        default=_PORT,
-        metadata=option("--port", group="running", kind=int, metavar="N", help="port", default=f"{_PORT}"),
-    )
-    browser: bool = field(
-        default=True,
-        metadata=switch("--no-browser", value=False, group="running", help="only print the address, open no browser"),
-    )
+    page: PageOptions = field(default_factory=PageOptions)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise UsageError(f"--port is {self.port}. A number from 0 to 65535 is expected.")
         check_corrections(self.corrections, self.output_dir)
 
 
@@ -131,7 +106,7 @@ def run_review(words: Sequence[str], _engine: "Engine | None" = None, program: S
     review = _prepare(options, program)
     try:
         with logging_to(logs.LogSettings(_log_folder(options.output_dir))):
-            _serve(review, options)
+            serve_page(review, options.page, "review")
     except Interrupted as end:
         if end.number != signal.SIGINT:
             raise
@@ -156,15 +131,7 @@ def _prepare(options: ReviewOptions, program: Sequence[str]) -> "Review":
             f"{options.output_dir} holds no result of the participant level. Run it first: bids_deepseg {bids_dir} "
             f"{options.output_dir} participant"
         )
-    return Review(places, Runner(program, bids_dir, options.output_dir, corrections), _user())
-
-
-def _user() -> str:
-    """Return who reviews, as far as the system knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
+    return Review(places, Runner(program, bids_dir, options.output_dir, corrections), user())
 
 
 def _log_folder(output_dir: Path) -> Path | None:
@@ -176,25 +143,6 @@ def _log_folder(output_dir: Path) -> Path | None:
         return create_log_folder(output_dir)
     except OutputError:
         return None
-
-
-def _serve(review: "Review", options: ReviewOptions) -> None:
-    """Serve, and tell where."""
-    from bids_deepseg.review.guard import new_token  # noqa: PLC0415 - not needed for --help
-    from bids_deepseg.review.server import make_app  # noqa: PLC0415
-    from bids_deepseg.review.serving import serve  # noqa: PLC0415
-
-    token = new_token()
-
-    def ready(port: int) -> None:
-        name = _LOOPBACK if options.host in ("0.0.0.0", "::") else options.host
-        url = f"http://{f'[{name}]' if ':' in name else name}:{port}/{token}/"
-        say(f"The review is at {url}")
-        say("Keep this address to yourself: whoever has it can save corrections. Ctrl-C ends the review.")
-        if options.browser:
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-    serve(make_app(review, token, options.host), options.host, options.port, ready)
 
 
 COMMAND = Command("review", "OUTPUT_DIR", "judge and correct the results on a page of this machine", run_review)

@@ -1,28 +1,35 @@
-"""Write the page on which a person clicks the cord: ``bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]``.
+"""Open the page on which a person clicks the cord: ``bids_deepseg viewer IMAGE [-o FILE] [--points FILE]``.
 
 Everything slow is imported inside functions: ``--help`` needs none of it.
 """
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_deepseg.cli.lifecycle import Command
+from bids_deepseg import logs
+from bids_deepseg.cli.lifecycle import Command, logging_to
+from bids_deepseg.cli.page import serve_page
+from bids_deepseg.cli.process import Interrupted
+from bids_deepseg.files.names import printable
 from bids_deepseg.options.declare import option
+from bids_deepseg.options.page import PageOptions
 from bids_deepseg.options.parsing import OptionParser, read_words
 from bids_deepseg.terminal import say
 
 if TYPE_CHECKING:
     from bids_deepseg.engine import Engine
-    from bids_deepseg.geometry.volume import Volume
+    from bids_deepseg.review.clicking import Clicking
 
-_USAGE = "bids_deepseg viewer IMAGE [-o PAGE] [--points FILE]"
+_USAGE = "bids_deepseg viewer IMAGE [-o FILE] [--points FILE] [options]"
 
 _DESCRIPTION = """\
-Write a page that shows the sagittal slices of an image. Open it in any browser, without internet: click the spinal
-cord at several heights and save the points. Then segment around them with --centerline file --centerline-file, or
-put the file into the folder of --corrections."""
+Open a page that shows an image in three planes, and click the spinal cord at several heights. The page is served by
+this machine to this machine; nothing is sent anywhere else. Then segment around the points with --centerline file
+--centerline-file, or put the file into the folder of --corrections. 'bids_deepseg segment IMAGE --centerline viewer'
+does both at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +43,8 @@ class ViewerOptions:
             *("--output", "-o"),
             group="image",
             kind=Path,
-            metavar="PAGE",
-            help="HTML file (default: here, named as IMAGE)",
+            metavar="FILE",
+            help="where the points are saved: CSV or TSV (default: here, named as IMAGE)",
         ),
     )
     points: Path | None = field(
@@ -46,6 +53,7 @@ class ViewerOptions:
             "--points", group="image", kind=Path, metavar="FILE", help="points to begin with: CSV, TSV or mask"
         ),
     )
+    page: PageOptions = field(default_factory=PageOptions)
 
 
 def points_name(image: Path) -> str:
@@ -54,7 +62,7 @@ def points_name(image: Path) -> str:
 
 
 def run_viewer(words: Sequence[str], _engine: "Engine | None" = None) -> int:
-    """Write the page.
+    """Serve the page until the person has finished.
 
     Parameters
     ----------
@@ -69,50 +77,58 @@ def run_viewer(words: Sequence[str], _engine: "Engine | None" = None) -> int:
     Raises
     ------
     UsageError
-        If the words make no sense.
+        If the words make no sense, or the port is in use.
     ImageError
         If the image or the points cannot be read.
-    OutputError
-        If the page cannot be written, or something that is not a page of this app is in its place.
+    Interrupted
+        If the process was asked to end before points were saved.
     SystemExit
         With code 0 after ``--help``.
     """
     parser = OptionParser(ViewerOptions, "bids_deepseg viewer", usage=_USAGE, description=_DESCRIPTION)
     options = read_words(parser, ViewerOptions, words)
-    from bids_deepseg import __version__  # noqa: PLC0415 - not needed for --help
-    from bids_deepseg.bids.source.given_centerline import read_centerline  # noqa: PLC0415
-    from bids_deepseg.files.atomic import make_folder  # noqa: PLC0415
-    from bids_deepseg.files.names import as_utf8, printable  # noqa: PLC0415
-    from bids_deepseg.files.own import write_own  # noqa: PLC0415
-    from bids_deepseg.report.seal import PAGE_MARKS  # noqa: PLC0415
-    from bids_deepseg.report.viewer import render_viewer  # noqa: PLC0415
+    from bids_deepseg.bids.image import image_outside_dataset  # noqa: PLC0415 - not needed for --help, as below
+    from bids_deepseg.bids.source.volumes import volume_rule  # noqa: PLC0415
+    from bids_deepseg.review.clicking import Clicking, check_target  # noqa: PLC0415
 
-    image = _read(options.image)
-    points = read_centerline(options.points, image.grid) if options.points else None
-    name = points_name(options.image)
-    page = render_viewer(image, options.image.name, file_name=name, version=__version__, points_mm=points)
-    target = options.output or Path(name.removesuffix("_centerline-manual.csv") + "_viewer.html")
-    make_folder(target.parent)
-    write_own(target, as_utf8(page), PAGE_MARKS)
-    say(f"Wrote {printable(target)}. Open it in a browser, click the cord and save the points as {printable(name)}.")
+    image = image_outside_dataset(options.image)
+    target = options.output or Path(points_name(options.image))
+    check_target(target)
+    clicking = Clicking(image, target, options.points, volume_rule=volume_rule(image))
+    with logging_to(logs.LogSettings(None)):
+        try:
+            click_centerline(clicking, options.page)
+        except Interrupted as end:
+            if end.number != signal.SIGINT or not target.is_file():
+                raise
+    names = printable(options.image), printable(target)
+    say("Segment along the points: bids_deepseg segment {} --centerline-file {}".format(*names))
     return 0
 
 
-def _read(path: Path) -> "Volume":
-    """Read an image as it is; of a series, the mean of its volumes."""
-    import numpy as np  # noqa: PLC0415 - not needed for --help
+def click_centerline(clicking: "Clicking", page: PageOptions) -> None:
+    """Let a person click a centerline; return when they have finished.
 
-    from bids_deepseg.bids.nifti.reading import read_numbers  # noqa: PLC0415
-    from bids_deepseg.geometry.grid import Grid  # noqa: PLC0415
-    from bids_deepseg.geometry.volume import Volume  # noqa: PLC0415
+    Parameters
+    ----------
+    clicking : Clicking
+        The image, and where the points are saved.
+    page : PageOptions
+        How the page is reached.
 
-    values, header = read_numbers(path, "The image")
-    affine = header.affine
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    values = values.reshape((*values.shape, 1, 1)[:3] if values.ndim < 3 else (*values.shape[:3], -1))
-    values = values.mean(3) if values.ndim == 4 else values
-    n_i, n_j, n_k = values.shape
-    return Volume(np.ascontiguousarray(values, np.float32), Grid((n_i, n_j, n_k), affine))
+    Raises
+    ------
+    ImageError
+        If the image or the points to begin with cannot be read; nothing is served then.
+    UsageError
+        If the port cannot be had.
+    """
+    first = clicking.find(str(clicking.describe()["images"][0]["id"]))
+    if first is not None:
+        clicking.details(first)
+    say(f"Click the cord in {printable(clicking.image.path.name)}, at both ends and about every 20 mm.")
+    serve_page(clicking, page, "page", clicking.done)
+    say(f"The points are in {printable(clicking.target)}.")
 
 
-COMMAND = Command("viewer", "IMAGE", "write a page on which the centerline is clicked", run_viewer)
+COMMAND = Command("viewer", "IMAGE", "click a centerline on a page of this machine", run_viewer)

@@ -28,12 +28,8 @@ def check_combinations(settings: "MethodSettings") -> None:
     if not (limit is None or limit == SOFT or (isinstance(limit, float) and 0 <= limit <= 1)):
         raise UsageError(f"--threshold is {limit}. A number from 0 to 1 is expected, or the word {SOFT}.")
     given = settings.centerline in ("file", "viewer")
-    if given and settings.centerline_file is None:
-        clicks = " 'bids_deepseg viewer IMAGE' writes a page on which you click it."
-        raise UsageError(
-            f"--centerline {settings.centerline} needs --centerline-file with the centerline."
-            f"{clicks if settings.centerline == 'viewer' else ''}"
-        )
+    if settings.centerline == "file" and settings.centerline_file is None:
+        raise UsageError("--centerline file needs --centerline-file with the centerline.")
     if not given and settings.centerline_file is not None:
         raise UsageError(f"--centerline {settings.centerline} and --centerline-file contradict each other. Choose one.")
     if settings.brain != "auto" and settings.centerline != "cnn":
@@ -43,6 +39,22 @@ def check_combinations(settings: "MethodSettings") -> None:
         )
     _check_propseg(settings)
     _check_weights(settings)
+
+
+def check_clicked(settings: "MethodSettings") -> None:
+    """Refuse a centerline that is still to be clicked: only ``bids_deepseg segment`` opens the page for that.
+
+    Raises
+    ------
+    UsageError
+        If there is no file with the points.
+    """
+    if settings.centerline == "viewer" and settings.centerline_file is None:
+        raise UsageError(
+            "--centerline viewer needs --centerline-file with the points. 'bids_deepseg viewer IMAGE' opens a page on "
+            "which you click them, 'bids_deepseg review' does so for images that have results, and 'bids_deepseg "
+            "segment IMAGE --centerline viewer' segments one image at once."
+        )
 
 
 def _check_propseg(settings: "MethodSettings") -> None:

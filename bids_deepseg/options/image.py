@@ -7,6 +7,7 @@ from pathlib import Path
 from bids_deepseg.errors import UsageError
 from bids_deepseg.options.declare import flag, option, setting, switch
 from bids_deepseg.options.method import MethodSettings
+from bids_deepseg.options.page import PageOptions
 
 CONTRASTS = ("auto", "t1", "t2", "t2s", "dwi")
 DEVICES = ("cpu", "gpu", "auto")
@@ -168,6 +169,7 @@ class SegmentOptions(ImageOptions):
     force: bool = flag(
         "--force", group="image", help="replace an earlier result; if the image fails now, the earlier one is lost"
     )
+    page: PageOptions = field(default_factory=PageOptions)
     report: bool = flag("--no-report", value=False, group="image", help="do not write the HTML page")
 
     @property

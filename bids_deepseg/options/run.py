@@ -8,7 +8,7 @@ from typing import Any
 
 from bids_deepseg.errors import AnalysisLevelError, UsageError
 from bids_deepseg.files.names import leads_to_folder
-from bids_deepseg.options.combinations import check_corrections, check_folders, check_index
+from bids_deepseg.options.combinations import check_clicked, check_corrections, check_folders, check_index
 from bids_deepseg.options.declare import flag, option, setting, switch
 from bids_deepseg.options.selection import SelectionOptions
 from bids_deepseg.options.values import parse_links, parse_memory
@@ -217,6 +217,7 @@ class RunOptions(SelectionOptions):
         # Not super(): a dataclass with slots is another class than the one that the body belongs to.
         SelectionOptions.__post_init__(self)
         self._check_modes()
+        check_clicked(self.settings)
         place = self.settings.centerline_file
         if place is not None and not leads_to_folder(place):
             raise UsageError(

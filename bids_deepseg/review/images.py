@@ -35,6 +35,8 @@ class ReviewImage:
         Score of the result, if other methods were tried beside it.
     saved : SavedResult or None
         The result.
+    rule : str
+        What is taken of a series where no result states it.
     """
 
     image: BidsImage
@@ -43,6 +45,7 @@ class ReviewImage:
     n_weighty: int = 0
     score: float | None = None
     saved: SavedResult | None = None
+    rule: str = "auto"
 
     @property
     def id(self) -> str:
@@ -57,7 +60,7 @@ class ReviewImage:
     @property
     def volume_rule(self) -> str:
         """What was segmented of a series."""
-        return "auto" if self.saved is None else str(self.saved.facts.options.get("volume", "auto"))
+        return self.rule if self.saved is None else str(self.saved.facts.options.get("volume", "auto"))
 
     @property
     def badness(self) -> tuple[int, float, int, str]:

@@ -49,6 +49,8 @@ _ASIDE = ".replaced-"
 #: Distance in voxels from the outermost voxel centres up to which a point lies in the image.
 _BORDER_VOXELS = 0.5
 
+_COLUMNS = ("x_mm", "y_mm", "z_mm")
+
 _SAVING = threading.Lock()
 
 
@@ -184,11 +186,7 @@ def save_centerline(
     ConflictError
         Also if there is a corrected mask and its version was not stated.
     """
-    points = np.array(points_mm, np.float64).reshape(-1, 3)
-    _check_points(points, grid)
-    points = points[np.argsort(points[:, 2], kind="stable")]
-    columns = dict(zip(("x_mm", "y_mm", "z_mm"), points.T, strict=True))
-    content = format_columns(columns, dict.fromkeys(columns, 3))
+    content = table_of_points(points_mm, grid)
     path = centerline_place(image, corrections)
     with _saving(image, path, corrections, expected):
         mask = mask_place(image, corrections)
@@ -198,11 +196,25 @@ def save_centerline(
                 "There is a corrected mask of this image, which the app uses in place of a centerline. Choose to set "
                 "it aside, or correct the mask itself. Nothing was saved."
             )
-        described = {name: {"Description": "World coordinate, RAS+", "Units": "mm"} for name in columns}
+        described = {name: {"Description": "World coordinate, RAS+", "Units": "mm"} for name in _COLUMNS}
         _write(path, content, _sidecar(path, image, corrections, author) | described)
         if mask_version:
             _set_aside(mask)
     return hashlib.sha256(content).hexdigest()
+
+
+def table_of_points(points_mm: Sequence[Sequence[float]], grid: Grid) -> bytes:
+    """Return the table of points in RAS+ mm, from inferior to superior.
+
+    Raises
+    ------
+    ImageError
+        If there are none, or one lies outside the image.
+    """
+    points = np.array(points_mm, np.float64).reshape(-1, 3)
+    _check_points(points, grid)
+    points = points[np.argsort(points[:, 2], kind="stable")]
+    return format_columns(dict(zip(_COLUMNS, points.T, strict=True)), dict.fromkeys(_COLUMNS, 3))
 
 
 def _check_points(points: np.ndarray[Any, np.dtype[np.float64]], grid: Grid) -> None:

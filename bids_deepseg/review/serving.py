@@ -43,8 +43,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     error_task_class = _LoggedErrorTask
 
 
-def serve(app: Any, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serve until an exception ends it.
+def serve(app: Any, host: str, port: int, ready: Callable[[int], None], until: threading.Event | None = None) -> None:
+    """Serve until an exception ends it, or somebody does.
 
     Parameters
     ----------
@@ -56,6 +56,8 @@ def serve(app: Any, host: str, port: int, ready: Callable[[int], None]) -> None:
         Port; 0 for any that is free.
     ready : callable
         Called with the port as soon as connections are taken.
+    until : threading.Event, optional
+        Ends it after a last answer.
 
     Raises
     ------
@@ -74,8 +76,10 @@ def serve(app: Any, host: str, port: int, ready: Callable[[int], None]) -> None:
         thread.start()
         try:
             ready(listening.getsockname()[1])
-            while thread.is_alive():
+            while thread.is_alive() and not (until is not None and until.is_set()):
                 thread.join(_PAUSE_S)
+            # The answer to the request that ended it is on its way.
+            thread.join(_PAUSE_S)
         finally:
             server.trigger.pull_trigger(lambda: wasyncore.close_all(channels))
             thread.join(_PATIENCE_S)

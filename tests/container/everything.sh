@@ -43,7 +43,7 @@ on gradients --centerline svm --low-mem --debug
 on soft --threshold soft --volume mean --border network
 line=$work/default/sub-01/anat/sub-01_space-orig_label-SCcenterline_desc-T2w_mask.nii.gz
 step 0 segment "$image" --output "$work/one" --centerline file --centerline-file "$line"
-step 0 viewer "$image" --output "$work/viewer.html" --points "$line"
+step 64 viewer "$image" --output "$work/viewer.html"
 step 0 weights list
 cp "$here/review.py" "$work"
 program 0 python3 "$work/review.py" "$work/soft" "$data" "$work/corrections"

@@ -303,13 +303,12 @@ def test_segment_overwrites_no_mask_or_page_of_somebody_else(tmp_path, capsys, n
         assert cli.main(["segment", str(image), "-o", str(tmp_path), "-q", "--force"], engine=FakeEngine()) == 0
 
 
-def test_the_viewer_overwrites_pages_of_ours_only(tmp_path, capsys):
+def test_the_viewer_saves_no_points_over_a_file_of_somebody_else(tmp_path, capsys):
     image = write_nifti(tmp_path / "t2.nii.gz", cord())
-    put(tmp_path, "notes.html")
-    assert cli.main(["viewer", str(image), "-o", str(tmp_path / "notes.html")]) == 73
-    assert (tmp_path / "notes.html").read_text() == "theirs"
-    for _ in range(2):
-        assert cli.main(["viewer", str(image), "-o", str(tmp_path / "page.html")]) == 0
+    for name, code in (("notes.html", 64), ("notes.csv", 65)):
+        put(tmp_path, name)
+        assert cli.main(["viewer", str(image), "-o", str(tmp_path / name)]) == code
+        assert (tmp_path / name).read_text() == "theirs"
     capsys.readouterr()
 
 

@@ -147,7 +147,7 @@ def test_an_image_that_fails_now_keeps_no_earlier_result(run, tmp_path):
         (["broken.nii.gz"], 65, "broken.nii.gz"),
         (["a.nii.gz", "--centerlin", "svm"], 64, "--centerlin"),
         (["a.nii.gz", "--threshold", "1.5"], 64, "A number from 0 to 1"),
-        (["a.nii.gz", "--centerline", "viewer"], 64, "bids_deepseg viewer"),
+        (["a.nii.gz", "--centerline", "file"], 64, "--centerline-file"),
         (["a.nii.gz", "b.nii.gz"], 64, "b.nii.gz"),
         ([], 64, "Usage: bids_deepseg segment"),
     ],

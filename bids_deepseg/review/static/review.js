@@ -13,7 +13,7 @@ const LOCK_PATIENCE_MS = 700;
 const state = {
   review: null, images: [], current: null, details: null, drafts: null, drafted: new Set(),
   base: "", lineBase: "", points: [], isDrawn: false, isClicked: false, isLocked: false, opening: 0, judged: null,
-  release: null, saving: null, flushed: Promise.resolve(),
+  release: null, saving: null, isFinished: false, flushed: Promise.resolve(),
 };
 
 const viewer = new Viewer($("canvas"), { changed, moved, clicked: addPoint });
@@ -51,8 +51,9 @@ async function loadReview() {
   state.review = await server.review();
   state.images = state.review.images;
   const { title, output, output_problem, corrections_problem } = state.review;
-  document.title = `Review of ${title}`;
-  $("title").textContent = `${title}: ${output}`;
+  document.title = isClicking() ? `Centerline of ${title}` : `Review of ${title}`;
+  $("title").textContent = isClicking() ? `Click the cord in ${title}` : `${title}: ${output}`;
+  if (isClicking()) onlyPoints();
   const problems = [];
   if (output_problem) {
     problems.push(`Nothing can be written into the results: no judgement is saved and no image is run again. ${output_problem}`);
@@ -61,6 +62,18 @@ async function loadReview() {
   $("banner").textContent = problems.join(" ");
   $("banner").hidden = !problems.length;
   if (!$("author").value) $("author").value = localStorage.getItem("bids_deepseg-author") ?? state.review.author;
+}
+
+/** Whether only a centerline is clicked, of one image, and there is no result. */
+const isClicking = () => state.review?.task === "points";
+
+function onlyPoints() {
+  document.querySelectorAll("[data-task=review]").forEach((element) => {
+    element.hidden = true;
+  });
+  document.body.classList.add("points");
+  $("save-line").textContent = "Save points";
+  $("save-line-run").textContent = "Save points and finish";
 }
 
 function showList() {
@@ -154,6 +167,7 @@ async function open(id) {
     viewer.lock(state.isLocked);
     if (lost) tell(lost, true);
     else if (state.isLocked) tell("This image is open in another tab. Drawing and saving are off here until that is closed.", true);
+    else if (isClicking() && !hasPoints) tell(`Click the cord on any plane, at both ends and about every 20 mm. The points are saved as ${details.centerline_name}.`);
     else if (isKept || hasPoints) tell(`What you had not saved is here again, from ${new Date(draft.when).toLocaleString()}.`);
     else tell(details.mask_version ? `Shown is the corrected mask (${by(details.correction)}).` : "Shown is the mask of the app.");
   } catch (error) {
@@ -191,6 +205,7 @@ const by = (correction) => [correction.Author, correction.Date].filter(Boolean).
 
 function showAbout(details) {
   $("name").textContent = details.name;
+  if (isClicking()) return;
   const verdict = document.createElement("span");
   verdict.className = `verdict verdict-${details.verdict}`;
   verdict.textContent = VERDICTS[details.verdict];
@@ -388,7 +403,7 @@ function saveLine(button) {
       // A mask that was set aside is not there any more.
       if ($("set-aside").checked) state.base = answer.mask_version;
     });
-    if (isSaved) tell(`Saved as ${state.details.centerline_name}. Run the image again to use it.`);
+    if (isSaved) tell(`Saved as ${state.details.centerline_name}.${isClicking() ? "" : " Run the image again to use it."}`);
     return isSaved;
   }, button);
 }
@@ -469,6 +484,16 @@ function runAgain() {
   }, $("rerun"));
 }
 
+/** Save the points, and let the program that waits for them go on. */
+async function finish() {
+  if (!(await saveLine($("save-line-run")))) return;
+  await attempt(async () => {
+    await server.finish();
+    state.isFinished = true;
+    tell(`Saved as ${state.details.centerline_name}. The program goes on; you can close this page.`);
+  });
+}
+
 const thenRun = async (save, button) => {
   if (await save(button)) await runAgain();
 };
@@ -477,7 +502,7 @@ const thenRun = async (save, button) => {
 
 function enable() {
   const isOpen = state.details !== null;
-  const canSave = isOpen && !state.isLocked && !state.review?.corrections_problem;
+  const canSave = isOpen && !state.isLocked && !state.isFinished && !state.review?.corrections_problem;
   const canWrite = isOpen && !state.review?.output_problem;
   $("judging").disabled = !canWrite;
   $("drawing").disabled = !isOpen || state.isLocked;
@@ -520,9 +545,11 @@ function onKey(event) {
 function handleKey(event, isSave) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const isPicture = event.target === $("canvas") && state.details;
-  if (isSave) $("save-mask").click();
-  else if (key === "z") $(event.shiftKey ? "redo" : "undo").click();
+  if (isSave) $(isClicking() ? "save-line" : "save-mask").click();
+  else if (key === "z" && !isClicking()) $(event.shiftKey ? "redo" : "undo").click();
   else if (event.ctrlKey || event.metaKey) return false;
+  else if (key === "v" || key === "p") use(TOOL_KEYS[key]);
+  else if (isClicking() && (key in TOOL_KEYS || "[]ijkz".includes(key))) return false;
   else if (key in TOOL_KEYS) use(TOOL_KEYS[key]);
   else if (key === "[" || key === "]") setBrush(viewer.brush + (key === "]" ? 2 : -2));
   else if ("+=-".includes(key) && state.details) setZoom(Number($("zoom").value) + (key === "-" ? -1 : 1));
@@ -566,7 +593,7 @@ function listen() {
   on("save-mask", () => saveMask($("save-mask")));
   on("save-mask-run", () => thenRun(saveMask, $("save-mask-run")));
   on("save-line", () => saveLine($("save-line")));
-  on("save-line-run", () => thenRun(saveLine, $("save-line-run")));
+  on("save-line-run", () => (isClicking() ? finish() : thenRun(saveLine, $("save-line-run"))));
   on("load-newer", loadNewer);
   on("rerun", runAgain);
   on("judgement", () => attempt(flushJudgement), "change");
@@ -592,6 +619,7 @@ async function start() {
     }
     showList();
     const wanted = location.hash.slice(1);
+    if (isClicking()) use("point");
     const first = state.images.find((image) => image.id === wanted) ?? state.images[0];
     if (first) await open(first.id);
   });

@@ -58,5 +58,6 @@ export const server = {
   saveJudgement: (id, content) => asJson(ask(at(id, "/judgement"), sent("PUT", content))),
   work: async (id, how, bytes) => asBytes(ask(at(id, `/work?how=${how}`), await drawn("POST", bytes))),
   rerun: (id) => asJson(ask(at(id, "/rerun"), { method: "POST" })),
+  finish: () => asJson(ask("api/finish", { method: "POST" })),
   job: (number) => asJson(ask(`api/jobs/${number}`)),
 };

@@ -8,7 +8,8 @@ import pytest
 
 from bids_deepseg.cli import main as cli
 from bids_deepseg.errors import UsageError
-from bids_deepseg.review.server import FILES, make_app
+from bids_deepseg.review.pages import FILES
+from bids_deepseg.review.server import make_app
 from bids_deepseg.review.serving import serve
 
 TOKEN = "the-token"

@@ -4,9 +4,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from bids_deepseg.review import server
+from bids_deepseg.review import pages
 
-FOLDER = Path(server.__file__).parent / "static" / "vendor"
+FOLDER = Path(pages.__file__).parent / "static" / "vendor"
 
 
 def test_the_viewer_is_the_one_whose_checksum_is_noted():
@@ -26,11 +26,11 @@ def test_its_licences_are_beside_it():
 
 def test_every_file_of_the_page_is_there_and_loads_nothing_from_elsewhere():
     static = FOLDER.parent
-    for name in server.FILES:
+    for name in pages.FILES:
         content = (static / name).read_text(encoding="utf-8")
         if not name.startswith("vendor/"):
             assert not re.findall(r"""(?:src|href|from|import)\s*=?\s*["'](?:https?:)?//""", content), name
     listed = {
         path.relative_to(static).as_posix() for path in static.rglob("*") if path.suffix in (".js", ".css", ".html")
     }
-    assert listed == set(server.FILES)
+    assert listed == set(pages.FILES)
