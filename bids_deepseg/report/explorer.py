@@ -41,7 +41,7 @@ _MOST_VOXELS = 240
 _MOST_PIXELS = 900_000
 _BLOCK = 8
 #: Size of a sprite in bytes, and the qualities that are tried until it is met: six images fit into 3 MB.
-_MOST_BYTES = 135_000
+_MOST_BYTES = 110_000
 _QUALITIES = (90, 76, 60, 44)
 #: Brightness is windowed slice by slice, since coils fade towards their ends; the windows are smoothed along the cord
 #: by a Gaussian of this standard deviation, so that views along it show no steps.

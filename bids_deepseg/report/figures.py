@@ -27,7 +27,9 @@ def window_of(values: NDArray[np.floating], *, least_span: float = 0.0) -> tuple
     return low, high
 
 
-def picture_uri(values: NDArray[np.floating], window: tuple[float, float], *, most_pixels: int = 1000) -> str:
+def picture_uri(
+    values: NDArray[np.floating], window: tuple[float, float], *, most_pixels: int = 1000, quality: int = _JPEG_QUALITY
+) -> str:
     """Return a grey picture as a data URI.
 
     Parameters
@@ -38,6 +40,8 @@ def picture_uri(values: NDArray[np.floating], window: tuple[float, float], *, mo
         Values shown as black and as white.
     most_pixels : int
         Longer sides are reduced to this length.
+    quality : int
+        That of the JPEG.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def picture_uri(values: NDArray[np.floating], window: tuple[float, float], *, mo
         factor = most_pixels / max(picture.size)
         width, height = (max(1, round(side * factor)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BOX)
-    return encoded_uri(picture, _JPEG_QUALITY)[0]
+    return encoded_uri(picture, quality)[0]
 
 
 def encoded_uri(picture: Image.Image, quality: int) -> tuple[str, int]:

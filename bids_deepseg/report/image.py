@@ -48,7 +48,7 @@ class ReportImage:
         Names of the vertebral levels that the column ``vertebral_level`` of ``morph`` counts from 1.
     tries : tuple of mapping
         Methods that were tried, where the first did not content the judge: ``Method``, ``Verdict``, ``Score``,
-        ``Reasons`` and ``Kept``.
+        ``Reasons``, ``Kept``, and ``Extent`` of its mask where that is known.
     structure : Volume or None
         uint8 mask of a structure inside the cord.
     structure_noun : str

@@ -17,6 +17,8 @@ from bids_deepseg.report.measures import Measures, by_slice, levels_of, mean_are
 from bids_deepseg.report.notes import Notes, take_notes
 from bids_deepseg.report.reportlets import Figures, draw_figures
 from bids_deepseg.report.thumbnail import Thumbnail, draw_thumbnail
+from bids_deepseg.report.tries import draw_tries
+from bids_deepseg.report.views import View
 
 #: More places of one reason than this are counted, not named.
 _MOST_PLACES = 8
@@ -66,6 +68,7 @@ class Section:
     provenance: tuple[tuple[str, str], ...]
     command: str
     tries: tuple[Mapping[str, Any], ...]
+    try_views: tuple[View | None, ...]
     figures: Figures | None
     histogram: Histogram | None
     explorer: Mapping[str, Any] | None
@@ -112,6 +115,7 @@ def make_section(image: ReportImage, anchor: str) -> Section:
         provenance=_as_texts(image.provenance),
         command=image.command,
         tries=image.tries,
+        try_views=() if cord is None else draw_tries(cord, [one.get("Extent", ()) for one in image.tries]),
         figures=figures,
         histogram=None if cord is None else draw_histogram(cord),
         explorer=None if cord is None or measures is None else _explorer(image, cord, measures, notes),

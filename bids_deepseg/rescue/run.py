@@ -13,6 +13,7 @@ from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.rescue.attempts import STACKS, Attempt, all_attempts
 from bids_deepseg.rescue.images import some_slices
 from bids_deepseg.rescue.search import FIRST, Rescued, rescue
+from bids_deepseg.stages.extent import extent_of
 from bids_deepseg.stages.findings import Finding
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.segmentation import Guide, Observer, Segmentation
@@ -59,6 +60,7 @@ def segment_or_rescue(
         looks=work.looks(),
         for_failures=frozenset(attempt.name for attempt in all_attempts() if not attempt.for_doubts),
         last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
+        extent_of=lambda result: extent_of(result.mask, volume.grid),
     )
     return with_notes(found, found.results) if found.tries else found.result
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bids_deepseg.errors import NetworkError, SegmentationError, UsageError
+from bids_deepseg.stages.extent import Extent
 from bids_deepseg.stages.findings import verdict_of
 from bids_deepseg.stages.segmentation import Segmentation, Try
 
@@ -63,6 +64,7 @@ def rescue(
     for_failures: frozenset[str] = frozenset(),
     last_resorts: frozenset[str] = frozenset(),
     looks: Mapping[str, Callable[[], Segmentation]] = _NO_LOOKS,
+    extent_of: Callable[[Segmentation], Extent] = lambda _result: (),
 ) -> Rescued:
     """Run the first method, and others if the judge is not content with it.
 
@@ -80,6 +82,8 @@ def rescue(
     looks : mapping of str to callable, optional
         By name, the same methods on a few slices of the image. One that could not win by what it shows there is not run
         on all of them.
+    extent_of : callable, optional
+        Tells how far the mask of a result reaches, for what is kept of each try.
 
     Returns
     -------
@@ -96,13 +100,14 @@ def rescue(
     error: SegmentationError | None = None
     try:
         best = first()
-        tries.append(_describe(FIRST, best))
     except SegmentationError as caught:
         error = caught
         tries.append(Try(FIRST, caught.status, None, (str(caught),)))
-    if best is not None and not (needs_rescue(best) and may_be_beaten(best)):
-        return Rescued(best, ())
-    return _search(best, error, tries, _Others(attempts, for_failures, last_resorts, looks))
+    if best is not None:
+        if not (needs_rescue(best) and may_be_beaten(best)):
+            return Rescued(best, ())
+        tries.append(_describe(FIRST, best, extent_of))
+    return _search(best, error, tries, _Others(attempts, for_failures, last_resorts, looks, extent_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class _Others:
     for_failures: frozenset[str]
     last_resorts: frozenset[str]
     looks: Mapping[str, Callable[[], Segmentation]]
+    extent_of: Callable[[Segmentation], Extent]
 
     def is_due(self, name: str, best: Segmentation | None) -> bool:
         """Return whether a method is tried after the best result so far."""
@@ -133,7 +139,7 @@ def _search(best: Segmentation | None, error: SegmentationError | None, tries: l
             if name in others.looks:
                 seen = others.looks[name]()
                 if not _is_promising(seen, best):
-                    tries.append(_describe(f"{name} ({SOME_SLICES})", seen))
+                    tries.append(_describe(f"{name} ({SOME_SLICES})", seen, others.extent_of))
                     continue
             result = run()
         except (NetworkError, UsageError):
@@ -141,7 +147,7 @@ def _search(best: Segmentation | None, error: SegmentationError | None, tries: l
         except SegmentationError as caught:
             tries.append(Try(name, caught.status, None, (str(caught),)))
             continue
-        tries.append(_describe(name, result))
+        tries.append(_describe(name, result, others.extent_of))
         results[name] = result
         if is_believed(result, best):
             best, n_best = result, len(tries) - 1
@@ -192,10 +198,10 @@ def rank_of(result: Segmentation) -> int:
     return _RANKS.index(verdict_of(counted))
 
 
-def _describe(name: str, result: Segmentation) -> Try:
+def _describe(name: str, result: Segmentation, extent_of: Callable[[Segmentation], Extent]) -> Try:
     """Return the entry of a method with a result."""
     codes = tuple(found.code for found in result.findings if found.severity != "info")
-    return Try(name, result.verdict, round(result.score, 4), codes)
+    return Try(name, result.verdict, round(result.score, 4), codes, extent=extent_of(result))
 
 
 def _with_tries(error: SegmentationError | None, tries: list[Try]) -> SegmentationError:

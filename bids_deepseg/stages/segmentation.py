@@ -10,6 +10,7 @@ from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient_onto
 from bids_deepseg.networks.specs import ModelIdentity
 from bids_deepseg.stages.centerline import Centerline, centerline_mask
+from bids_deepseg.stages.extent import Extent
 from bids_deepseg.stages.findings import Finding, Verdict, verdict_of
 from bids_deepseg.stages.heatmap import Heatmap
 from bids_deepseg.stages.metrics import CordMetrics
@@ -74,6 +75,8 @@ class Try:
         Codes of what spoke against it, or the message of the error.
     kept : bool
         Whether this is the result.
+    extent : Extent
+        How far its mask reached, for a small picture; empty without a mask.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Try:
     score: float | None
     reasons: tuple[str, ...]
     kept: bool = False
+    extent: Extent = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,6 +69,8 @@ TABLES = {
     "no row": lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"),
 }
 
+TRIED = {"Method": "PropSeg", "Verdict": "warn", "Score": 0.5, "Reasons": [], "Kept": True}
+
 SIDECARS = {
     "empty": lambda path: path.write_text(""),
     "deep": lambda path: path.write_text("[" * 100_000),
@@ -90,6 +92,8 @@ SIDECARS = {
     "volume a word": lambda path: change_json(path, Options__volume="last"),
     "makers a text": lambda path: change_json(path, GeneratedBy="me"),
     "rescue of numbers": lambda path: change_json(path, Rescue=[1]),
+    "rescue with an odd extent": lambda path: change_json(path, Rescue=[TRIED | {"Extent": [[1, 2]]}]),
+    "rescue with a negative extent": lambda path: change_json(path, Rescue=[TRIED | {"Extent": [[1, 2, 3, -4, 5]]}]),
     "a name twice": lambda path: replace(path, '"QC"', '"QC": {}, "QC"'),
     "gone": lambda path: path.unlink(),
 }

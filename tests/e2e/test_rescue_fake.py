@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -50,6 +51,16 @@ def test_a_rescued_image_says_so_and_a_hopeless_one_fails(run):
     large = next(reason for reason in hopeless["QC"]["Reasons"] if reason["Code"] == "area-range")
     assert large["Value"] > large["Limit"] == 150
     page = (out / "sub-02.html").read_text()
+    kept = next(one for one in rescued["Rescue"] if one["Kept"])
+    mask = nib.as_closest_canonical(nib.load(out / SIDECAR.format("02", "02").replace(".json", ".nii.gz"))).get_fdata()
+    present = np.flatnonzero(mask.any((0, 1)))
+    assert [row[0] for row in kept["Extent"]] == list(range(present[0], present[-1] + 1))
+    assert "Extent" not in rescued["Rescue"][0]
+    assert page.count("Mask of the method") == sum("Extent" in one for one in rescued["Rescue"])
+    # Drawn again from the files, the page is the same.
+    (out / "sub-02.html").unlink()
+    run("--border", "network")
+    assert (out / "sub-02.html").read_text() == page
     assert "Methods that were tried" in page
     assert "ensemble over changed patches (kept)" in page
     assert "Methods that were tried" not in (out / "sub-01.html").read_text()

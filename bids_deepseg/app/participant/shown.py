@@ -160,7 +160,14 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
 def _describe_try(one: Tried) -> Mapping[str, object]:
     """Return one method that was tried as the page takes it."""
     score = {} if one.score is None else {"Score": one.score}
-    return {"Method": one.method, "Verdict": one.verdict, "Reasons": one.reasons, "Kept": one.kept, **score}
+    return {
+        "Method": one.method,
+        "Verdict": one.verdict,
+        "Reasons": one.reasons,
+        "Kept": one.kept,
+        "Extent": one.extent,
+        **score,
+    }
 
 
 def _structure_facts(task: Task, about: StructureFacts) -> dict[str, str]:

@@ -231,6 +231,7 @@ def _describe_tries(tries: Iterable["Try"]) -> list[dict[str, Any]]:
             **({} if one.score is None else {"Score": one.score}),
             "Reasons": list(one.reasons),
             "Kept": one.kept,
+            **({"Extent": [list(row) for row in one.extent]} if one.extent else {}),
         }
         for one in tries
     ]

@@ -25,6 +25,7 @@ from bids_deepseg.bids.derivatives.saved_values import (
 )
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts
+from bids_deepseg.stages.extent import Extent
 
 Verdict = Literal["pass", "warn", "fail"]
 Scalar = str | int | float | bool | None
@@ -62,13 +63,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A method that was tried on an image; the score of the judge is None where it gave none."""
+    """A method that was tried on an image; its score is None where the judge gave none, its extent may be empty."""
 
     method: str
     verdict: str
     score: float | None
     reasons: tuple[str, ...]
     kept: bool
+    extent: Extent = ()
 
 
 def _source(sidecar: Facts) -> str:
@@ -124,7 +126,18 @@ def _tried(one: Facts) -> Tried:
     if not all(isinstance(reason, str) for reason in reasons):
         raise wrong("Reasons", reasons, "a list of texts")
     score = float(take_number(one, "Score")) if "Score" in one else None
-    return Tried(take_text(one, "Method"), take_text(one, "Verdict"), score, tuple(reasons), take_flag(one, "Kept"))
+    method, verdict, kept = take_text(one, "Method"), take_text(one, "Verdict"), take_flag(one, "Kept")
+    return Tried(method, verdict, score, tuple(reasons), kept, _extent(one))
+
+
+def _extent(one: Facts) -> Extent:
+    """Return how far the mask of a method reached; empty where that was not kept."""
+    rows = take_list(one, "Extent") if "Extent" in one else []
+    for row in rows:
+        is_row = isinstance(row, list) and len(row) in (1, 5) and all(type(n) is int for n in row)
+        if not is_row or not all(0 <= n < _MOST_SLICES for n in row):
+            raise wrong("Extent", row, "a slice, or a slice and four voxels")
+    return tuple(tuple(row) for row in rows)
 
 
 def _judged(sidecar: Facts) -> Facts:
