@@ -4,7 +4,7 @@ Phantoms of growing size are read, segmented and written by one process with one
 time is taken instead of wall time, so that a busy machine gives the same numbers; the peak memory only grows, so the
 sizes come in ascending order. A first small image, during which the networks' graphs are built, counts as start.
 
-usage: python benchmarks/cost.py {tensorflow,openvino}
+usage: python benchmarks/cost.py {tensorflow,openvino} [deepseg|propseg]
 """
 
 import multiprocessing
@@ -33,9 +33,6 @@ from bids_deepseg.engine import NetworkEngine
 from bids_deepseg.logs import LogSettings
 from bids_deepseg.options.method import MethodSettings
 
-#: Without other methods: few images need them.
-SETTINGS = MethodSettings(rescue="off")
-
 #: Shape and voxel size along R-L, P-A, I-S.
 SIZES = (
     Size((96, 96, 12), (1.0, 1.0, 5.0)),
@@ -54,17 +51,19 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def main(backend: str) -> None:
+def main(backend: str, method: str = "deepseg") -> None:
     """Measure and fit."""
+    # Without other methods: few images need them.
+    settings = MethodSettings(rescue="off", method=method)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # In a process of its own, whose memory does not count.
         writer = multiprocessing.get_context("spawn").Process(target=write_phantoms, args=(folder, SIZES))
         writer.start()
         writer.join()
-        images = [Request(SETTINGS).look_up(image) for image in find_images(folder, Selection()).images]
+        images = [Request(settings).look_up(image) for image in find_images(folder, Selection()).images]
         begin = time.process_time()
-        engine = NetworkEngine(SETTINGS, backend)
+        engine = NetworkEngine(settings, backend)
         work = ImageWork(engine, partial(ResultFiles.of_image, folder / "derivatives" / "out"), LogSettings())()
         work(job_of(images[0]))
         print(f"start: {time.process_time() - begin:.1f} s of processor time, {peak_mb():.0f} MB")

@@ -24,6 +24,7 @@ from bids_deepseg.app.participant.conclude import (
 )
 from bids_deepseg.app.participant.image_job import ImageWork, await_result
 from bids_deepseg.app.participant.planning import (
+    is_memory_scarce,
     plan_images,
     refuse,
     refuse_too_large,
@@ -213,11 +214,11 @@ def _segment_images(run: Run, plan: Plan) -> None:
     def stop(outcome: Outcome) -> bool:
         return options.stop_on_first_crash and outcome.error is not None
 
-    watch, cluster = Watch(progress.begin, stop), _cluster_of(run)
+    watch, cluster, apart = Watch(progress.begin, stop), _cluster_of(run), is_memory_scarce(plan, run.engine.backend)
     with (
         bar_of(progress) if has_bar else nullcontext(),
         closing(
-            run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, cluster=cluster, watch=watch)
+            run_jobs(plan.todo, work, n_workers=run.allocation.n_workers, apart=apart, cluster=cluster, watch=watch)
         ) as outcomes,
     ):
         for outcome in outcomes:

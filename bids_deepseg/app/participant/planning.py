@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bids_deepseg.app.participant.cost import expect_cost
+from bids_deepseg.app.participant.cost import expect_cost, worker_bytes
 from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
@@ -140,6 +140,26 @@ def find_lack_of_memory(
         advice = "this process may use {} GB. End other programs, or give it more memory."
         return MemoryBudgetError(_lack(image, megabytes, advice, free))
     return None
+
+
+def is_memory_scarce(plan: Plan, backend: str) -> bool:
+    """Return whether a process that segments the images of a plan may be ended for lack of memory.
+
+    Libraries end their process if the system gives them no memory, and reserve up to twice of what they use.
+
+    Parameters
+    ----------
+    plan : Plan
+        What will be done.
+    backend : str
+        Library that computes the networks; without one, nothing is scarce.
+    """
+    free = memory_of_one()
+    if free is None or not backend:
+        return False
+    sizes = [job.payload.size for job in plan.todo]
+    needed = [expect_cost(size, backend).megabytes * 1e6 for size in sizes if not isinstance(size, str)]
+    return free < 2 * max([worker_bytes(backend), *needed])
 
 
 def _lack(image: BidsImage, megabytes: float, advice: str, limit: int) -> str:

@@ -1,15 +1,18 @@
 """Sizes from headers, and the expectation of time and memory."""
 
 import gzip
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_deepseg.app.participant import planning
 from bids_deepseg.app.participant.cost import Cost, base_of, expect_cost, expect_total, worker_bytes
 from bids_deepseg.bids.nifti.reading import ImageSize, read_size
 from bids_deepseg.errors import ImageError, NotFetchedError
 from bids_deepseg.example.phantom import grid_around
+from bids_deepseg.execution import Job, Plan
 
 
 @pytest.mark.parametrize("axcodes", [("L", "A", "S"), ("P", "S", "R"), ("I", "L", "A"), ("R", "I", "P")])
@@ -101,3 +104,16 @@ def test_openvino_needs_less_of_everything_and_an_unknown_backend_as_much_as_the
     assert expect_cost(size, "") == heavy
     # A worker has room for more than a small image.
     assert worker_bytes("openvino") > 1e6 * light.megabytes
+
+
+@pytest.mark.parametrize("size", [ImageSize(10**6, 50, 10**4), ImageSize(2 * 10**8, 1200, 4 * 10**4), "unreadable"])
+def test_memory_is_scarce_below_twice_of_what_is_expected(monkeypatch, size):
+    plan = Plan(todo=(Job("a", "g", SimpleNamespace(size=size)),), current=(), left_out=(), states={})
+    expected = 0.0 if isinstance(size, str) else 1e6 * expect_cost(size, "openvino").megabytes
+    for free, scarce in ((2 * max(expected, worker_bytes("openvino")) + 1, False), (2 * expected - 1, True)):
+        monkeypatch.setattr(planning, "memory_of_one", lambda free=free: free)
+        assert planning.is_memory_scarce(plan, "openvino") is scarce
+        # Without networks, nothing reserves memory.
+        assert not planning.is_memory_scarce(plan, "")
+    monkeypatch.setattr(planning, "memory_of_one", lambda: None)
+    assert not planning.is_memory_scarce(plan, "openvino")

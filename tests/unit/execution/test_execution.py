@@ -257,6 +257,13 @@ def test_a_killed_process_costs_its_own_job_only(tmp_path):
     assert "lack of memory" in killed.message
 
 
+def test_where_memory_is_scarce_one_process_is_killed_apart_from_this_one(tmp_path):
+    jobs = [Job("a", "g"), Job("b", "g", "kill"), Job("c", "g")]
+    outcomes = list(run_jobs(jobs, Start(tmp_path), n_workers=1, apart=True))
+    assert ends(outcomes) == {"a": "A", "b": "killed", "c": "C"}
+    assert {o.error.exit_code for o in outcomes if o.error} == {75}
+
+
 def test_a_pool_that_cannot_start_fails_its_jobs_with_the_reason(tmp_path):
     outcomes = list(run_jobs([Job("a", "g"), Job("b", "g")], Start(tmp_path, fails=True), n_workers=2))
     assert {o.error.message for o in outcomes} == {"not ready"}
