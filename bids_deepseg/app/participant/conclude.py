@@ -119,7 +119,7 @@ def conclude_report(options: RunOptions, record: RunRecord, outcome: Outcome) ->
     if failure is None:
         unusable: tuple[Unusable, ...] = outcome.product
         for each in unusable:
-            _conclude_damage(record, _entry_of_failure(each.image, each, 0.0))
+            _conclude_damage(record, _entry_of_failure(each.image, each.failure, 0.0))
         return
     entry = ImageEntry(outcome.job.name, outcome.job.group, None, failure.status)
     record.pages.append(replace(entry, message=failure.message, exit_code=failure.exit_code))
@@ -164,7 +164,7 @@ def _entry_of_result(image: BidsImage, result: ImageResult, status: str, seconds
     )
 
 
-def _entry_of_failure(image: BidsImage, failure: Failure | Unusable, seconds: float) -> ImageEntry:
+def _entry_of_failure(image: BidsImage, failure: Failure, seconds: float) -> ImageEntry:
     """Return the entry of an image without result, or with one that cannot be used."""
     place = (image.key, image.subject, image.session, failure.status)
     return ImageEntry(*place, seconds=seconds, message=failure.message, exit_code=failure.exit_code)

@@ -177,7 +177,7 @@ class ReportWork:
                     shown = None if found is None else show_image(one, found)
                 if isinstance(shown, Unusable):
                     unusable.append(shown)
-                    shown = failed_image(one, shown.status, shown.message)
+                    shown = failed_image(one, shown.failure.status, shown.failure.message)
                 if shown is not None:
                     yield shown
 

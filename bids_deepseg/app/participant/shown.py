@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from bids_deepseg.bids.nifti.reading import read_numbers
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.vertebrae import LEVEL_NAMES
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
-from bids_deepseg.execution.outcome import describe_failure
+from bids_deepseg.execution.outcome import Failure, describe_failure
 from bids_deepseg.files.facts import mapping_of, mappings_of, text_mapping_of, text_of
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume
@@ -30,7 +29,6 @@ from bids_deepseg.options.declare import Option, fields_of
 from bids_deepseg.options.method import MethodSettings
 from bids_deepseg.options.run import RunOptions
 from bids_deepseg.report.image import ReportImage
-from bids_deepseg.stages.findings import Finding, Severity
 from bids_deepseg.structures.tasks import Task
 
 #: What reading a file may raise, whatever is in it.
@@ -54,42 +52,26 @@ _OF_IMAGE = ("contrast", "volume")
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """An image whose result stands in the output folder and cannot be shown.
-
-    Attributes
-    ----------
-    image : BidsImage
-        The image.
-    status : str
-        Word of the error class.
-    message : str
-        What happened, what was expected, what to do.
-    exit_code : int
-        That of the error class.
-    """
+    """An image whose result stands in the output folder and cannot be shown, and why."""
 
     image: BidsImage
-    status: str
-    message: str
-    exit_code: int
+    failure: Failure
 
 
 def show_image(image: BidsImage, found: SavedResult | DamagedResult) -> ReportImage | Unusable:
     """Return an image with its result, or say why that cannot be shown."""
-    if isinstance(found, DamagedResult):
-        return Unusable(image, DamagedResultError.status, found.message, DamagedResultError.exit_code)
+    problem: Exception
     try:
-        return segmented_image(image, found)
+        if isinstance(found, SavedResult):
+            return segmented_image(image, found)
+        problem = DamagedResultError(found.message)
     except DamagedResultError as error:
-        damaged = DamagedResult(found.mask, found.entities, found.source, str(error))
-        return Unusable(image, error.status, damaged.message, error.exit_code)
-    except BidsDeepsegError as error:
-        return Unusable(image, error.status, str(error), error.exit_code)
+        problem = DamagedResultError(DamagedResult(found.mask, found.entities, found.source, str(error)).message)
+    except (BidsDeepsegError, MemoryError) as error:
+        problem = error
     except OSError as error:
-        return Unusable(image, ImageError.status, f"A file cannot be read: {error}", ImageError.exit_code)
-    except MemoryError as error:
-        failure = describe_failure(error)
-        return Unusable(image, failure.status, failure.message, failure.exit_code)
+        problem = ImageError(f"A file cannot be read: {error}")
+    return Unusable(image, describe_failure(problem))
 
 
 def failed_image(
@@ -144,7 +126,7 @@ def segmented_image(image: BidsImage, saved: SavedResult) -> ReportImage:
         saved.morph(),
         saved.verdict,
         facts={name: value for name, value in facts.items() if value},
-        reasons=reasons_of(saved),
+        reasons=saved.reasons,
         options=options_of(saved),
         provenance=provenance_of(saved),
         command=_repeat_command(image, stated.options, corrected="Correction" in saved.sidecar),
@@ -225,11 +207,6 @@ def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
     if not ((values >= 0) & (values <= 1)).all():
         raise DamagedResultError(f"{path.name} holds values that are not from 0 to 1")
     return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)
-
-
-def reasons_of(saved: SavedResult) -> tuple[Finding, ...]:
-    """Return the reasons of the verdict, and notes."""
-    return tuple(Finding(one.code, cast("Severity", one.severity), one.message) for one in saved.reasons)
 
 
 def options_of(saved: SavedResult) -> dict[str, str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.derivatives.saved_values import (
@@ -26,8 +26,8 @@ from bids_deepseg.bids.derivatives.saved_values import (
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts
 from bids_deepseg.stages.extent import Extent
+from bids_deepseg.stages.findings import Finding, Severity, Verdict
 
-Verdict = Literal["pass", "warn", "fail"]
 Scalar = str | int | float | bool | None
 
 _VERDICTS = ("pass", "warn", "fail")
@@ -42,15 +42,6 @@ _MOST_SLICES = 2**20
 
 #: What is segmented of a series, as the option ``volume`` in a sidecar states it.
 _VOLUME_RULE = re.compile("auto|mean|first|each|[0-9]{1,9}")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A finding or a note: its code, ``info``, ``warn`` or ``fail``, and a sentence."""
-
-    code: str
-    severity: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +92,17 @@ def _verdict(judged: Facts) -> Verdict:
     return cast("Verdict", verdict)
 
 
-def _reasons(judged: Facts) -> tuple[Reason, ...]:
+def _reasons(judged: Facts) -> tuple[Finding, ...]:
     """Return the findings and notes."""
     return tuple(_reason(as_entry(one)) for one in take_list(judged, "Reasons"))
 
 
-def _reason(one: Facts) -> Reason:
+def _reason(one: Facts) -> Finding:
     """Return one finding."""
     severity = take_text(one, "Severity")
     if severity not in _SEVERITIES:
         raise wrong("Severity", severity, "info, warn or fail")
-    return Reason(take_text(one, "Code"), severity, take_text(one, "Message"))
+    return Finding(take_text(one, "Code"), cast("Severity", severity), take_text(one, "Message"))
 
 
 def _models(sidecar: Facts) -> tuple[Model, ...]:
@@ -196,7 +187,7 @@ class MaskFacts:
     volume: int | None = field(metadata=_by(_volume))
     verdict: Verdict = field(metadata=_by(lambda sidecar: _verdict(take_mapping(sidecar, "QC"))))
     #: Findings and notes.
-    reasons: tuple[Reason, ...] = field(metadata=_by(lambda sidecar: _reasons(take_mapping(sidecar, "QC"))))
+    reasons: tuple[Finding, ...] = field(metadata=_by(lambda sidecar: _reasons(take_mapping(sidecar, "QC"))))
     #: Mean cross-sectional area in mm², NaN when unknown.
     csa_mean: float = field(metadata=_by(_mean_area))
     #: Slices with a mask.
@@ -231,7 +222,7 @@ class StructureFacts:
     verdict: Verdict | None = field(
         metadata=_by(lambda sidecar: _verdict(judged) if (judged := _judged(sidecar)) else None)
     )
-    reasons: tuple[Reason, ...] = field(
+    reasons: tuple[Finding, ...] = field(
         metadata=_by(lambda sidecar: _reasons(judged) if (judged := _judged(sidecar)) else ())
     )
     #: Mean area.

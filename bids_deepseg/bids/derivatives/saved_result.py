@@ -12,10 +12,8 @@ from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import is_as_written, names_of
 from bids_deepseg.bids.derivatives.saved_facts import (
     MaskFacts,
-    Reason,
     StructureFacts,
     Tried,
-    Verdict,
     mask_facts,
     structure_facts,
 )
@@ -24,6 +22,7 @@ from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.facts import Facts
 from bids_deepseg.files.structured import read_strict_json
 from bids_deepseg.files.text import TextError
+from bids_deepseg.stages.findings import Finding, Verdict
 from bids_deepseg.structures.tasks import TASKS, Task
 
 
@@ -107,7 +106,7 @@ class SavedResult(_Labelled):
         return self.facts.verdict
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[Finding, ...]:
         """Findings and notes."""
         return self.facts.reasons
 
