@@ -146,11 +146,6 @@ def read_spec(name: str, folder: Traversable | None = None) -> ModelSpec:
         ) from error
 
 
-def model_specs() -> tuple[ModelSpec, ...]:
-    """Return the descriptions of all networks of the default method, in the order of their use."""
-    return tuple(read_spec(name) for name in ("detection", "segmentation"))
-
-
 def checked_spec(name: str) -> ModelSpec:
     """Read the description of one of the package's networks, and compare its weights with their checksum.
 

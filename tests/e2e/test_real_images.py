@@ -12,7 +12,7 @@ import pytest
 
 from bids_deepseg.geometry.grid import Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks import load_models
+from bids_deepseg.networks.predictor import load_models
 from bids_deepseg.pipeline import segment
 from tests.helpers.phantoms import ALL_AXCODES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_deepseg.networks import load_models
+from bids_deepseg.networks.predictor import load_models
 from tests.golden.cases import CASES, run_case, summary_of
 
 KEPT = Path(__file__).with_name("kept.json")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_deepseg.networks import load_models
+from bids_deepseg.networks.predictor import load_models
 from tests.golden.cases import CASES, run_case, summary_of
 
 pytestmark = pytest.mark.slow
