@@ -97,15 +97,18 @@ def to_eight_bit(data: NDArray[np.floating]) -> NDArray[np.float32]:
     CordNotFoundError
         If all values are equal.
     """
-    values = np.asarray(data, np.float64)
-    low, high = values.min(), values.max()
+    low, high = np.float64(data.min()), np.float64(data.max())
     if low == high:
         raise CordNotFoundError(
             f"All voxels of the image have the value {low:g}, so no cord can be seen. Check the image."
         )
-    # In two steps, as the reference does: 16 bits, then 8.
-    sixteen_bit = np.floor((values - low) * (65535 / (high - low)))
-    return np.asarray(np.floor(sixteen_bit / 256), np.float32)
+    out = np.empty(data.shape, np.float32)
+    # Slice by slice, since double precision of the whole volume would take twice of the rest.
+    for k in range(data.shape[-1]):
+        # In two steps, as the reference does: 16 bits, then 8.
+        sixteen_bit = np.floor((data[..., k].astype(np.float64) - low) * (65535 / (high - low)))
+        out[..., k] = np.floor(sixteen_bit / 256)
+    return out
 
 
 def to_detector_pixels(image: NDArray[np.float32], zooms_mm: tuple[float, float]) -> NDArray[np.float32]:
