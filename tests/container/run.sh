@@ -23,12 +23,11 @@ reference=$work/default
 
 say() { echo "container: $*"; }
 same() { "$python" tests/container/same.py "$reference" "$@"; }
-smaller() { # TAG BYTES
-  local size
-  size=$(bash "$tool" podman image inspect --format '{{.Size}}' "$1")
-  say "$1 has $((size / 1000000)) MB"
-  [ "$size" -le "$2" ] || { say "that is more than $(($2 / 1000000)) MB"; exit 1; }
+smaller() { # NAME BYTES BYTES_AT_MOST
+  say "$1 has $(($2 / 1000000)) MB"
+  [ "$2" -le "$3" ] || { say "that is more than $(($3 / 1000000)) MB"; exit 1; }
 }
+size_of() { bash "$tool" podman image inspect --format '{{.Size}}' "$1"; }
 # Networks are off, the root file system is read-only, and the data set too once it is written.
 run() { bash "$tool" run --rm --network none --read-only "$@"; }
 as_user=(--user 1234:1234 --cap-drop ALL --security-opt no-new-privileges)
@@ -45,19 +44,22 @@ start() { # NAME WORDS: writes to a folder NAME that anybody may write to
 bash "$tool" setup
 # The package index of the build machine, where the machine names one of its own.
 bash "$tool" build . "$image"
-smaller "$image" 1200000000
+smaller "$image" "$(size_of "$image")" 1200000000
 run "${as_user[@]}" "$image" --version | grep -x "bids_deepseg $(cat version)"
 run "${as_user[@]}" --entrypoint cat "$image" /usr/share/bids_deepseg/sbom.cdx.json > "$work/sbom.json"
 "$python" -m json.tool "$work/sbom.json" /dev/null
 # That nothing it needs was left out of it.
 bash tests/container/everything.sh "$work" -- \
-  bash "$tool" run --rm --network none --read-only --tmpfs /tmp "${as_user[@]}" -v "$work:$work" "$image"
+  bash "$tool" run --rm --network none --read-only --tmpfs /tmp "${as_user[@]}" -v "$work:$work" \
+  --entrypoint /usr/bin/env "$image"
 "$scripts/bids-validator-deno" "$reference"
 say "built; everything works without network, without root, read-only; the output is valid"
 
-start nowhere --user 54321:12345                                              # no /tmp, no name for the user
-start least "${as_user[@]}" --user 12345:54321
-start homeless "${as_user[@]}" --tmpfs /tmp -e HOME=/nonexistent -e TMPDIR=
+started=()
+start nowhere --user 54321:12345 & started+=($!)                              # no /tmp, no name for the user
+start least "${as_user[@]}" --user 12345:54321 & started+=($!)
+start homeless "${as_user[@]}" --tmpfs /tmp -e HOME=/nonexistent -e TMPDIR= & started+=($!)
+for each in "${started[@]}"; do wait "$each"; done
 if run --memory 3g --cpus 1 --entrypoint /bin/true "$image" 2> "$work/limits.txt"; then
   start limited "${as_user[@]}" --tmpfs /tmp --memory 3g --cpus 1
 else
@@ -68,38 +70,48 @@ mkdir -m 755 "$work/missing"
 code=0
 run "${as_user[@]}" --tmpfs /tmp -v "$data:/bids_dataset:ro" -v "$work/missing:/outputs" "$image" /bids_dataset /outputs \
   "${one[@]}" > "$work/missing.txt" 2>&1 || code=$?
-[ "$code" = 73 ] && grep -q -- '-u ' "$work/missing.txt" || { cat "$work/missing.txt"; say "code $code, not 73"; exit 1; }
+if [ "$code" != 73 ] || ! grep -q -- '-u ' "$work/missing.txt"; then
+  cat "$work/missing.txt"
+  say "code $code, not 73"
+  exit 1
+fi
 say "the same masks read-only without /tmp, as unknown users, without a home, with little memory; code 73 where it must be"
 
-# Twenty at the same time, on one folder, each with a participant of its own.
-mkdir -p "$work/many" && mkdir -m 777 "$work/crowd"
+# Twenty at the same time, on one folder: five participants, each four times over. The same tree as after one run.
+mkdir -p "$work/many" && mkdir -m 777 "$work/crowd" "$work/alone"
 cp "$data/dataset_description.json" "$data/README.md" "$work/many"
-for number in $(seq -w 20); do
+for number in 01 02 03 04 05; do
   mkdir -p "$work/many/sub-$number/anat"
   for ending in nii.gz json; do
     cp "$data/sub-01/anat/sub-01_T2starw.$ending" "$work/many/sub-$number/anat/sub-${number}_T2starw.$ending"
   done
 done
+segment() { # FOLDER WORDS
+  run "${as_user[@]}" --tmpfs /tmp -v "$work/many:/bids_dataset:ro" -v "$work/$1:/outputs" "$image" /bids_dataset \
+    /outputs participant --skip-bids-validation "${@:2}"
+}
+tree() { (cd "$work/$1" && find . -path ./logs -prune -o -type f -print0 | sort -z | xargs -0 sha256sum); }
 crowd=()
-for number in $(seq -w 20); do
-  run "${as_user[@]}" --tmpfs /tmp -v "$work/many:/bids_dataset:ro" -v "$work/crowd:/outputs" "$image" /bids_dataset \
-    /outputs participant --participant-label "$number" --skip-bids-validation --n-cpus 1 > "$work/crowd-$number.txt" 2>&1 &
-  crowd+=("$number:$!")
+for each in $(seq 20); do
+  segment crowd --participant-label "0$((each % 5 + 1))" --n-cpus 1 > "$work/crowd-$each.txt" 2>&1 &
+  crowd+=("$each:$!")
 done
 for each in "${crowd[@]}"; do
   wait "${each#*:}" || { cat "$work/crowd-${each%:*}.txt"; say "number ${each%:*} of 20 failed"; exit 1; }
 done
-for number in $(seq -w 20); do
+segment alone > "$work/alone.txt" 2>&1 || { cat "$work/alone.txt"; exit 1; }
+diff <(tree alone) <(tree crowd)
+for number in 01 02 03 04 05; do
   cmp "$reference/sub-01/anat/sub-01_space-orig_label-SC_desc-T2starw_mask.nii.gz" \
     "$work/crowd/sub-$number/anat/sub-${number}_space-orig_label-SC_desc-T2starw_mask.nii.gz"
 done
 "$scripts/bids-validator-deno" "$work/crowd" > /dev/null
-say "twenty containers at the same time on one folder: the same masks, a valid output"
+say "twenty containers at the same time on one folder, four for each participant: every file as after one run, a valid output"
 
 # The image with the other backend.
 image=bids_deepseg:slim
 bash "$tool" build . "$image" --target slim
-smaller "$image" 700000000
+smaller "$image" "$(size_of "$image")" 700000000
 mkdir -m 777 "$work/slim"
 run "${as_user[@]}" --tmpfs /tmp -v "$data:/bids_dataset:ro" -v "$work/slim:/outputs" "$image" /bids_dataset /outputs \
   participant group > "$work/slim.txt" 2>&1 || { cat "$work/slim.txt"; exit 1; }
@@ -112,11 +124,21 @@ if ! bash "$tool" apptainer-setup; then
   say "skipped, there is no Apptainer here; the definition Singularity was not built"
   exit 0
 fi
-bash "$tool" sif "$image" "$work/bids_deepseg.sif" Singularity
 sif() { bash "$tool" apptainer-run "$@"; }
-sif "$work/bids_deepseg.sif" --version | grep -x "bids_deepseg $(cat version)"
-mkdir -m 777 "$work/sif"
-sif --no-home -B "$data:/bids_dataset:ro" -B "$work/sif:/outputs" "$work/bids_deepseg.sif" /bids_dataset /outputs participant
+segment_sif() { # FILE FOLDER
+  mkdir -m 777 "$work/$2"
+  sif --no-home -B "$data:/bids_dataset:ro" -B "$work/$2:/outputs" "$1" /bids_dataset /outputs participant
+}
+file=$work/bids_deepseg.sif
+bash "$tool" sif bids_deepseg:slim "$file" Singularity
+smaller "the .sif of slim" "$(stat -c %s "$file")" 300000000
+segment_sif "$file" slim-sif
+same "$work/slim-sif" --within-tolerance
+rm "$file"
+bash "$tool" sif "$image" "$file" Singularity
+smaller "the .sif" "$(stat -c %s "$file")" 500000000
+sif "$file" --version | grep -x "bids_deepseg $(cat version)"
+segment_sif "$file" sif
 same "$work/sif"
 "$scripts/bids-validator-deno" "$work/sif"
-say "built a .sif of $(($(stat -c %s "$work/bids_deepseg.sif") / 1000000)) MB from the definition; output valid and the same"
+say "built a .sif of each image from the definition; outputs valid and the same"
