@@ -18,7 +18,7 @@ uv venv --quiet --clear --python "$python" "$folder"
 # docopt, which pybids asks for in the end, has no wheel, and is old enough for some builders to fail.
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder/wheels" docopt
 words=(--only-binary :all: --find-links "$folder/wheels")
-uv pip compile --quiet --python-version "$version" --resolution "$resolution" --extra validate "${words[@]}" \
+uv pip compile --quiet --python-version "$version" --resolution "$resolution" --extra validate --extra cluster "${words[@]}" \
   pyproject.toml -o "$folder/versions.txt"
 export VIRTUAL_ENV=$PWD/$folder
 uv pip install --quiet "${words[@]}" -r "$folder/versions.txt"
