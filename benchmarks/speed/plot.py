@@ -32,6 +32,7 @@ def draw(points: dict[str, tuple[list[float], list[float]]], *, path: Path | Non
         axis.plot(line, slope * line + intercept, color="#999999", linewidth=1)
         axis.plot(x, y, "o", color="#0b5394")
         axis.set(xlabel=name, xlim=(0, None), ylim=(0, None), title=f"R² = {r2:.4f}")
+        axis.locator_params(axis="x", nbins=5)
         axis.set_ylabel("processor time, s")
         axis.xaxis.label.set_size(8)
         axis.title.set_size(9)
