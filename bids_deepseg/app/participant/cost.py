@@ -53,7 +53,7 @@ class Cost:
 
 #: Until the first image begins, by the library that computes the networks: seconds of one processor for libraries,
 #: networks and their graphs, and the memory of the process in MB.
-_BASES = {"tensorflow": Cost(6.5, 740.0), "openvino": Cost(3.4, 395.0)}
+_BASES = {"tensorflow": Cost(6.5, 730.0), "openvino": Cost(3.4, 365.0)}
 
 
 def worker_bytes(backend: str) -> int:
