@@ -141,6 +141,8 @@ class GroupPage:
         Images of a kind from which there is a score.
     levels : mapping of str to tuple of str
         For the kinds whose areas along the cord are by vertebral level, the names of the levels.
+    identity : str
+        Word for the data set, by which the browser tells its judgements from those of others.
     """
 
     images: tuple[GroupImage, ...]
@@ -155,6 +157,7 @@ class GroupPage:
     outlier_score: float
     least_images: int
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identity: str = ""
 
     def is_outlier(self, image: GroupImage) -> bool:
         """Return whether the mean area of an image is an outlier."""

@@ -12,6 +12,8 @@ from bids_deepseg.report.image import ReportImage
 from bids_deepseg.report.section import Section, make_section
 from bids_deepseg.report.views import UNSURE
 
+_APP = "bids_deepseg"
+
 
 def render_participant(
     subject: str,
@@ -20,7 +22,7 @@ def render_participant(
     version: str,
     dataset: str = "",
     title: str = "",
-    app: str = "bids_deepseg",
+    identity: str = "",
     methods: MethodsText | None = None,
 ) -> str:
     """Render the report of one participant.
@@ -37,8 +39,8 @@ def render_participant(
         Name of the source data set.
     title : str, optional
         What stands above the page: the participant by default.
-    app : str, optional
-        Name of the app.
+    identity : str, optional
+        Word for the data set, by which the browser tells its judgements from those of others.
     methods : MethodsText, optional
         Methods text about these images.
 
@@ -54,7 +56,8 @@ def render_participant(
         counts=_count(sections),
         version=version,
         dataset=dataset,
-        app=app,
+        identity=identity,
+        app=_APP,
         unsure=UNSURE,
         around_mm=AROUND_MM,
         methods=methods,

@@ -93,3 +93,19 @@ def test_judgements_that_were_read_back_are_on_the_page(folder):
     assert run(folder, "group") == 0
     row = rows((folder / "out" / "group.html").read_text())["sub-01/anat/sub-01_T2w.nii.gz"]
     assert 'data-mark="fail" data-rank="7" data-comment="leaks at &lt;C3&gt;">fail 7: leaks at &lt;C3&gt;</td>' in row
+
+
+def identities(root):
+    """Return the words by which the pages of a folder tell the browser their data set."""
+    return {re.search('data-identity="([^"]*)"', page.read_text())[1] for page in root.glob("*.html")}
+
+
+def test_all_pages_of_a_data_set_name_it_alike_and_those_of_another_one_otherwise(folder):
+    run(folder, "participant", "group", "--participant-label", "01", "02")
+    (first,) = identities(folder / "out")
+    assert len(first) == 12
+    description = folder / "in" / "dataset_description.json"
+    description.write_text(description.read_text().replace('"Test"', '"Another"'))
+    run(folder, "participant", "group", "--participant-label", "01", "02")
+    (second,) = identities(folder / "out")
+    assert second != first

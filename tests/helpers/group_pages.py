@@ -17,6 +17,10 @@ COLUMNS = ("site", "age", "sex", "group")
 SITES = ("amsterdam", "berlin", "chicago", "dublin", "geneva")
 
 
+#: Of the data set, in the browser.
+IDENTITY = "c3d4"
+
+
 def random_page(n_images, *, seed=0, pictures=8, **more):
     """Return a page of two kinds of images with pictures, outliers, failures, missing and repeated images."""
     rng = np.random.default_rng(seed)
@@ -44,6 +48,7 @@ def random_page(n_images, *, seed=0, pictures=8, **more):
         "outlier_score": 3.5,
         "least_images": 5,
         "levels": {"T2w": ("C2", "C3", "C4", "C5", "C6", "C7")},
+        "identity": IDENTITY,
     }
     return GroupPage(**(settings | more))
 

@@ -15,7 +15,8 @@ from tests.helpers.report_images import heat_of, report_image
 
 pytestmark = pytest.mark.slow
 
-KEY = "bids_deepseg:judgement:sub-01/anat/sub-01_T1w.nii.gz"
+IMAGE = "sub-01/anat/sub-01_T1w.nii.gz"
+KEY = f"bids_deepseg:judgement:a1b2:{IMAGE}"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def written(images, tmp_path_factory):
     )
     first = replace(first, heat_note="The <centerline> was given.")
     path = tmp_path_factory.mktemp("page") / "sub-01.html"
-    path.write_text(render_participant("01", [first, second, *others], version="1"), encoding="utf-8")
+    path.write_text(render_participant("01", [first, second, *others], version="1", identity="a1b2"), encoding="utf-8")
     return path.as_uri()
 
 
@@ -324,7 +325,7 @@ def test_judgements_are_kept_under_the_name_of_the_image(browser, written):
         browser.page.click("text=Save judgements")
     assert saved.value.suggested_filename == "qc_judgements.tsv"
     table = saved.value.path().read_text(encoding="utf-8")
-    assert table == f"image\tmark\trank\tcomment\n{KEY.removeprefix('bids_deepseg:judgement:')}\tfail\t4\tj k 3 /\n"
+    assert table == f"image\tmark\trank\tcomment\n{IMAGE}\tfail\t4\tj k 3 /\n"
 
 
 @pytest.mark.parametrize("kept", ["no JSON", "null", "[]", '{"mark": "good", "rank": 11, "comment": 3}', '"text"'])

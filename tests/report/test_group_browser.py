@@ -8,7 +8,7 @@ import pytest
 from bids_deepseg.bids.derivatives.judgements import CORD_KEY, Judgement, read_judgements, read_list
 from bids_deepseg.report.group import render_group
 from bids_deepseg.report.group_facts import GroupImage, KindSummary
-from tests.helpers.group_pages import random_html, random_page
+from tests.helpers.group_pages import IDENTITY, random_html, random_page
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def row_of(browser, image):
 
 
 def kept(browser, image):
-    text = browser.evaluate(f"localStorage.getItem('bids_deepseg:judgement:' + {json.dumps(image)})")
+    text = browser.evaluate(f"localStorage.getItem('bids_deepseg:judgement:{IDENTITY}:' + {json.dumps(image)})")
     return None if text is None else json.loads(text)
 
 
@@ -302,7 +302,7 @@ def test_judgements_stay_and_are_those_of_the_page_of_the_participant(browser, u
     image = chosen(browser)
     # As another page of the same data set writes it.
     browser.evaluate(
-        f"localStorage.setItem('bids_deepseg:judgement:' + {json.dumps(image)},"
+        f"localStorage.setItem('bids_deepseg:judgement:{IDENTITY}:' + {json.dumps(image)},"
         " JSON.stringify({mark: 'fail', rank: 3, comment: 'from there'}))"
     )
     browser.page.reload()
@@ -315,7 +315,9 @@ def test_judgements_stay_and_are_those_of_the_page_of_the_participant(browser, u
 )
 def test_what_is_kept_by_others_in_another_form_is_no_judgement(opened, text):
     image = opened.evaluate(f"{ROWS}[0].dataset.image")
-    opened.evaluate(f"localStorage.setItem('bids_deepseg:judgement:' + {json.dumps(image)}, {json.dumps(text)})")
+    opened.evaluate(
+        f"localStorage.setItem('bids_deepseg:judgement:{IDENTITY}:' + {json.dumps(image)}, {json.dumps(text)})"
+    )
     opened.page.reload()
     assert row_of(opened, image) == NOTHING
     assert opened.problems == []
@@ -394,3 +396,18 @@ def test_a_judgement_that_was_read_back_can_be_withdrawn(named, tmp_path):
     assert row_of(named, "judged.nii.gz") == NOTHING
     assert read_judgements(saved(named, tmp_path, "qc_judgements.tsv").parent) == {}
     assert read_list(saved(named, tmp_path, "qc_fail.yml")) == {CORD_KEY: ()}
+
+
+def test_two_data_sets_with_the_same_names_of_images_do_not_share_judgements(browser, tmp_path):
+    """Chromium keeps the same for all pages from disk."""
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.html").write_text(random_html(8, identity=name), encoding="utf-8")
+    browser.open((tmp_path / "one.html").as_uri())
+    browser.press("j")
+    browser.press("f")
+    image = chosen(browser)
+    assert row_of(browser, image) != NOTHING
+    browser.page.goto((tmp_path / "other.html").as_uri())
+    assert row_of(browser, image) == NOTHING
+    browser.page.goto((tmp_path / "one.html").as_uri())
+    assert row_of(browser, image) != NOTHING

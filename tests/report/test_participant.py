@@ -164,7 +164,7 @@ def everywhere(text):
         stated, {text: text}, (NetworkFact(text, text, 1),), 1, 1, stated, stated, {text: stated}, 0, stated, stated
     )
     methods = render_methods(facts, app=text)
-    return render_participant(text, images, version=text, dataset=text, title=text, app=text, methods=methods)
+    return render_participant(text, images, version=text, dataset=text, title=text, identity=text, methods=methods)
 
 
 @cache

@@ -17,9 +17,11 @@ from bids_deepseg.app.group.statistics import (
 )
 from bids_deepseg.app.group.structures import table_name
 from bids_deepseg.app.group.table import reasons_of
+from bids_deepseg.bids.derivatives.description import identity_of
 from bids_deepseg.bids.derivatives.failures import FailureRecord
 from bids_deepseg.bids.derivatives.layout import place
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
+from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.errors import DamagedResultError
 from bids_deepseg.files.own import read_head
 from bids_deepseg.files.tables import MISSING
@@ -78,6 +80,7 @@ def describe_group(output_dir: Path, sources: GroupSources) -> GroupPage:
         outlier_score=OUTLIER_SCORE,
         least_images=LEAST_IMAGES,
         levels={kind: found.levels for kind, found in profiles.items() if found.levels},
+        identity=identity_of(read_json(output_dir / "dataset_description.json")),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from bids_deepseg import __version__
 from bids_deepseg.app.citation import gather_facts
 from bids_deepseg.app.participant.shown import Unusable, failed_image, show_image
+from bids_deepseg.bids.derivatives.description import describe_dataset, identity_of
 from bids_deepseg.bids.derivatives.failures import FailureRecord, read_failures
 from bids_deepseg.bids.derivatives.layout import ResultFiles, place
 from bids_deepseg.bids.derivatives.ownership import is_named_after_content
@@ -82,6 +83,7 @@ class ReportWork:
             self._images(subject, unusable),
             version=__version__,
             dataset=dataset,
+            identity=self._identity(),
             methods=self._methods(subject),
         )
         figures: dict[str, bytes] = {}
@@ -94,6 +96,10 @@ class ReportWork:
         write_own(path, seal_page(page, results, size), PAGE_MARKS)
         self._remove_figures(subject, before - set(figures), set(figures))
         return tuple(unusable)
+
+    def _identity(self) -> str:
+        """Return the word for the data set, which the page of the group has, too."""
+        return identity_of(describe_dataset(self.output_dir, self.bids_dir, version=__version__))
 
     def is_outdated(self, subject: str, failures: Iterable[FailureRecord]) -> bool:
         """Tell whether the page is missing, incomplete, of other results or failures, or of the other format."""
@@ -109,7 +115,7 @@ class ReportWork:
 
     def _checksum(self, subject: str, failures: Iterable[FailureRecord]) -> str:
         """Return the checksum of everything that decides on the page of a participant beside the images."""
-        digest = hashlib.sha256(f"{__version__} {self.linked_figures}".encode())
+        digest = hashlib.sha256(f"{__version__} {self.linked_figures} {self._identity()}".encode())
         folder = self.output_dir / f"sub-{subject}"
         for sidecar in sorted(folder.rglob("*_mask.json")):
             digest.update(f"\n{sidecar.relative_to(folder).as_posix()} ".encode())

@@ -1,5 +1,6 @@
 """Describe the derivative data set as a whole: what made it, from what, and where that is found."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from bids_deepseg.bids.derivatives.layout import BIDSIGNORE, BIDSIGNORE_CONTENT,
 from bids_deepseg.bids.derivatives.ownership import APP_NAME
 from bids_deepseg.bids.derivatives.provenance import SOURCE_LINK
 from bids_deepseg.bids.source.inheritance import read_json
-from bids_deepseg.files.facts import text_mapping_of, text_of, texts_of
+from bids_deepseg.files.facts import mappings_of, text_mapping_of, text_of, texts_of
 
 #: Version of BIDS whose validator checks the output in the tests.
 BIDS_VERSION = "1.11.1"
@@ -90,6 +91,19 @@ def describe_dataset(
         "ReferencesAndLinks": list(_REFERENCES),
     }
     return {key: value for key, value in description.items() if value}
+
+
+def identity_of(description: Mapping[str, Any]) -> str:
+    """Return a word for the data set that results are about, empty if it has neither a name nor a DOI.
+
+    Parameters
+    ----------
+    description : mapping
+        ``dataset_description.json`` of the results.
+    """
+    sources = (text_of(source, "DOI") for source in mappings_of(description, "SourceDatasets"))
+    parts = [text for text in (text_of(description, "Name"), *sources) if text]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:12] if parts else ""
 
 
 def _other_makers(output_dir: Path) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@
   const MARKS = ["pass", "fail", "artifact"];
   const unsaved = new Map();
   const watchers = [];
-  const nameOf = (image) => "bids_deepseg:judgement:" + image;
+  const nameOf = (image) => `bids_deepseg:judgement:${get("top").dataset.identity}:${image}`;
 
   function judgementOf(image) {
     let text = unsaved.get(image);

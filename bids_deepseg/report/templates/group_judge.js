@@ -1,6 +1,6 @@
 // Judgements of a person: they are kept in the browser, and saved as files for sourcedata and other tools' scripts.
 (function () {
-  const { table, rows, column } = catalogue, PREFIX = "bids_deepseg:judgement:", MARKS = ["pass", "fail", "artifact"];
+  const { table, rows, column } = catalogue, PREFIX = `bids_deepseg:judgement:${document.getElementById("top").dataset.identity}:`, MARKS = ["pass", "fail", "artifact"];
   const said = column("said"), kind = column("kind"), file = column("file");
   document.getElementById("judging").append(document.getElementById("judge").content.cloneNode(true));
   const panel = document.querySelector(".judge"), find = (selector) => panel.querySelector(selector);
