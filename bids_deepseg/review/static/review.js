@@ -86,11 +86,22 @@ function showList() {
   $("images").replaceChildren(...shown.map(entry));
 }
 
+// Of a long list, only entries that changed are made again.
+const entries = new Map();
+
 function entry(image) {
+  const told = JSON.stringify([image, state.drafted.has(image.id)]);
+  const known = entries.get(image.id);
+  const item = known?.told === told ? known.item : newEntry(image);
+  entries.set(image.id, { told, item });
+  item.firstChild.setAttribute("aria-current", String(image.id === state.current));
+  return item;
+}
+
+function newEntry(image) {
   const button = document.createElement("button");
   button.type = "button";
   button.dataset.id = image.id;
-  button.setAttribute("aria-current", String(image.id === state.current));
   const name = document.createElement("span");
   name.textContent = image.name;
   const about = document.createElement("small");
