@@ -18,7 +18,7 @@ from bids_deepseg.networks.predictor import Models, Predictor, load_own
 from bids_deepseg.networks.published.specs import PublishedSpec, find_file, published_spec
 from bids_deepseg.networks.specs import KnownModel, ModelIdentity, checked_spec
 from bids_deepseg.options.method import MethodSettings
-from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, Centerline, trace_centerline
+from bids_deepseg.stages.centerline import DEFAULT_SMOOTHNESS, SURE_HEAT, Centerline, trace_centerline
 from bids_deepseg.stages.given_centerline import centerline_from_points
 from bids_deepseg.stages.heatmap import Heatmap, detect_cord
 from bids_deepseg.stages.intensity import standardiser
@@ -124,7 +124,10 @@ def _find_by_network(
         observer("heatmap", heatmap)
     with error_context(stage="centerline"):
         smoothness = DEFAULT_SMOOTHNESS if settings.smoothness is None else settings.smoothness
-        return trace_centerline(heatmap, smoothness=smoothness, only_cord=settings.brain == "no"), heatmap
+        # Published networks have other heats.
+        sure_heat = SURE_HEAT if settings.weights == "own" else 0.0
+        only_cord = settings.brain == "no"
+        return trace_centerline(heatmap, smoothness=smoothness, only_cord=only_cord, sure_heat=sure_heat), heatmap
 
 
 def _read_linear(settings: MethodSettings, contrast: str | None) -> SvmModel:

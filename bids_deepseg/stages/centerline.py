@@ -33,6 +33,10 @@ STEEPEST = 5.0
 #: Length of cord that must be found, or the whole image if that is shorter: less is no cord but something like it.
 MIN_LENGTH_MM = 10.0
 
+#: Heat that a quarter of the slices reach where there is a cord. Set on training images and phantoms: see
+#: docs/experiments.md.
+SURE_HEAT = 0.65
+
 #: Radius around the path's pixel in which the heat's centre of mass refines it.
 _REFINE_RADIUS_MM = 3.0
 
@@ -79,7 +83,7 @@ class Centerline:
 
 
 def trace_centerline(
-    heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS, only_cord: bool = False
+    heatmap: Heatmap, *, smoothness: float = DEFAULT_SMOOTHNESS, only_cord: bool = False, sure_heat: float = 0.0
 ) -> Centerline:
     """Trace the cord through the heatmap as the path of least cost.
 
@@ -92,6 +96,8 @@ def trace_centerline(
     only_cord : bool, optional
         The image shows nothing but cord along the path, so no weak stretch ends it: all slices between the first and
         the last one that reach the detection threshold are kept.
+    sure_heat : float, optional
+        Heat that a quarter of the slices with cord must reach: :data:`SURE_HEAT` for the package's network.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def trace_centerline(
     Raises
     ------
     CordNotFoundError
-        If the evidence speaks for a cord in a few slices of a longer image only.
+        If the evidence speaks for a cord in a few slices of a longer image only, or nowhere surely.
     """
     zi, zj, dz = heatmap.volume.grid.zooms
     heat = heatmap.volume.data
@@ -111,6 +117,7 @@ def trace_centerline(
     first, last = _range_detected(peak) if only_cord else _range_with_cord(peak)
     _check_length(last - first + 1, len(peak), dz)
     keep = slice(first, last + 1)
+    _check_sure(peak[keep], sure_heat)
     smooth = smooth_course(refined[keep], _SMOOTH_MM / dz)
     return Centerline(smooth, np.arange(first, last + 1), heatmap.volume.grid, peak[keep], cost)
 
@@ -160,6 +167,18 @@ def _check_length(n_found: int, n_slices: int, dz: float) -> None:
         raise CordNotFoundError(
             f"No cord was found: only {n_found} of {n_slices} slices ({length_mm:.1f} mm) look like one, at least "
             f"{MIN_LENGTH_MM:g} mm are expected. Check that the field of view holds the spinal cord and that the "
+            "orientation in the header is right."
+        )
+
+
+def _check_sure(peak: NDArray[np.float64], sure_heat: float) -> None:
+    """Refuse what resembles a cord in all of its slices but is one in none."""
+    found = float(np.quantile(peak, 0.75))
+    if found < sure_heat:
+        heat = Measured(found, sure_heat)
+        raise CordNotFoundError(
+            f"No cord was found: something in {len(peak)} slices resembles one (heat {heat:.2f} in their best quarter "
+            f"instead of {sure_heat:g} or more). Check that the field of view holds the spinal cord and that the "
             "orientation in the header is right."
         )
 

@@ -84,10 +84,6 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def save_sheet(path: Path, stream: Stream, *, first: int, n_rows: int = 8, n_columns: int = 12) -> None:
     """Save consecutive samples as a PNG, the target drawn as a line at 0.5, the front of the body up."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional dependency
@@ -120,3 +116,7 @@ def save_curve(run_dir: Path) -> None:
     axis.set_xlabel("step")
     axis.set_ylabel("loss, mean since the last point")
     figure.savefig(run_dir / "curve.png", dpi=80)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

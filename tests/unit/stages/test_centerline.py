@@ -53,6 +53,16 @@ def test_a_few_hot_slices_of_a_long_image_are_no_cord():
     assert len(trace_centerline(heatmap_along(np.full((60, 2), 25.0), peak=peak, dz=2.0)).k) == 5
 
 
+def test_what_resembles_a_cord_everywhere_and_is_one_nowhere_is_no_cord():
+    course = np.full((20, 2), 25.0)
+    with pytest.raises(CordNotFoundError, match=r"something in 20 slices resembles one \(heat 0\.6"):
+        trace_centerline(heatmap_along(course, peak=np.full(20, 0.6)), sure_heat=0.7)
+    # A cord that is surely seen in a quarter of its slices is one in all of them.
+    partly = np.where(np.arange(20) < 7, 0.8, 0.5)
+    assert len(trace_centerline(heatmap_along(course, peak=partly), sure_heat=0.7).k) == 20
+    assert len(trace_centerline(heatmap_along(course, peak=np.full(20, 0.6))).k) == 20
+
+
 def test_a_brighter_object_in_one_slice_does_not_catch_the_path():
     heatmap = heatmap_along(np.full((20, 2), 15.0), peak=np.full(20, 0.7))
     data = heatmap.volume.data.copy()
