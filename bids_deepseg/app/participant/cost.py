@@ -6,6 +6,9 @@ were fitted by hand to seven phantoms of ``benchmarks/cost.py`` on OpenVINO, of 
 voxels, and to three real images on both backends, on one thread of a server processor (x86-64 with AVX-512). Memory is
 within 7 % of the measurements. Time is at most 5 % above what is expected; small images take less than half of it.
 
+``--method propseg`` has no constants of its own: on the eight phantoms and OpenVINO it took 39 to 83 % of the time that
+is expected here, and 78 to 92 % of the memory.
+
 The memory for large pixels was measured without networks, on two phantoms of 14 and 144 million pixels of 1 mm. A
 doubtful result takes more: other methods are tried, which took 150 MB more in one image. Another processor may take
 half or twice as long.
