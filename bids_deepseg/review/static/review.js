@@ -83,7 +83,10 @@ function showList() {
     return words.every((word) => text.includes(word));
   });
   $("count").textContent = `${shown.length} of ${state.images.length} images, the worst first`;
-  $("images").replaceChildren(...shown.map(entry));
+  const items = shown.map(entry);
+  const before = [...$("images").children];
+  // A long list is not put together again where only the marks of its entries change.
+  if (items.length !== before.length || items.some((item, n) => item !== before[n])) $("images").replaceChildren(...items);
 }
 
 // Of a long list, only entries that changed are made again.
