@@ -35,7 +35,7 @@ MIN_LENGTH_MM = 10.0
 
 #: Heat that a quarter of the slices reach where there is a cord. Set on training images and phantoms: see
 #: docs/experiments.md.
-SURE_HEAT = 0.65
+SURE_HEAT = 0.6
 
 #: Radius around the path's pixel in which the heat's centre of mass refines it.
 _REFINE_RADIUS_MM = 3.0
