@@ -62,7 +62,7 @@ def test_a_rescued_image_says_so_and_a_hopeless_one_fails(run):
     run("--border", "network")
     assert (out / "sub-02.html").read_text() == page
     assert "Methods that were tried" in page
-    assert "ensemble over changed patches (kept)" in page
+    assert "image without noise (kept)" in page
     assert "Methods that were tried" not in (out / "sub-01.html").read_text()
 
 

@@ -188,7 +188,8 @@ def test_a_cord_that_the_first_method_misses_is_found_and_to_be_looked_at():
     assert result.verdict == "warn"
     assert "rescued" in [found.code for found in result.findings]
     assert result.tries[0].verdict == "cord-not-found"
-    assert [one.name for one in result.tries if one.kept] == ["ensemble over changed patches"]
+    # The detector of the tests is not sure of it before the image is smoothed.
+    assert [one.name for one in result.tries if one.kept] == ["image without noise"]
 
 
 @dataclass(frozen=True)
