@@ -8,7 +8,7 @@ from bids_deepseg.errors import CordNotFoundError
 from bids_deepseg.example.phantom import make_phantom
 from bids_deepseg.geometry.grid import CANONICAL_AXCODES, Grid
 from bids_deepseg.geometry.volume import Volume, reorient
-from bids_deepseg.networks import load_models
+from bids_deepseg.networks.predictor import load_models
 from bids_deepseg.pipeline import segment
 
 pytestmark = pytest.mark.slow

@@ -100,7 +100,7 @@ def test_a_result_whose_heat_was_deleted_is_made_again(run, tmp_path):
 def test_where_there_is_no_heat_the_page_says_why(run, tmp_path, words, told):
     line = tmp_path / "lines"
     line.mkdir()
-    (line / "sub-01_T2w_centerline.csv").write_text("i,j,k\n21,1,20\n21,10,20\n")
+    (line / "sub-01_T2w_centerline.csv").write_text("i,j,k\n23,1,10\n31,10,10\n")
     assert run(*(word.format(line=line) for word in words))[0] == 0
     assert not list((tmp_path / "out").rglob("*res-detection*"))
     shown = explorer_of(tmp_path / "out")
@@ -121,4 +121,4 @@ def test_heat_that_is_no_heat_is_a_damaged_result(run, tmp_path):
         engine=FakeEngine(),
     )
     page = (tmp_path / "out" / "sub-01.html").read_text(encoding="utf-8")
-    assert "does not hold one value from 0 to 1" in page
+    assert "holds values that are not from 0 to 1" in page

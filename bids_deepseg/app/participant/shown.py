@@ -17,7 +17,7 @@ import numpy as np
 from bids_deepseg.bids.derivatives.saved import DamagedResult, SavedResult
 from bids_deepseg.bids.derivatives.saved_facts import StructureFacts, Tried
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.nifti.reading import read_numbers
+from bids_deepseg.bids.nifti.reading import read_shares
 from bids_deepseg.bids.source.reader import read_image
 from bids_deepseg.bids.source.vertebrae import LEVEL_NAMES
 from bids_deepseg.errors import BidsDeepsegError, DamagedResultError, ImageError
@@ -187,26 +187,24 @@ def _way(options: Mapping[str, object]) -> str:
 def _read_heat(path: Path) -> Volume:
     """Read what the detection network saw, on a grid of its own."""
     try:
-        values, header = read_numbers(path, "The heat of the detection network")
+        values, header = read_shares(path, "The heat of the detection network")
     except ImageError as error:
         raise DamagedResultError(str(error)) from error
-    if values.ndim != 3 or not ((values >= 0) & (values <= 1)).all():
-        raise DamagedResultError(f"{path.name} does not hold one value from 0 to 1 for each of its voxels")
+    if values.ndim != 3:
+        raise DamagedResultError(f"{path.name} does not hold one value for each of its voxels")
     n_i, n_j, n_k = values.shape
-    return Volume(values.astype(np.float32), Grid((n_i, n_j, n_k), header.affine))
+    return Volume(values, Grid((n_i, n_j, n_k), header.affine))
 
 
 def _read_like(path: Path, volume: Volume, dtype: type[np.generic]) -> Volume:
     """Read a derivative that has the voxels of ``volume``."""
     try:
-        values, header = read_numbers(path, "The derivative")
+        values, header = read_shares(path, "The derivative")
     except ImageError as error:
         raise DamagedResultError(str(error)) from error
     if math.prod(header.shape) != math.prod(volume.grid.shape):
         raise DamagedResultError(f"{path.name} does not have the voxels of its image")
-    if not ((values >= 0) & (values <= 1)).all():
-        raise DamagedResultError(f"{path.name} holds values that are not from 0 to 1")
-    return Volume(values.reshape(volume.grid.shape).astype(dtype), volume.grid)
+    return Volume(values.reshape(volume.grid.shape).astype(dtype, copy=False), volume.grid)
 
 
 def options_of(saved: SavedResult) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -34,6 +34,8 @@ _SPACE_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 
 class NiftiHeader(Protocol):
@@ -100,8 +102,28 @@ def read_numbers(path: Path, what: str) -> tuple[NDArray[np.float64], CheckedHea
     ImageError
         If it cannot be read, holds no real numbers, or if it is doubtful where its voxels lie.
     """
+    return _read_related(path, what, np.float64)
+
+
+def read_shares(path: Path, what: str) -> tuple[NDArray[np.float32], CheckedHeader]:
+    """Read what belongs to an image and holds values from 0 to 1, in half of the memory of :func:`read_numbers`.
+
+    Raises
+    ------
+    NotFetchedError
+        As there.
+    ImageError
+        As there, and if a value is not from 0 to 1.
+    """
+    values, header = _read_related(path, what, np.float32)
+    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
+        raise ImageError(f"{what} {path.name} holds values that are not from 0 to 1.")
+    return values, header
+
+
+def _read_related(path: Path, what: str, dtype: type[_Real]) -> tuple[NDArray[_Real], CheckedHeader]:
     with open_nifti(path) as nifti:
-        values = nifti.read_scaled()
+        values = nifti.read_scaled(dtype)
     doubts = [found.message for found in nifti.findings if found.severity != "info"]
     if doubts:
         # The result of an image states doubts about the image; this file has none of its own.

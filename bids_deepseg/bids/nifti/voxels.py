@@ -7,7 +7,7 @@ Terms: *raw* values are those in the file, before the header's slope and interce
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from bids_deepseg.errors import ImageError
 from bids_deepseg.stages.findings import Finding
 
 Note = tuple[str, str]
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 #: Largest integer below which float32 holds all integers.
 _EXACT = 2.0**24
@@ -161,7 +163,7 @@ class NiftiFile:
         self._at += n_bytes
         return np.frombuffer(content, self.header.dtype).reshape(shape, order="F")
 
-    def read_scaled(self) -> NDArray[np.float64]:
+    def read_scaled(self, dtype: type[_Real]) -> NDArray[_Real]:
         """Read all values with slope and intercept applied.
 
         Raises
@@ -170,9 +172,12 @@ class NiftiFile:
             If the file ends before, or holds no real numbers.
         """
         check_real(self.name, self.header)
-        raw = self.read_raw()
+        values: NDArray[_Real] = self.read_raw().astype(dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            return raw.astype(np.float64) * self.header.slope + self.header.intercept
+            # In place: a copy of a large image is gigabytes.
+            values *= dtype(self.header.slope)
+            values += dtype(self.header.intercept)
+        return values
 
     def skip_to(self, position: int) -> None:
         """Pass over the bytes before a position.
