@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.ownership import APP_NAME, is_made_by_us
 from bids_deepseg.bids.derivatives.saved_result import SavedResult, read_sidecar
 from bids_deepseg.bids.image import BidsImage, image_outside_dataset
-from bids_deepseg.bids.naming import ALL_PRODUCTS, ResultNames, choose_products
+from bids_deepseg.bids.naming import ALL_PRODUCTS, OPTIONAL_PRODUCTS, ResultNames, choose_products
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.engine import Engine
 from bids_deepseg.errors import DatasetError, OutputError
@@ -73,7 +73,7 @@ def check_place(asked: SegmentOptions, backend: str) -> None:
     """
     check_is_image(asked.path)
     most = longest_name(asked.output_dir)
-    for path in _earlier(asked):
+    for path in _earlier(asked, set(ALL_PRODUCTS) - OPTIONAL_PRODUCTS):
         problem = too_long(path.name, most)
         if problem:
             raise OutputError(
@@ -152,10 +152,10 @@ def _page(asked: SegmentOptions, image: BidsImage) -> bytes:
     return as_utf8(page)
 
 
-def _earlier(asked: SegmentOptions) -> list[Path]:
+def _earlier(asked: SegmentOptions, products: Collection[str] = ALL_PRODUCTS) -> list[Path]:
     """Return everything that may be there of an earlier result, the sidecar of the mask first."""
     files = _files(asked)
-    products = sorted(ALL_PRODUCTS, key=lambda product: product != "mask")
+    products = sorted(products, key=lambda product: product != "mask")
     return [*(path for each in products for path in (files.sidecar(each), files.path(each))), _report(asked)]
 
 

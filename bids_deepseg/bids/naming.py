@@ -115,7 +115,7 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
     }
 )
 
-OPTIONAL_PRODUCTS = frozenset({"heatmap"})  # another method may have found the centerline
+OPTIONAL_PRODUCTS = frozenset({"heatmap"})  # absent after other methods, and where its name is too long
 
 
 def _structure_products(task: Task) -> dict[str, Product]:

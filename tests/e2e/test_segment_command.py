@@ -126,7 +126,8 @@ def test_the_current_folder_is_the_default_and_nothing_is_overwritten(run, tmp_p
     # What is not asked for any more goes, so that nothing of another result stays beside the new one.
     assert run(path, "--force", "--no-probseg", "--no-report")[0] == 0
     assert set(names(tmp_path)) == {"a.nii.gz", *expected_names("a")} - {
-        *("a_report.html", "a_label-SC_probseg.nii.gz", "a_label-SC_probseg.json")
+        *("a_report.html", "a_label-SC_probseg.nii.gz", "a_label-SC_probseg.json"),
+        *(f"a_res-detection_label-SCcenterline_probseg.{end}" for end in ("nii.gz", "json")),
     }
 
 

@@ -69,7 +69,7 @@ def page(rng: np.random.Generator) -> str:
         folder = _damaged_copy(rng, Path(name), "sub-01/")
         unusable = ReportWork(folder / "in", folder / "out").write("01")
         text = (folder / "out" / "sub-01.html").read_text(encoding="utf-8")
-        assert all(each.message.partition(":")[0] for each in unusable)
+        assert all(each.failure.message.partition(":")[0] for each in unusable)
         assert "</html>" in text
         return f"{len(unusable)} unusable"
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from bids_deepseg.stages.border import INSET_MM
-from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes, refine_mask
+from bids_deepseg.training.sources import find_labelled, load_real_images, load_shapes, read_sources, refine_mask
 from bids_deepseg.training.synthesis import scene as scene_module
 from bids_deepseg.training.synthesis.acquisition import acquire, draw_acquisition
 from bids_deepseg.training.synthesis.fields import PixelGrid
@@ -78,5 +78,7 @@ def test_more_data_joins_the_stream(data_dir):
     save(data_dir / f"train_more/derivatives/labels/sub-train10/anat/{name}", disc(5).astype(np.uint8))
     save(data_dir / "labels_more/template_cord.nii.gz", disc(5).astype(np.uint8))
     assert "sub-train10_T2w.nii.gz" in [path.name for path, _ in find_labelled(data_dir)]
-    assert len(load_real_images(data_dir, ())) == before + 1
+    more = [entry for entry in read_sources()["unlabelled"] if "sub-train10" in entry["path"]]
+    assert more
+    assert len(load_real_images(data_dir, ())) == before + 1 + len(more)
     assert len(load_shapes(data_dir, ()).shapes) > shapes

@@ -13,7 +13,7 @@ from bids_deepseg.app.participant.known import KnownImage, Request
 from bids_deepseg.bids.derivatives.failures import read_failures
 from bids_deepseg.bids.derivatives.saved import is_current, read_saved
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ResultNames, choose_products, find_collisions
+from bids_deepseg.bids.naming import OPTIONAL_PRODUCTS, ResultNames, choose_products, find_collisions
 from bids_deepseg.engine import Engine, ModelStore
 from bids_deepseg.errors import BidsDeepsegError, MemoryBudgetError, OutputError
 from bids_deepseg.execution.outcome import Job, Outcome, describe_failure
@@ -87,7 +87,7 @@ def refuse_unnameable(options: RunOptions, images: Iterable[BidsImage]) -> dict[
     """
     images = tuple(images)
     refused: dict[BidsImage, BidsDeepsegError] = dict(find_collisions(images))
-    most, products = longest_name(options.output_dir), _wanted_products(options)
+    most, products = longest_name(options.output_dir), set(_wanted_products(options)) - OPTIONAL_PRODUCTS
     for image in images:
         named = ResultNames.of_image(image)
         names = [

@@ -175,13 +175,19 @@ def why_no_heat(saved: SavedResult) -> str:
         return "The centerline was given, so there is no heat of the detection network."
     if saved.probseg is None or saved.centerline_mask is None:
         return "The heat of the detection network was not written (--no-probseg or --no-centerline)."
-    return f"This method ({kept or _way(stated.options)}) does not give the heat of the detection network."
+    method = kept or _way(stated.options)
+    if method:
+        return f"This method ({method}) does not give the heat of the detection network."
+    return (
+        "The heat of the detection network was not written: the names of the results would be too long, or an earlier "
+        "version of the app made them."
+    )
 
 
 def _way(options: Mapping[str, object]) -> str:
     """Return the options that choose another way to the centerline than the detection network."""
     named = (f"--{name} {options[name]}" for name in ("method", "profile", "centerline") if options.get(name))
-    return " ".join(named) or "an earlier version of the app"
+    return " ".join(named)
 
 
 def _read_heat(path: Path) -> Volume:

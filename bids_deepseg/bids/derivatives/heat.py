@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import nibabel as nib
@@ -10,11 +11,17 @@ import numpy as np
 from bids_deepseg.bids.derivatives.provenance import image_sidecar
 from bids_deepseg.bids.image import BidsImage
 from bids_deepseg.bids.nifti.reading import write_nifti
+from bids_deepseg.files.atomic import longest_name, too_long
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.stages.heatmap import Heatmap
 
 #: Steps between 0 and 1 that are kept: more are not seen, and need much more room.
 STEPS = 255
+
+
+def fits(path: Path) -> bool:
+    """Return whether the file system takes the name of a heatmap, which is longer than those of all other results."""
+    return too_long(path.name, longest_name(path.parent)) is None
 
 
 def heatmap_part(

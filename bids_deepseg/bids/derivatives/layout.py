@@ -84,7 +84,7 @@ class ResultFiles:
     def find(self, product: str) -> Path | None:
         """Return where a product is, None if it is not there."""
         path = self.path(product)
-        return path if path.exists() or path.is_symlink() else None
+        return path if os.path.lexists(path) else None
 
     def named(self, name: str) -> Path:
         """Return where the file of the result with this name is."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bids_deepseg.bids.derivatives.description import resolve_links
 from bids_deepseg.bids.derivatives.failures import clear_failure
-from bids_deepseg.bids.derivatives.heat import heatmap_part
+from bids_deepseg.bids.derivatives.heat import fits, heatmap_part
 from bids_deepseg.bids.derivatives.layout import ResultFiles
 from bids_deepseg.bids.derivatives.products import KEY, damaged_files, measured
 from bids_deepseg.bids.derivatives.provenance import (
@@ -31,7 +31,7 @@ from bids_deepseg.bids.derivatives.provenance import (
 )
 from bids_deepseg.bids.derivatives.saved import is_current
 from bids_deepseg.bids.image import BidsImage
-from bids_deepseg.bids.naming import ALL_PRODUCTS, STRUCTURE_PRODUCTS
+from bids_deepseg.bids.naming import ALL_PRODUCTS, OPTIONAL_PRODUCTS, STRUCTURE_PRODUCTS
 from bids_deepseg.bids.nifti.reading import write_nifti
 from bids_deepseg.bids.source.inheritance import read_json
 from bids_deepseg.bids.source.reader import LoadedImage
@@ -122,7 +122,8 @@ def _write_once(products: ImageProducts, files: ResultFiles) -> tuple[Path, ...]
     to_write: list[FileToWrite] = []
     noted: dict[str, dict[str, int | str]] = {}
     # The mask comes last and its sidecar after it.
-    there = [name for name in cache_key.products if name != "heatmap" or products.segmentation.heatmap is not None]
+    has_heatmap = products.segmentation.heatmap is not None and fits(files.path("heatmap"))
+    there = [name for name in cache_key.products if name not in OPTIONAL_PRODUCTS or has_heatmap]
     for product in sorted(there, key=lambda name: name == "mask"):
         path, described = files.path(product), files.sidecar(product)
         write, sidecar = _part(products, sources, product)
@@ -188,7 +189,9 @@ def _remove_products(files: ResultFiles, products: Iterable[str]) -> None:
     """Remove files of an earlier result that no longer exists."""
     for product in products:
         for path in (files.path(product), files.sidecar(product)):
-            path.unlink(missing_ok=True)
+            # The name of a heatmap may be too long to ask for its removal.
+            if os.path.lexists(path):
+                path.unlink(missing_ok=True)
 
 
 def _write_listing(sidecar: Mapping[str, Any], noted: Mapping[str, Any], stream: BinaryIO) -> None:
