@@ -162,5 +162,7 @@ def _earlier(asked: SegmentOptions, products: Collection[str] = ALL_PRODUCTS) ->
 def _remove(paths: Iterable[Path]) -> None:
     """Remove the files that are there."""
     for path in paths:
-        with output_errors(path):
-            path.unlink(missing_ok=True)
+        # The name of a heatmap may be too long to ask for its removal.
+        if os.path.lexists(path):
+            with output_errors(path):
+                path.unlink(missing_ok=True)

@@ -131,6 +131,15 @@ def test_the_current_folder_is_the_default_and_nothing_is_overwritten(run, tmp_p
     }
 
 
+def test_a_name_that_only_the_heat_is_too_long_for_loses_the_heat_alone(run, tmp_path):
+    stem = "a" * (255 - len("_label-SCcenterline_mask.nii.gz"))
+    path = write_nifti(tmp_path / f"{stem}.nii.gz", cord())
+    for words in ((), ("--force",)):
+        assert run(path, *words)[0] == 0
+        heat = {name for name in expected_names(stem) if "res-detection" in name}
+        assert set(names(tmp_path)) == {path.name, *expected_names(stem)} - heat
+
+
 def test_an_image_that_fails_now_keeps_no_earlier_result(run, tmp_path):
     path = write_nifti(tmp_path / "a.nii.gz", cord())
     run(path)
