@@ -35,6 +35,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--everyone", action="store_true", help="show the held-out participants too: for the last steps, after evaluate"
     )
     fit.add_argument(
+        "--generators",
+        type=int,
+        default=1,
+        help="processes that make samples (default: %(default)s); with a GPU, as many as there are cores",
+    )
+    fit.add_argument(
         "--start-run",
         type=Path,
         help="run folder of the network that this one starts from (default: that network of the package)",
@@ -70,7 +76,9 @@ def main(argv: list[str] | None = None) -> int:
     elif args.command == "fit":
         held_out = () if args.everyone else None
         config = replace(config, start_run=args.start_run)
-        fit_from_data(config, args.run_dir, args.data, steps=args.steps, held_out=held_out)
+        fit_from_data(
+            config, args.run_dir, args.data, steps=args.steps, held_out=held_out, n_generators=args.generators
+        )
         save_curve(args.run_dir)
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)

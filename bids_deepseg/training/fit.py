@@ -77,8 +77,9 @@ def build_model(config: TrainingConfig) -> Any:
         copy_weights(_first_network(config.start_from, config.start_run), model)
     loss = detection_loss if config.samples.task == "detection" else segmentation_loss
     optimizer = keras.optimizers.Adam(config.optimisation.learning_rate)
-    # Just-in-time compilation makes the steps of this network slower on CPUs (19 against 11 ms for each sample).
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    # Just-in-time compilation makes the steps of this network slower with TensorFlow on CPUs (19 against 11 ms for each
+    # sample); JAX has no other way to be fast.
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=keras.backend.backend() == "jax")
     return model
 
 
@@ -121,6 +122,7 @@ def fit(
     make_stream: Callable[[], Stream],
     *,
     stop_after: int | None = None,
+    n_generators: int = 1,
 ) -> Progress:
     """Train until the last step, from the run folder's checkpoint if it has one.
 
@@ -131,9 +133,11 @@ def fit(
     run_dir : Path
         Folder of checkpoint and learning curve.
     make_stream : callable
-        Makes the sample stream in the generator process; must be picklable.
+        Makes the sample stream in a generator process; must be picklable.
     stop_after : int, optional
         Stop after this many steps of this call, with a checkpoint.
+    n_generators : int, optional
+        Processes that make samples.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def fit(
     logger.info("Training %s from step %d to %d", config.name, progress.step, last)
     pool = SamplePool(
         make_stream,
-        PoolSettings(plan.pool, config.samples.sample_shape, plan.reuse, progress.samples_made),
+        PoolSettings(plan.pool, config.samples.sample_shape, plan.reuse, progress.samples_made, n_generators),
     )
     with pool:
         return _run_steps(config, run_dir, model, pool, progress, last)
@@ -203,11 +207,13 @@ def fit_from_data(
     *,
     steps: int | None = None,
     held_out: tuple[str, ...] | None = None,
+    n_generators: int = 1,
 ) -> Progress:
     """Train on the data folder.
 
     ``steps`` replaces the configured number of steps. ``held_out`` are the participants left out, by default those of
-    the table of sources. With nobody left out, the run folder keeps from which step on.
+    the table of sources. With nobody left out, the run folder keeps from which step on. ``n_generators`` processes make
+    samples.
     """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
@@ -216,7 +222,8 @@ def fit_from_data(
         run_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
     note_start(config, run_dir)
-    return fit(config, run_dir, partial(load_stream, config, data_dir, held_out=held_out))
+    make_stream = partial(load_stream, config, data_dir, held_out=held_out)
+    return fit(config, run_dir, make_stream, n_generators=n_generators)
 
 
 def note_start(config: TrainingConfig, run_dir: Path) -> None:

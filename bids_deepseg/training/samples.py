@@ -152,10 +152,14 @@ class SampleStream:
 
     def _acquire(self, rng: np.random.Generator, image: Array, acquisition: Acquisition) -> Array:
         """Acquire a slice, some with long pixels across the body, and spoil some."""
-        if self.settings.long_pixels and rng.uniform() < self.settings.long_pixels:
-            acquisition = with_long_pixels(rng, acquisition)
-        image = acquire(rng, image, acquisition, zoom_mm=self.grid().zoom_mm)
+        image = acquire(rng, image, self.lengthen(rng, acquisition), zoom_mm=self.grid().zoom_mm)
         return spoil(rng, image, zoom_mm=self.grid().zoom_mm)
+
+    def lengthen(self, rng: np.random.Generator, acquisition: Acquisition) -> Acquisition:
+        """Give the share of the acquisitions that the settings name long pixels across the body."""
+        if self.settings.long_pixels and rng.uniform() < self.settings.long_pixels:
+            return with_long_pixels(rng, acquisition)
+        return acquisition
 
     def point(self, rng: np.random.Generator, source: RealImage, k: int) -> tuple[float, float]:
         """Draw the point of the image that becomes the centre of the patch."""

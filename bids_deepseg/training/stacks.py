@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bids_deepseg.training.samples import (
-    SUBJECTS_WITHOUT_CORD,
     Sample,
     SampleStream,
     draw_image,
     draw_shift,
+    draw_subject,
 )
 from bids_deepseg.training.synthesis.acquisition import Acquisition, acquire, average_along, draw_acquisition, spoil
 from bids_deepseg.training.synthesis.fields import Array
@@ -44,7 +44,7 @@ class StackStream:
     def _painted(self, rng: np.random.Generator) -> Sample:
         """Paint one scene several times, with the spine moved along its course, and acquire each slice."""
         stream, settings, grid = self.slices, self.slices.settings, self.slices.grid()
-        subject = "cord" if rng.uniform() >= settings.without_cord else str(rng.choice(SUBJECTS_WITHOUT_CORD))
+        subject = draw_subject(rng, settings)
         start = np.array(draw_shift(rng, settings.shift_mm / 2))
         seed = int(rng.integers(2**32))
         step_mm = float(np.exp(rng.uniform(*np.log(_SLICE_MM))))
@@ -62,7 +62,7 @@ class StackStream:
             if acquisition is None:
                 noisy = scene.tissues.mode in ("dwi", "t1_faint") or subject == "nothing"
                 contrast = abs(scene.tissues.csf - scene.tissues.white)
-                acquisition = draw_acquisition(rng, noisy=noisy, contrast=contrast)
+                acquisition = stream.lengthen(rng, draw_acquisition(rng, noisy=noisy, contrast=contrast))
             image = acquire(np.random.default_rng([seed, 2]), image, acquisition, zoom_mm=grid.zoom_mm, noise_rng=rng)
             image = spoil(np.random.default_rng([seed, 3]), image, zoom_mm=grid.zoom_mm)
             valid = np.ones(grid.shape, bool)
@@ -98,7 +98,7 @@ class StackStream:
         known = cord if source.mask is not None and cord.max() > 0.5 else None
         images = np.split(remap(rng, np.concatenate([cut.image for cut in cuts]), known), settings.n_slices)
         again = rng.uniform() < 0.75
-        acquisition = draw_acquisition(rng, noisy=False)
+        acquisition = stream.lengthen(rng, draw_acquisition(rng, noisy=False))
         parts = []
         for image, cut in zip(images, cuts, strict=True):
             scanned = _acquire(rng, seed, image, acquisition, grid.zoom_mm) if again else image

@@ -12,6 +12,7 @@ from bids_deepseg.training.configuration import Progress, read_config, save_chec
 from bids_deepseg.training.evaluate import FIGURES_NAME, calibration_error, evaluate
 from bids_deepseg.training.fit import build_model, load_stream
 from bids_deepseg.training.pool import PoolSettings, SamplePool
+from bids_deepseg.training.samples import Sample
 from bids_deepseg.training.sources import find_labelled, find_participants, load_real_images, load_shapes
 
 
@@ -94,3 +95,25 @@ def test_calibration_error_is_zero_for_honest_probabilities_and_grows_with_their
     assert near < 0.15
     wrong = calibration_error(np.where(truth, 0.6, 0.4).astype(np.float32), truth, (0.5, 0.5))
     assert wrong == pytest.approx(0.4, abs=1e-6)
+
+
+class Numbered:
+    """A stream whose samples hold their own number."""
+
+    def sample(self, index):
+        patch = np.full((4, 4), index, np.float32)
+        return Sample(patch, patch, np.ones((4, 4), bool))
+
+
+@pytest.mark.parametrize("n_generators", [1, 3])
+def test_generators_share_the_samples_and_make_each_once(n_generators):
+    settings = PoolSettings(48, (4, 4), 1e9, 100, n_generators)
+    with SamplePool(Numbered, settings) as pool:
+        while pool.n_made < 48:
+            pool.draw(np.random.default_rng(0), 1)
+        patches, targets = pool.draw(np.random.default_rng(0), 2000)
+    assert np.array_equal(patches, targets)
+    seen = set(patches[:, 0, 0, 0].astype(int).tolist())
+    assert seen <= set(range(100, 148))
+    # A full ring keeps the slots back that are written next, and those before them.
+    assert len(seen) == 48 - 8 * n_generators
