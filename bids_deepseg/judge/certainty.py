@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.judge.evidence import Evidence, Surroundings
-from bids_deepseg.stages.centerline import Centerline
-from bids_deepseg.stages.heatmap import Heatmap
 
 #: Points along each side of a voxel at which the ellipse is sampled.
 _POINTS = 5
@@ -134,12 +131,12 @@ def missed_share(around: Surroundings) -> float:
 def disagreement(evidence: Evidence) -> float:
     """Return the difference between the answers to patches and to their mirror images, relative to their sum.
 
-    It is the median of the slices with a mask.
+    It is the median of the slices with a mask that was not bridged.
     """
     if evidence.spread is None:
         return float("nan")
     mass, spread = (volume.data.sum((0, 1), dtype=np.float64) for volume in (evidence.probability, evidence.spread))
-    known = (mass > 0) & evidence.mask.volume.data.any((0, 1))
+    known = (mass > 0) & evidence.mask.volume.data.any((0, 1)) & evidence.segmented
     return float(np.median(spread[known] / mass[known])) if known.any() else float("nan")
 
 
@@ -154,10 +151,10 @@ def inverted_mm(evidence: Evidence) -> float:
 
 
 def other_dice(evidence: Evidence) -> float:
-    """Return the Dice of the mask with that of another network."""
+    """Return the Dice of the mask with that of another network, in the slices that were not bridged."""
     if evidence.other is None:
         return float("nan")
-    return dice(evidence.mask.volume.data > 0, evidence.other.data >= 0.5)
+    return dice((evidence.mask.volume.data > 0) & evidence.segmented, (evidence.other.data >= 0.5) & evidence.segmented)
 
 
 def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -166,16 +163,24 @@ def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return 2 * int((a & b).sum()) / total if total else 1.0
 
 
-def rival_heat(heatmap: Heatmap, centerline: Centerline) -> float:
-    """Return the largest heat far from the path relative to that at the path; median of the slices."""
-    volume: Volume = heatmap.volume
+def path_heat(evidence: Evidence) -> float:
+    """Return the heat that a quarter of the slices of the path reach, those left out that were bridged."""
+    heat = evidence.centerline.heat[evidence.segmented[evidence.centerline.k]]
+    return float(np.percentile(heat, 75)) if evidence.heatmap and len(heat) else float("nan")
+
+
+def rival_heat(evidence: Evidence) -> float:
+    """Return the largest heat far from the path relative to that at the path; median of the slices not bridged."""
+    if evidence.heatmap is None:
+        return float("nan")
+    volume, centerline = evidence.heatmap.volume, evidence.centerline
     points = volume.grid.world_to_voxel(centerline.xyz)
     zi, zj, _ = volume.grid.zooms
     i, j = (np.arange(n) for n in volume.data.shape[:2])
     shares = []
-    for point, heat in zip(points, centerline.heat, strict=True):
+    for point, heat, is_segmented in zip(points, centerline.heat, evidence.segmented[centerline.k], strict=True):
         k = round(float(point[2]))
-        if not 0 <= k < volume.data.shape[2]:
+        if not (is_segmented and 0 <= k < volume.data.shape[2]):
             continue
         far = ((i - point[0]) * zi)[:, None] ** 2 + ((j - point[1]) * zj)[None] ** 2 > _RIVAL_MM**2
         rival = float(volume.data[..., k][far].max()) if far.any() else 0.0

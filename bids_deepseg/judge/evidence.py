@@ -3,6 +3,10 @@
 A mask may come from the networks, from another method or from a person: it is always judged by the image, by the
 networks' probability and by its own shape.
 
+Where the network saw no cord and the mask was bridged over a short gap, that is one fault with one reason
+(``gap-bridged``, by the share of these slices). What the networks say there, and what the image shows, is not held
+against the mask once more.
+
 Where a cord ends inside the field of view, it tapers over 2 to 4 cm (the conus), with roots beside and below it that
 look like it. Nobody can tell its tip to the millimetre, so its slices are judged by what is known of them: the area
 falls, and networks are less sure than elsewhere.
@@ -98,10 +102,15 @@ class Evidence:
     inverted: float = math.nan
     threshold: float = 0.5
 
+    @property
+    def segmented(self) -> NDArray[np.bool_]:
+        """Slices (K,) that were not bridged over: those in which networks and image can speak for or against a mask."""
+        return ~self.mask.bridged
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
-    """The box around mask and probability, in the slices of the mask.
+    """The box around mask and probability, in the slices of the mask: all of them, or those that were not bridged.
 
     Attributes
     ----------
@@ -125,17 +134,29 @@ class Surroundings:
     is_end: NDArray[np.bool_]
 
 
-def look_around(evidence: Evidence) -> Surroundings:
-    """Cut out the box around mask and probability and measure the distance from the mask's border."""
+def look_around(evidence: Evidence, *, with_bridged: bool = True) -> Surroundings:
+    """Cut out the box around mask and probability and measure the distance from the mask's border.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The result and what is known of it.
+    with_bridged : bool, optional
+        Whether slices whose mask was bridged over a short gap are among the slices of the box.
+    """
     mask = evidence.mask.volume.data > 0
-    box = _box_around(mask | (evidence.probability.data > _FAINT), evidence.image.grid.zooms)
+    around = mask | (evidence.probability.data > _FAINT)
+    if not with_bridged:
+        around[..., evidence.mask.bridged] = False
     zooms = evidence.image.grid.zooms
-    inside = np.ascontiguousarray(mask[box])
+    box = _box_around(around, zooms)
+    kept = slice(None) if with_bridged else evidence.segmented[box[2]]
+    inside = np.ascontiguousarray(mask[box][..., kept])
     distance = np.full(inside.shape, np.inf)
     for k in np.flatnonzero(inside.any((0, 1))):
         distance[..., k] = distance_mm(inside[..., k], zooms)
-    image, probability = evidence.image.data[box], evidence.probability.data[box]
-    return Surroundings(inside, image, probability, distance, zooms, lower_end(evidence.mask.volume)[box[2]])
+    image, probability = (volume.data[box][..., kept] for volume in (evidence.image, evidence.probability))
+    return Surroundings(inside, image, probability, distance, zooms, lower_end(evidence.mask.volume)[box[2]][kept])
 
 
 def _box_around(chosen: NDArray[np.bool_], zooms: tuple[float, float, float]) -> tuple[slice, slice, slice]:

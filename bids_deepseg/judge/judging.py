@@ -52,9 +52,14 @@ def judge_evidence(evidence: Evidence) -> Judgement:
         All findings of :func:`bids_deepseg.judge.slices.judge` and of the rules, and the score.
     """
     around = look_around(evidence)
-    found = [finding for rule in rules() if (finding := _apply(rule, evidence, around)) is not None]
+    seen = look_around(evidence, with_bridged=False) if evidence.mask.bridged.any() else around
+    found = [
+        finding
+        for rule in rules()
+        if (finding := _apply(rule, evidence, around if rule.counts_bridged else seen)) is not None
+    ]
     findings = (*judge(evidence.centerline, evidence.mask, evidence.metrics), *found)
-    return Judgement((*findings, *judge_doubts(findings)), _score(evidence, around))
+    return Judgement((*findings, *judge_doubts(findings)), _score(evidence, seen))
 
 
 def judge_doubts(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -106,7 +111,8 @@ def _compare(rule: Rule, value: float) -> Finding | None:
 def _score(evidence: Evidence, around: Surroundings) -> float:
     """Return the expected Dice, lowered by what mirrored and inverted patches put in doubt and by slices without mask.
 
-    A product, so that no strength makes up for a weakness.
+    A product, so that no strength makes up for a weakness. Slices that were bridged are not ``around``; they have a
+    mask, and their number counts in the verdict.
     """
     present = np.asarray(evidence.mask.volume.data.any((0, 1)))
     cover = float(present[evidence.centerline.k].mean())

@@ -36,6 +36,9 @@ class Rule:
         What was observed and what to look at; ``{value}`` and ``{limit}`` stand for the numbers.
     is_upper : bool
         Whether values above the limits speak against the result, or values below.
+    counts_bridged : bool
+        Whether slices that were bridged are among those around the mask: its shape is measured in all slices, what
+        networks and image say only in the others.
     """
 
     code: str
@@ -45,6 +48,7 @@ class Rule:
     fail: float | None
     message: str
     is_upper: bool = True
+    counts_bridged: bool = False
 
     def passed(self, value: float, limit: float | None) -> bool:
         """Return whether a value lies beyond a limit; NaN does not."""
@@ -143,7 +147,7 @@ def _certainty() -> tuple[Rule, ...]:
         Rule(
             "heat-low",
             "heat at the path, upper quartile of the slices",
-            lambda evidence, _: _upper_quartile(evidence.centerline.heat) if evidence.heatmap else float("nan"),
+            lambda evidence, _: certainty.path_heat(evidence),
             *(0.7, 0.3),
             "In most slices the detection network is not sure of a cord (heat {value:.2f}, usual: {limit:g} or more). "
             "Look at the centerline.",
@@ -152,9 +156,7 @@ def _certainty() -> tuple[Rule, ...]:
         Rule(
             "rival",
             "largest heat more than 15 mm away, relative to that at the path; median",
-            lambda evidence, _: (
-                certainty.rival_heat(evidence.heatmap, evidence.centerline) if evidence.heatmap else float("nan")
-            ),
+            lambda evidence, _: certainty.rival_heat(evidence),
             *(0.9, None),
             "The detection network sees something else that looks like a cord, with {value:.0%} of the heat. "
             "Check that the right structure was outlined.",
@@ -216,6 +218,7 @@ def _form() -> tuple[Rule, ...]:
             lambda _, around: _share_above(shape.n_objects(around), 1),
             *(0.0, 0.4),
             "In {value:.0%} of the slices the mask has several objects. Only one is the cord.",
+            counts_bridged=True,
         ),
         Rule(
             "holes",
@@ -223,6 +226,7 @@ def _form() -> tuple[Rule, ...]:
             lambda _, around: shape.hole_share(around),
             *(0.02, 0.2),
             "Holes make up {value:.0%} of the mask. Fill them.",
+            counts_bridged=True,
         ),
         Rule(
             "asymmetric",
@@ -230,6 +234,7 @@ def _form() -> tuple[Rule, ...]:
             lambda _, around: _median(shape.asymmetry(around)),
             *(0.32, None),
             "Left and right halves of the mask differ by {value:.0%}. Check whether one side is missing.",
+            counts_bridged=True,
         ),
         Rule(
             "rough",
@@ -237,6 +242,7 @@ def _form() -> tuple[Rule, ...]:
             lambda _, around: certainty.roughness(around),
             *(0.3, None),
             "Neighbouring slices of the mask differ in shape by {value:.0%}. Look at the outlines.",
+            counts_bridged=True,
         ),
     )
 
@@ -275,11 +281,6 @@ def _share_above(values: NDArray[np.floating], limit: float) -> float:
     """Return the share of the values of at least 1 that lie above a limit."""
     present = values[values > 0]
     return float((present > limit).mean()) if len(present) else float("nan")
-
-
-def _upper_quartile(values: NDArray[np.floating]) -> float:
-    """Return the value above which a quarter of the values lie."""
-    return float(np.percentile(values, 75))
 
 
 def _median(values: NDArray[np.floating]) -> float:

@@ -60,23 +60,15 @@ def judge(centerline: Centerline, mask: CordMask, metrics: CordMetrics) -> tuple
 
 def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]:
     """Report gaps, dropped pieces and slices where a cord was found but not segmented."""
+    present = np.asarray(mask.volume.data.any((0, 1)))
     if mask.bridged.any():
-        slices = int(mask.bridged.sum())
-        yield Finding(
-            "gap-bridged",
-            "warn",
-            f"{slices} slices without segmentation were interpolated between their neighbours "
-            f"(gaps shorter than {BRIDGED_GAP_MM:g} mm). Look at these slices.",
-            value=slices,
-            limit=0,
-        )
+        yield _judge_bridged(int(mask.bridged.sum()), int(present.sum()))
     if mask.n_gaps:
         message = f"The mask has {mask.n_gaps} gaps of {BRIDGED_GAP_MM:g} mm or more. Look at them."
         yield Finding("gap", "warn", message, mask.n_gaps, 0)
     if mask.n_dropped:
         message = f"{mask.n_dropped} slices far from the rest of the mask were removed."
         yield Finding("piece-dropped", "warn", message, mask.n_dropped, 0)
-    present = np.asarray(mask.volume.data.any((0, 1)))
     share = float(present[centerline.k].mean())
     missing = int((~present[centerline.k]).sum())
     message = f"{missing} of {len(centerline.k)} slices in which a cord was found have no mask."
@@ -86,9 +78,21 @@ def _judge_coverage(centerline: Centerline, mask: CordMask) -> Iterator[Finding]
         yield Finding("coverage", "warn", message, missing * mask.volume.grid.zooms[AXIS_IS], MISSING_LENGTH_MM)
 
 
+def _judge_bridged(slices: int, of_slices: int) -> Finding:
+    """Report that slices were interpolated: the only reason that they are; so it says how many of the mask they are."""
+    share = slices / of_slices
+    limit = FAIL_SHARE if share > FAIL_SHARE else 0.0
+    message = (
+        f"{slices} of {of_slices} slices of the mask were interpolated between their neighbours, since nothing was "
+        f"segmented there (gaps shorter than {BRIDGED_GAP_MM:g} mm). Look at these slices."
+    )
+    return Finding("gap-bridged", "fail" if limit else "warn", message, share, limit)
+
+
 def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
-    """Report areas outside the human range, jumps of the area, and low probability."""
+    """Report areas outside the human range, jumps of the area, and low probability where the mask was not bridged."""
     area, probability, is_end = _upwards(metrics, mask.volume)
+    is_segmented = ~mask.bridged[mask.volume.data.any((0, 1))]
     # A cord that tapers ends with an area of 0.
     odd = ((area < AREA_RANGE_MM2[0]) & ~is_end) | (area > AREA_RANGE_MM2[1])
     if odd.any():
@@ -116,7 +120,7 @@ def _judge_measures(metrics: CordMetrics, mask: CordMask) -> Iterator[Finding]:
                 value=float(np.abs(change[largest])),
                 limit=JUMP_MM_PER_5MM,
             )
-    yield from _judge_probability(probability, is_end, mask.volume.grid.zooms[AXIS_IS])
+    yield from _judge_probability(probability[is_segmented], is_end[is_segmented], mask.volume.grid.zooms[AXIS_IS])
 
 
 def _judge_probability(
