@@ -1,6 +1,6 @@
 """Measure how accuracy falls as images get worse, and draw it.
 
-Usage: ``python benchmarks/degradation.py DATA [--participants train03 train07] [--plot FILE.png]``
+Usage: ``python benchmarks/degradation.py DATA [--participants train03 train07] [--plot FILE.png] [--write PAGE]``
 
 Images with a manual mask are made worse in known ways, level by level (``suite/degrade.py``), and segmented by the
 whole method; the Dice of the result is compared with that of the unchanged image. The development data take no part.
@@ -19,6 +19,7 @@ import numpy as np
 from scipy import ndimage
 from suite import degrade
 from suite.degrade import Pair
+from suite.page import put_between
 from suite.sources import Source, real_images
 
 from bids_deepseg.errors import CordNotFoundError, EmptyMaskError
@@ -128,15 +129,14 @@ def measure(sources: list[Source], models: Models) -> Losses:
     return losses
 
 
-def print_table(losses: Losses) -> None:
-    """Print the mean and the largest loss of each level as a Markdown table."""
-    print(
-        "\n| Degradation | Level | Dice lost, mean | largest | lost by moving the masks, mean |\n|---|---|---|---|---|"
-    )
+def table(losses: Losses) -> Iterator[str]:
+    """Yield the lines of a Markdown table of the mean and the largest loss of each level."""
+    yield "| Degradation | Level | Dice lost, mean | largest | lost by moving the masks, mean |"
+    yield "|---|---|---|---|---|"
     for kind, by_level in losses.items():
         for label, values in by_level.items():
             lost, moved = np.array(values).T
-            print(f"| {kind} | {label} | {lost.mean():+.3f} | {lost.max():+.3f} | {moved.mean():+.3f} |")
+            yield f"| {kind} | {label} | {lost.mean():+.3f} | {lost.max():+.3f} | {moved.mean():+.3f} |"
 
 
 def draw(losses: Losses, path: Path) -> None:
@@ -171,10 +171,14 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with the training data")
     parser.add_argument("--participants", nargs="+", default=["train03", "train07"], help="participants to measure on")
     parser.add_argument("--plot", type=Path, help="PNG file")
+    parser.add_argument("--write", type=Path, help="page with the markers of the table")
     args = parser.parse_args()
     sources = [s for s in real_images(args.data / "train") if s.name.split()[0].split("_")[0] in args.participants]
     losses = measure(sources, load_models())
-    print_table(losses)
+    text = "\n".join(table(losses))
+    print(f"\n{text}")
+    if args.write:
+        put_between(args.write, "degradation table", text)
     if args.plot:
         draw(losses, args.plot)
 
