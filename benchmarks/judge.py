@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -47,15 +48,9 @@ def main() -> None:
     for number, source in enumerate(sources):
         if args.part and source.part != args.part:
             continue
-        for case in judge_source(number, source, models, only=args.only, done=done):
-            cases.append(case)
-            print(
-                f"{case.part:6} {case.source:30} {case.change:26} {case.mask:20} {case.dice:.3f} {case.verdict}",
-                flush=True,
-            )
-            if args.cases:
-                with args.cases.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(case._asdict()) + "\n")
+        found = judge_source(number, source, models, only=args.only, done=done)
+        for _, of_one_image in groupby(found, key=lambda case: case.change):
+            cases.extend(_noted(args.cases, list(of_one_image)))
     text = "\n".join(table(cases))
     print(text)
     if args.write:
@@ -69,6 +64,18 @@ def _known(path: Path | None) -> list[Case]:
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [Case(**row | {"codes": tuple(map(tuple, row["codes"]))}) for row in rows]
+
+
+def _noted(path: Path | None, cases: list[Case]) -> list[Case]:
+    """Tell the cases of one image, and keep them: all at once, since an image that is kept is not run again."""
+    for case in cases:
+        print(
+            f"{case.part:6} {case.source:30} {case.change:26} {case.mask:20} {case.dice:.3f} {case.verdict}", flush=True
+        )
+    if path is not None:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write("".join(json.dumps(case._asdict()) + "\n" for case in cases))
+    return cases
 
 
 def _rule_rows() -> Iterator[str]:

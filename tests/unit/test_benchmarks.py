@@ -13,6 +13,7 @@ from benchmarks.speed import measures
 from benchmarks.speed.datasets import WARM_UP, write_phantoms
 from benchmarks.speed.running import segment_in_one_process
 from benchmarks.speed.table import Check, Table, fit_line
+from benchmarks.suite.page import put_between
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
@@ -55,6 +56,26 @@ def test_the_command_names_a_measurement_that_does_not_exist():
     command = [sys.executable, "-m", "benchmarks", "nothing"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, "unknown: nothing" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("judge.md", "judge table"),
+        ("judge.md", "rules"),
+        ("rescue.md", "rescue table"),
+        ("models.md", "degradation table"),
+    ],
+)
+def test_what_a_suite_found_has_one_place_on_its_page(tmp_path, page, name):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    copy = tmp_path / page
+    copy.write_text(text, encoding="utf-8")
+    put_between(copy, name, "| found |")
+    before, after = text.split(f"<!-- {name} -->"), text.split(f"<!-- end of {name} -->")
+    assert (len(before), len(after)) == (2, 2)
+    expected = f"{before[0]}<!-- {name} -->\n| found |\n<!-- end of {name} -->{after[1]}"
+    assert copy.read_text(encoding="utf-8") == expected
 
 
 @pytest.mark.slow
