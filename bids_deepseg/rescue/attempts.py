@@ -51,6 +51,8 @@ class Attempt:
         Whether it is tried only where all before it failed: the network can judge its masks less well than its own.
     is_detection_kept : bool
         Whether the detection network is asked the same, so that what it answered to the first method can be used.
+    is_comparable : bool
+        Whether its network sees the patches of the first method, so that its findings can be compared with those.
     sees_slices_alone : bool
         Whether a few slices of the image show what all would: its networks see one slice at a time.
     """
@@ -61,13 +63,21 @@ class Attempt:
     for_doubts: bool = False
     last_resort: bool = False
     is_detection_kept: bool = False
+    is_comparable: bool = False
     sees_slices_alone: bool = True
 
 
 def all_attempts() -> tuple[Attempt, ...]:
     """Return all attempts, in the order in which they are tried."""
     return (
-        Attempt(STACKS, {"kernel": "3d"}, for_doubts=True, is_detection_kept=True, sees_slices_alone=False),
+        Attempt(
+            STACKS,
+            {"kernel": "3d"},
+            for_doubts=True,
+            is_detection_kept=True,
+            is_comparable=True,
+            sees_slices_alone=False,
+        ),
         Attempt("centerline by HOG and SVM", {"centerline": "svm"}, for_doubts=True),
         Attempt("straighter centerline", {"smoothness": _STRAIGHTER}, is_detection_kept=True, sees_slices_alone=False),
         Attempt("ensemble over changed patches", {"ensemble": True}),

@@ -60,6 +60,8 @@ def segment_or_rescue(
         looks=work.looks(),
         for_failures=frozenset(attempt.name for attempt in all_attempts() if not attempt.for_doubts),
         last_resorts=frozenset(attempt.name for attempt in all_attempts() if attempt.last_resort),
+        # The published networks of both kernels were trained apart, and see patches of different sizes.
+        comparable=frozenset(a.name for a in all_attempts() if a.is_comparable and settings.weights == "own"),
         extent_of=lambda result: extent_of(result.mask, volume.grid),
     )
     return with_notes(found, found.results) if found.tries else found.result

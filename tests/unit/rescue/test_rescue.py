@@ -357,3 +357,46 @@ def test_an_ensemble_gives_the_mean_of_answers_about_the_same_place():
     # Bent in brightness, 2 becomes 1.5: an answer that hangs on it is three of four.
     bent = Ensemble(FakePredictor(lambda values: values > 1.7))
     assert bent.predict(patches)[0, 32, 32] == 0.75
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """A result with a finding of each code."""
+
+    codes: tuple[str, ...]
+    score: float
+    severity: str = "warn"
+
+    @property
+    def findings(self):
+        return tuple(Finding(code, self.severity, "-") for code in self.codes)
+
+    @property
+    def verdict(self):
+        return verdict_of(self.findings)
+
+
+@pytest.mark.parametrize(
+    ("codes", "score", "is_kept"),
+    [
+        (("area-jump",), 0.7, True),
+        ((), 0.7, True),
+        # The same doubts, other doubts, and a score that is lower than the same patches explain.
+        (("area-jump", "rough"), 0.75, False),
+        (("holes",), 0.75, False),
+        (("area-jump",), 0.6, False),
+    ],
+)
+def test_a_method_that_sees_the_same_patches_wins_by_fewer_doubts_alone(codes, score, is_kept):
+    first, other = Doubts(("area-jump", "rough"), 0.71), Doubts(codes, score)
+    found = rescue(answering(first), [(STACKS, answering(other))], comparable=frozenset({STACKS}))
+    assert (found.result is other) == is_kept
+    assert rescue(answering(first), [(STACKS, answering(other))]).result is first
+
+
+@pytest.mark.parametrize("failing", ["first", "other"])
+def test_fewer_doubts_never_win_where_a_mask_fails(failing):
+    first = Doubts(("area-jump", "rough"), 0.5, "fail" if failing == "first" else "warn")
+    other = Doubts(("area-jump",), 0.55, "fail" if failing == "other" else "warn")
+    found = rescue(answering(first), [(STACKS, answering(other))], comparable=frozenset({STACKS}))
+    assert found.result is first
