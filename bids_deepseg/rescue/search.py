@@ -3,8 +3,8 @@
 Another method is believed only with a high score of the judge. It takes the place of an earlier result only if, too,
 its score is clearly higher and the verdict (pass, warn, fail) no worse; or, of two high scores, the verdict better.
 A method that sees the same patches can be compared finding by finding: it takes the place of a doubtful result if
-less speaks against its own, and nothing that does not speak against the other. What cannot win is not started, and a method is
-looked at in a few slices before it is run on all.
+less speaks against its own, and nothing new. What cannot win is not started, and a method is looked at in a few slices
+before it is run on all.
 """
 
 from collections.abc import Callable, Iterable, Mapping
