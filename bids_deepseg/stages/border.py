@@ -3,9 +3,8 @@
 A network outlines a cord more tightly where it is bright, and where the image is blurred, so that the area of one cord
 depends on the contrast. The image does not: a pixel that is half cord and half fluid has the middle brightness in every
 contrast. So the outline is moved along its normals to the half-way brightness between cord and surroundings, and then
-inwards by a constant distance (a little less where the cord is bright), since this is where people draw it. Where the
-image shows no border, the network's outline stays; nowhere does it move far, and never by the brightness of single
-voxels.
+inwards by a constant distance, since this is where people draw it. Where the image shows no border, the network's
+outline stays; nowhere does it move far, and never by the brightness of single voxels.
 
 Terms: a *ray* leaves the middle of the cord in one of ``N_RAYS`` directions; a *profile* is the brightness along the
 normal of the outline where a ray meets it; *depth* is the position in a profile, negative inside; the *film* is the
@@ -25,10 +24,6 @@ from bids_deepseg.stages.edges import N_RAYS, REACH_MM, Array, Outline, directio
 #: The outline lies this far inside the half-way brightness: about 8 % of the area of a cord, as in the manual masks
 #: of the training data (6 % on T2w, 10 % on T2*w), which were drawn by many hands.
 INSET_MM = 0.23
-#: The same where the cord is brighter than what surrounds it. The edge of a bright cord, as it is measured along rays
-#: with the extreme of the fluid, lies farther out than that of a dark one: by 3 to 6 % of the area in place of 0 to 3 %
-#: on phantoms. Half of this is made up for, so that areas of phantoms stay within 2 % of each other in all contrasts.
-BRIGHT_INSET_MM = 0.18
 #: Measured twice, since the first outline may lie so far off that cord and film are mixed up at it.
 _N_PASSES = 2
 
@@ -75,8 +70,7 @@ def find_border(image: Volume, fraction: Volume, mask: Volume, *, threshold: flo
     Parameters
     ----------
     image : Volume
-        float32 image on canonical axes; its brightness may be scaled or shifted without changing the result, and
-        inverted with no change but that of the inset.
+        float32 image on canonical axes; its brightness may be scaled, shifted or inverted without changing the result.
     fraction : Volume
         The network's answer on the same grid.
     mask : Volume
@@ -93,11 +87,10 @@ def find_border(image: Volume, fraction: Volume, mask: Volume, *, threshold: flo
     found, confidence = start, np.zeros_like(start.radius_mm)
     inset = np.zeros_like(start.radius_mm)
     for _ in range(_N_PASSES if len(start.k) else 0):
-        edges = find_edges(image, found)
-        confidence = edges.confidence
+        edge_mm, confidence, cosine = find_edges(image, found)
         # What is not sure keeps to the network's outline, also in the second pass.
-        radius = start.radius_mm + confidence * (found.radius_mm + edges.depth_mm / edges.cosine - start.radius_mm)
-        inset = confidence * np.where(edges.is_bright, BRIGHT_INSET_MM, INSET_MM) / edges.cosine
+        radius = start.radius_mm + confidence * (found.radius_mm + edge_mm / cosine - start.radius_mm)
+        inset = confidence * INSET_MM / cosine
         found = replace(found, radius_mm=np.clip(radius, start.radius_mm - REACH_MM, start.radius_mm + REACH_MM))
     shift = np.maximum(found.radius_mm - inset - start.radius_mm, -_LARGEST_LOSS * start.radius_mm)
     return BorderShift(start.k, start.centre_ij, start.radius_mm, shift, confidence, fraction.grid)

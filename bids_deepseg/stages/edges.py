@@ -181,30 +181,8 @@ def _upper(values: Array, thickness_mm: float) -> Array:
     return np.asarray(upper[:, n_around:-n_around])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageEdges:
-    """Where the image shows the edge of the cord.
-
-    Attributes
-    ----------
-    depth_mm : (N, N_RAYS) float array
-        Depth of the half-way brightness.
-    confidence : (N, N_RAYS) float array
-        How much it is to be trusted, in [0, 1].
-    cosine : (N, N_RAYS) float array
-        Cosine of the angle between ray and normal.
-    is_bright : (N, 1) bool array
-        Whether the cord is brighter than what surrounds it.
-    """
-
-    depth_mm: Array
-    confidence: Array
-    cosine: Array
-    is_bright: NDArray[np.bool_]
-
-
-def find_edges(image: Volume, outline: Outline) -> ImageEdges:
-    """Find the half-way brightness along the profiles across an outline."""
+def find_edges(image: Volume, outline: Outline) -> tuple[Array, Array, Array]:
+    """Return depth of the half-way brightness, its confidence, and the cosines of ray and normal, each (N, N_RAYS)."""
     thickness_mm = image.grid.zooms[AXIS_IS]
     raw, cosine = _profiles(image, outline)
     # Of an image that varies by rounding errors only, nothing is seen.
@@ -228,8 +206,7 @@ def find_edges(image: Volume, outline: Outline) -> ImageEdges:
     low, high = _RING_CONTRAST
     confidence = total**2 / (total**2 + _HALF_WEIGHT**2) * np.clip((levels.ring - low) / (high - low), 0, 1)
     # Blurring moves the half-way brightness of a disc of radius R inwards by variance / (2 R).
-    depth = mean + blur**2 / (2 * np.maximum(outline.radius_mm.mean(1, keepdims=True), 1.0))
-    return ImageEdges(depth, confidence, cosine, levels.sign < 0)
+    return mean + blur**2 / (2 * np.maximum(outline.radius_mm.mean(1, keepdims=True), 1.0)), confidence, cosine
 
 
 def _crossings(above: Array) -> tuple[Array, Array]:
