@@ -2,9 +2,9 @@
 
 Another method is believed only with a high score of the judge. It takes the place of an earlier result only if, too,
 its score is clearly higher and the verdict (pass, warn, fail) no worse; or, of two high scores, the verdict better.
-A method that sees the same patches can be compared finding by finding: it takes the place of a doubtful result if
-less speaks against its own, and nothing new. What cannot win is not started, and a method is looked at in a few slices
-before it is run on all.
+A method that sees the same patches, and their neighbours, can be compared finding by finding: it takes the place of a
+doubtful result if what neighbours can cure is cured, and nothing new is found. What cannot win is not started, and a
+method is looked at in a few slices before it is run on all.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +36,9 @@ _SAME_SCORE = 0.01
 #: How much lower the score of a method that sees the same patches may be: that of the 3D kernel was up to 0.023 lower
 #: where its mask was better, in training images whose fluid had been faded (docs/rescue.md).
 _COMPARABLE_SCORE = 0.03
+
+#: Findings that a view of the neighbouring slices can cure: an outline that jumps from slice to slice, or lies at no edge.
+CURED_BY_NEIGHBOURS = frozenset({"area-jump", "centre-jump", "edge-elsewhere"})
 
 #: Score from which another method than the first one is believed.
 BELIEVED_SCORE = 0.8
@@ -191,14 +194,16 @@ def is_believed(result: Segmentation, best: Segmentation | None) -> bool:
 
 
 def has_fewer_doubts(result: Segmentation, best: Segmentation | None) -> bool:
-    """Return whether less speaks against a result than against a doubtful one, and nothing new.
+    """Return whether a result lacks a finding of a doubtful one that neighbouring slices can cure, and has no new one.
 
     For results from the same patches only. Where cord and fluid can hardly be told apart, the neighbours of a slice
     help, and the score shows it less than the findings do.
     """
     if best is None or best.verdict != "warn" or result.verdict == "fail":
         return False
-    return _doubts(result) < _doubts(best) and result.score > best.score - _COMPARABLE_SCORE
+    before, after = _doubts(best), _doubts(result)
+    is_cured = after <= before and bool((before - after) & CURED_BY_NEIGHBOURS)
+    return is_cured and result.score > best.score - _COMPARABLE_SCORE
 
 
 def _doubts(result: Segmentation) -> frozenset[str]:

@@ -379,15 +379,16 @@ class Doubts:
 @pytest.mark.parametrize(
     ("codes", "score", "is_kept"),
     [
-        (("area-jump",), 0.7, True),
+        (("rough",), 0.7, True),
         ((), 0.7, True),
-        # The same doubts, other doubts, and a score that is lower than the same patches explain.
+        # The same doubts, what neighbours do not cure, other doubts, and a score that is too much lower.
         (("area-jump", "rough"), 0.75, False),
-        (("holes",), 0.75, False),
-        (("area-jump",), 0.6, False),
+        (("area-jump",), 0.75, False),
+        (("rough", "holes"), 0.75, False),
+        (("rough",), 0.6, False),
     ],
 )
-def test_a_method_that_sees_the_same_patches_wins_by_fewer_doubts_alone(codes, score, is_kept):
+def test_a_method_that_sees_the_same_patches_wins_if_it_cures_a_jump_and_brings_no_doubt(codes, score, is_kept):
     first, other = Doubts(("area-jump", "rough"), 0.71), Doubts(codes, score)
     found = rescue(answering(first), [(STACKS, answering(other))], comparable=frozenset({STACKS}))
     assert (found.result is other) == is_kept
@@ -397,6 +398,6 @@ def test_a_method_that_sees_the_same_patches_wins_by_fewer_doubts_alone(codes, s
 @pytest.mark.parametrize("failing", ["first", "other"])
 def test_fewer_doubts_never_win_where_a_mask_fails(failing):
     first = Doubts(("area-jump", "rough"), 0.5, "fail" if failing == "first" else "warn")
-    other = Doubts(("area-jump",), 0.55, "fail" if failing == "other" else "warn")
+    other = Doubts(("rough",), 0.55, "fail" if failing == "other" else "warn")
     found = rescue(answering(first), [(STACKS, answering(other))], comparable=frozenset({STACKS}))
     assert found.result is first
