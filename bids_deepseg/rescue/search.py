@@ -26,6 +26,10 @@ NOT_CURABLE = frozenset({"field-border", "above-foramen-magnum", "ends-unknown"}
 #: They count in the verdict, but not in the order among results.
 OF_THE_IMAGE = frozenset({"area-range"})
 
+#: Slices without signal are interpolated at least as well as another method guesses them (docs/rescue.md): as long as
+#: they are few, they do not count in the order either.
+_BRIDGED = "gap-bridged"
+
 #: How much the score of a later result must be higher: scores of other networks, centerlines and views compare roughly
 #: (docs/rescue.md).
 MIN_GAIN = 0.1
@@ -37,7 +41,7 @@ _SAME_SCORE = 0.01
 #: where its mask was better, in training images whose fluid had been faded (docs/rescue.md).
 _COMPARABLE_SCORE = 0.03
 
-#: Findings that a view of the neighbouring slices can cure: an outline that jumps from slice to slice, or lies at no edge.
+#: Findings that a view of neighbouring slices can cure: an outline that jumps from slice to slice, or lies at no edge.
 CURED_BY_NEIGHBOURS = frozenset({"area-jump", "centre-jump", "edge-elsewhere"})
 
 #: Score from which another method than the first one is believed.
@@ -213,7 +217,7 @@ def _doubts(result: Segmentation) -> frozenset[str]:
 
 def _score_to_beat(result: Segmentation, best: Segmentation) -> float:
     """Return the score that a result must exceed to take the place of the best one."""
-    is_better = _RANKS.index(result.verdict) > _RANKS.index(best.verdict)
+    is_better = rank_of(result) > rank_of(best)
     return best.score + (-_SAME_SCORE if is_better and best.score >= BELIEVED_SCORE else MIN_GAIN)
 
 
@@ -225,7 +229,11 @@ def _is_promising(seen: Segmentation, best: Segmentation | None) -> bool:
 
 def rank_of(result: Segmentation) -> int:
     """Return 0 for a result that fails, 1 for a doubtful one, 2 for one that nothing of the method speaks against."""
-    counted = tuple(found for found in result.findings if found.code not in OF_THE_IMAGE)
+    counted = tuple(
+        found
+        for found in result.findings
+        if found.code not in OF_THE_IMAGE and (found.code, found.severity) != (_BRIDGED, "warn")
+    )
     return _RANKS.index(verdict_of(counted))
 
 

@@ -401,3 +401,9 @@ def test_fewer_doubts_never_win_where_a_mask_fails(failing):
     other = Doubts(("rough",), 0.55, "fail" if failing == "other" else "warn")
     found = rescue(answering(first), [(STACKS, answering(other))], comparable=frozenset({STACKS}))
     assert found.result is first
+
+
+@pytest.mark.parametrize(("severity", "is_kept"), [("warn", False), ("fail", True)])
+def test_few_interpolated_slices_are_no_reason_to_take_another_mask(severity, is_kept):
+    first, other = Doubts(("gap-bridged",), 0.85, severity), Doubts((), 0.86)
+    assert (rescue(answering(first), [(STACKS, answering(other))]).result is other) == is_kept
