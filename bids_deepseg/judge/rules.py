@@ -157,7 +157,7 @@ def _certainty() -> tuple[Rule, ...]:
             "rival",
             "largest heat more than 15 mm away, relative to that at the path; median",
             lambda evidence, _: certainty.rival_heat(evidence),
-            *(0.9, None),
+            *(0.5, None),
             "The detection network sees something else that looks like a cord, with {value:.0%} of the heat. "
             "Check that the right structure was outlined.",
         ),

@@ -206,3 +206,13 @@ def test_masks_of_two_kernels_are_compared():
     assert judge_kernels(masks[0], masks[1]).value == pytest.approx(
         certainty.dice(truth, np.roll(truth, 6, 0)), abs=1e-4
     )
+
+
+@pytest.mark.parametrize(("share", "far_mm", "is_told"), [(0.6, 17.0, True), (0.4, 17.0, False), (1.0, 12.0, False)])
+def test_a_second_place_with_more_than_half_of_the_heat_is_told_if_it_is_far_from_the_cord(share, far_mm, is_told):
+    evidence = evidence_of(scene()[1])
+    heat = evidence.heatmap.volume.data.copy()
+    for (i, j), k in zip(np.rint(evidence.centerline.ij).astype(int), evidence.centerline.k, strict=True):
+        heat[i, j + round(far_mm / ZOOMS[1]), k] = 0.9 * share
+    told = codes_of(dataclasses.replace(evidence, heatmap=Heatmap(Volume(heat, GRID))))
+    assert told == ({"rival"} if is_told else set())
