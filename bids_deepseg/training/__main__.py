@@ -1,4 +1,4 @@
-"""Command line of the training: ``python -m bids_deepseg.training {generate,fit,evaluate,crossvalidate,export}``."""
+"""Command line of the training: ``python -m bids_deepseg.training COMMAND``; ``--help`` lists the commands."""
 
 import argparse
 import csv
@@ -13,8 +13,10 @@ from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.export import export
-from bids_deepseg.training.fit import fit_from_data, load_stream
+from bids_deepseg.training.fit import fit_from_data, load_slices, load_stream
 from bids_deepseg.training.pool import Stream
+from bids_deepseg.training.prepared import save_prepared
+from bids_deepseg.training.sources import read_sources
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,10 +32,16 @@ def build_parser() -> argparse.ArgumentParser:
     generate = commands.add_parser("generate", help="save a sheet of samples as PNG")
     generate.add_argument("output", type=Path, help="PNG file")
     generate.add_argument("--first", type=int, default=0, help="number of the first sample")
+    prepare = commands.add_parser("prepare", help="save images and shapes, for a machine without data and TensorFlow")
+    prepare.add_argument("output", type=Path, help="archive (.npz)")
     fit = commands.add_parser("fit", help="train, or continue a training")
-    fit.add_argument(
-        "--everyone", action="store_true", help="show the held-out participants too: for the last steps, after evaluate"
-    )
+    for command in (prepare, fit):
+        command.add_argument(
+            "--everyone",
+            action="store_true",
+            help="show the held-out participants too: for the last steps, after evaluate",
+        )
+    fit.add_argument("--prepared", type=Path, help="archive of `prepare`, instead of the data")
     fit.add_argument(
         "--generators",
         type=int,
@@ -59,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--steps", type=int, help="number of steps, instead of the configured one")
     write = commands.add_parser("export", help="write weights and their description")
     write.add_argument("--output", type=Path, help="folder (default: the package's weights)")
-    for command in (generate, fit, score, cross, write):
+    for command in (generate, prepare, fit, score, cross, write):
         command.add_argument("config", help="name of a network, or a TOML file")
     for command in (fit, score, cross, write):
         command.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
@@ -73,12 +81,18 @@ def main(argv: list[str] | None = None) -> int:
     config = read_config(args.config)
     if args.command == "generate":
         save_sheet(args.output, load_stream(config, args.data), first=args.first)
+    elif args.command == "prepare":
+        held_out = () if args.everyone else tuple(read_sources()["held_out"])
+        save_prepared(load_slices(config, args.data, held_out), args.output)
     elif args.command == "fit":
-        held_out = () if args.everyone else None
         config = replace(config, start_run=args.start_run)
         fit_from_data(
-            config, args.run_dir, args.data, steps=args.steps, held_out=held_out, n_generators=args.generators
-        )
+            config, args.run_dir, args.data,
+            steps=args.steps,
+            held_out=() if args.everyone else None,
+            n_generators=args.generators,
+            prepared=args.prepared,
+        )  # fmt: skip
         save_curve(args.run_dir)
     elif args.command == "evaluate":
         evaluate(config, args.run_dir, args.data)

@@ -30,6 +30,7 @@ from bids_deepseg.training.configuration import (
 )
 from bids_deepseg.training.grey.samples import GreyStream, load_grey_images, load_grey_shapes
 from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
+from bids_deepseg.training.prepared import load_prepared
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.sources import load_real_images, load_shapes, read_sources
 from bids_deepseg.training.stacks import StackStream
@@ -59,9 +60,23 @@ def load_stream(config: TrainingConfig, data_dir: Path, *, held_out: tuple[str, 
     if config.samples.task == "grey":
         greys = load_grey_images(data_dir, held_out)
         return GreyStream(config.samples, load_grey_shapes(data_dir, held_out), greys, config.seed)
+    return in_stacks(load_slices(config, data_dir, held_out))
+
+
+def load_slices(config: TrainingConfig, data_dir: Path, held_out: tuple[str, ...]) -> SampleStream:
+    """Load the data of a network of the cord, and return the stream of single slices."""
     images = load_real_images(data_dir, held_out)
-    slices = SampleStream(config.samples, load_shapes(data_dir, held_out), images, config.seed)
-    return slices if config.samples.n_slices == 1 else StackStream(slices)
+    return SampleStream(config.samples, load_shapes(data_dir, held_out), images, config.seed)
+
+
+def load_prepared_stream(config: TrainingConfig, path: Path) -> Stream:
+    """Return the stream of a network of the cord from an archive of the command ``prepare``."""
+    return in_stacks(load_prepared(path, config.samples, config.seed))
+
+
+def in_stacks(slices: SampleStream) -> Stream:
+    """Return a stream of single slices as one of stacks, if its settings say so."""
+    return slices if slices.settings.n_slices == 1 else StackStream(slices)
 
 
 def build_model(config: TrainingConfig) -> Any:
@@ -208,12 +223,13 @@ def fit_from_data(
     steps: int | None = None,
     held_out: tuple[str, ...] | None = None,
     n_generators: int = 1,
+    prepared: Path | None = None,
 ) -> Progress:
     """Train on the data folder.
 
     ``steps`` replaces the configured number of steps. ``held_out`` are the participants left out, by default those of
     the table of sources. With nobody left out, the run folder keeps from which step on. ``n_generators`` processes make
-    samples.
+    samples, of what was ``prepared`` if that is given: then who was left out was decided there.
     """
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
@@ -222,7 +238,9 @@ def fit_from_data(
         run_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{saved_progress(run_dir).step}\n", encoding="utf-8")
     note_start(config, run_dir)
-    make_stream = partial(load_stream, config, data_dir, held_out=held_out)
+    make_stream: Callable[[], Stream] = partial(load_stream, config, data_dir, held_out=held_out)
+    if prepared is not None:
+        make_stream = partial(load_prepared_stream, config, prepared)
     return fit(config, run_dir, make_stream, n_generators=n_generators)
 
 
