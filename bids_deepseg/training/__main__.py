@@ -13,10 +13,14 @@ from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.crossvalidation import cross_validate
 from bids_deepseg.training.evaluate import evaluate
 from bids_deepseg.training.export import export
-from bids_deepseg.training.fit import fit_from_data, load_slices, load_stream
+from bids_deepseg.training.fit import fit_from_data
 from bids_deepseg.training.pool import Stream
 from bids_deepseg.training.prepared import save_prepared
 from bids_deepseg.training.sources import read_sources
+from bids_deepseg.training.streams import load_slices, load_stream
+
+#: More processes would leave each of them too few slots of the smallest pool.
+_MOST_GENERATORS = 64
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,6 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--generators",
         type=int,
+        choices=range(1, _MOST_GENERATORS + 1),
+        metavar="N",
         default=1,
         help="processes that make samples (default: %(default)s); with a GPU, as many as there are cores",
     )
@@ -83,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         save_sheet(args.output, load_stream(config, args.data), first=args.first)
     elif args.command == "prepare":
         held_out = () if args.everyone else tuple(read_sources()["held_out"])
-        save_prepared(load_slices(config, args.data, held_out), args.output)
+        save_prepared(load_slices(config, args.data, held_out), held_out, args.output)
     elif args.command == "fit":
         config = replace(config, start_run=args.start_run)
         fit_from_data(

@@ -28,12 +28,9 @@ from bids_deepseg.training.configuration import (
     save_checkpoint,
     saved_progress,
 )
-from bids_deepseg.training.grey.samples import GreyStream, load_grey_images, load_grey_shapes
 from bids_deepseg.training.pool import PoolSettings, SamplePool, Stream
-from bids_deepseg.training.prepared import load_prepared
-from bids_deepseg.training.samples import SampleStream
-from bids_deepseg.training.sources import load_real_images, load_shapes, read_sources
-from bids_deepseg.training.stacks import StackStream
+from bids_deepseg.training.prepared import held_out_of
+from bids_deepseg.training.streams import load_prepared_stream, load_stream
 
 logger = logging.getLogger(__name__)
 
@@ -48,35 +45,6 @@ _LOG_EVERY = 50
 
 #: Keeps logarithms and ratios finite.
 _EPSILON = 1e-6
-
-
-def load_stream(config: TrainingConfig, data_dir: Path, *, held_out: tuple[str, ...] | None = None) -> Stream:
-    """Load the data and return the stream of samples of one network.
-
-    The participants of ``held_out`` are left out; by default those of the table of sources.
-    """
-    if held_out is None:
-        held_out = tuple(read_sources()["held_out"])
-    if config.samples.task == "grey":
-        greys = load_grey_images(data_dir, held_out)
-        return GreyStream(config.samples, load_grey_shapes(data_dir, held_out), greys, config.seed)
-    return in_stacks(load_slices(config, data_dir, held_out))
-
-
-def load_slices(config: TrainingConfig, data_dir: Path, held_out: tuple[str, ...]) -> SampleStream:
-    """Load the data of a network of the cord, and return the stream of single slices."""
-    images = load_real_images(data_dir, held_out)
-    return SampleStream(config.samples, load_shapes(data_dir, held_out), images, config.seed)
-
-
-def load_prepared_stream(config: TrainingConfig, path: Path) -> Stream:
-    """Return the stream of a network of the cord from an archive of the command ``prepare``."""
-    return in_stacks(load_prepared(path, config.samples, config.seed))
-
-
-def in_stacks(slices: SampleStream) -> Stream:
-    """Return a stream of single slices as one of stacks, if its settings say so."""
-    return slices if slices.settings.n_slices == 1 else StackStream(slices)
 
 
 def build_model(config: TrainingConfig) -> Any:
@@ -229,8 +197,10 @@ def fit_from_data(
 
     ``steps`` replaces the configured number of steps. ``held_out`` are the participants left out, by default those of
     the table of sources. With nobody left out, the run folder keeps from which step on. ``n_generators`` processes make
-    samples, of what was ``prepared`` if that is given: then who was left out was decided there.
+    samples, of what was ``prepared`` if that is given: then it is who was left out there.
     """
+    if prepared is not None:
+        held_out = held_out_of(prepared)
     if steps is not None:
         config = replace(config, optimisation=replace(config.optimisation, steps=steps))
     note = run_dir / EVERYONE_NAME

@@ -137,7 +137,7 @@ class SamplePool:
             time.sleep(_WAIT_S)
 
 
-def _generate(  # the body of a process, which shares no object
+def _generate(
     make_stream: Callable[[], Stream], settings: PoolSettings, number: int, memory_name: str, made: Any, wanted: Any
 ) -> None:
     """Fill ring ``number`` until the trainer ends, even if it is killed; the body of a generator process."""

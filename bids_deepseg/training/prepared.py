@@ -16,21 +16,24 @@ from bids_deepseg.training.synthesis.fields import Array
 from bids_deepseg.training.synthesis.shapes import CordShape, ShapeBank
 
 _SHAPE_MAPS = ("cord_mm", "canal_mm", "grey")
+_HELD_OUT = "held_out"
 #: Stands for a map that a shape has not.
 _ABSENT = np.zeros(0, np.float16)
 
 
-def save_prepared(stream: SampleStream, path: Path) -> None:
+def save_prepared(stream: SampleStream, held_out: tuple[str, ...], path: Path) -> None:
     """Write the shapes and images of a stream.
 
     Parameters
     ----------
     stream : SampleStream
         Of any network of the cord.
+    held_out : tuple of str
+        Participants who were left out of it.
     path : Path
         The archive, ``.npz``.
     """
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {_HELD_OUT: np.array(held_out, np.str_)}
     for n, shape in enumerate(stream.bank.shapes):
         for name in _SHAPE_MAPS:
             arrays[f"shape{n:05d}/{name}"] = _halved(getattr(shape, name))
@@ -52,13 +55,19 @@ def load_prepared(path: Path, settings: SampleSettings, seed: int) -> SampleStre
     """Read the shapes and images of a stream, for a network and a seed of the caller's choice."""
     with np.load(path, allow_pickle=False) as archive:
         groups: dict[str, dict[str, Any]] = {}
-        for key in archive.files:
+        for key in set(archive.files) - {_HELD_OUT}:
             group, _, name = key.partition("/")
             groups.setdefault(group, {})[name] = archive[key]
     ordered = [groups[name] for name in sorted(groups)]
     images = tuple(_image(group) for group in ordered if "name" in group)
     shapes = tuple(_shape(group) for group in ordered if "name" not in group)
     return SampleStream(settings, ShapeBank(shapes), images, seed)
+
+
+def held_out_of(path: Path) -> tuple[str, ...]:
+    """Return the participants who were left out of an archive."""
+    with np.load(path, allow_pickle=False) as archive:
+        return tuple(str(participant) for participant in archive[_HELD_OUT])
 
 
 def _image(group: dict[str, Any]) -> RealImage:

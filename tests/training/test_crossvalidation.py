@@ -10,7 +10,8 @@ from bids_deepseg.errors import UsageError
 from bids_deepseg.training import crossvalidation
 from bids_deepseg.training.configuration import load_checkpoint, read_config
 from bids_deepseg.training.crossvalidation import cross_validate
-from bids_deepseg.training.fit import build_model, load_stream
+from bids_deepseg.training.fit import build_model
+from bids_deepseg.training.streams import load_stream
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import pytest
 from bids_deepseg.geometry.volume import Volume
 from bids_deepseg.training.configuration import read_config
 from bids_deepseg.training.evaluate import evaluate
-from bids_deepseg.training.fit import build_model, load_stream
+from bids_deepseg.training.fit import build_model
 from bids_deepseg.training.grey.evaluate import score_grey, score_people
 from bids_deepseg.training.grey.samples import GreyStream, _sharpen, find_grey, load_grey_images, load_grey_shapes
+from bids_deepseg.training.streams import load_stream
 from bids_deepseg.training.synthesis.shapes import ShapeBank
 from tests.helpers.phantoms import FakePredictor, grid_of
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bids_deepseg.errors import UsageError
 from bids_deepseg.training.__main__ import main
 from bids_deepseg.training.configuration import read_config
-from bids_deepseg.training.fit import load_prepared_stream
-from bids_deepseg.training.prepared import load_prepared, save_prepared
+from bids_deepseg.training.prepared import held_out_of, load_prepared, save_prepared
 from bids_deepseg.training.samples import SampleStream
 from bids_deepseg.training.sources import RealImage
 from bids_deepseg.training.stacks import StackStream
+from bids_deepseg.training.streams import load_prepared_stream
 from bids_deepseg.training.synthesis.shapes import ShapeBank, invent_shape
 
 SETTINGS = read_config("segmentation").samples
@@ -35,7 +36,7 @@ def stream():
 
 
 def test_a_prepared_stream_gives_the_same_samples_up_to_rounding(stream, tmp_path):
-    save_prepared(stream, tmp_path / "new" / "stream.npz")
+    save_prepared(stream, ("train03",), tmp_path / "new" / "stream.npz")
     other = load_prepared(tmp_path / "new" / "stream.npz", SETTINGS, 3)
     assert [image.name for image in other.images] == [image.name for image in stream.images]
     assert [image.weight for image in other.images] == [1.0, 2.0]
@@ -48,7 +49,7 @@ def test_a_prepared_stream_gives_the_same_samples_up_to_rounding(stream, tmp_pat
 
 
 def test_a_prepared_stream_comes_in_stacks_where_the_network_sees_stacks(stream, tmp_path):
-    save_prepared(stream, tmp_path / "stream.npz")
+    save_prepared(stream, (), tmp_path / "stream.npz")
     config = read_config("segmentation3d")
     stacks = load_prepared_stream(config, tmp_path / "stream.npz")
     assert isinstance(stacks, StackStream)
@@ -61,3 +62,24 @@ def test_without_any_data_an_archive_of_nothing_is_prepared(tmp_path):
     assert empty.images == ()
     assert empty.bank == ShapeBank()
     assert empty.sample(0).patch.shape == SETTINGS.patch_shape
+
+
+def test_an_archive_tells_who_was_left_out(stream, tmp_path):
+    for held_out in ((), ("train03", "train07")):
+        save_prepared(stream, held_out, tmp_path / "stream.npz")
+        assert held_out_of(tmp_path / "stream.npz") == held_out
+
+
+def test_data_of_another_task_are_not_prepared(tmp_path):
+    with pytest.raises(UsageError, match="grey matter"):
+        main(["--data", str(tmp_path), "prepare", str(tmp_path / "stream.npz"), "grey"])
+    with pytest.raises(UsageError, match="grey matter"):
+        load_prepared_stream(read_config("grey"), tmp_path / "stream.npz")
+    assert not (tmp_path / "stream.npz").exists()
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65"])
+def test_generators_without_slots_are_refused(number, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "segmentation", "--run-dir", str(tmp_path), "--generators", number])
+    assert "--generators" in capsys.readouterr().err

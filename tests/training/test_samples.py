@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bids_deepseg.training.configuration import read_config
-from bids_deepseg.training.fit import load_stream
 from bids_deepseg.training.samples import SampleStream, draw_image, draw_subject, gaussian_target
 from bids_deepseg.training.sources import RealImage, load_unlabelled, read_sources
+from bids_deepseg.training.streams import load_stream
 from bids_deepseg.training.synthesis.acquisition import acquire, draw_acquisition, fade_to_front, with_long_pixels
 from bids_deepseg.training.synthesis.fields import PixelGrid
 from bids_deepseg.training.synthesis.scene import LUMBAR_SUBJECTS, SUBJECTS, WITH_CORD, paint_nothing, paint_scene

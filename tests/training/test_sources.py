@@ -10,10 +10,11 @@ import pytest
 from bids_deepseg.training.__main__ import main
 from bids_deepseg.training.configuration import Progress, read_config, save_checkpoint
 from bids_deepseg.training.evaluate import FIGURES_NAME, calibration_error, evaluate
-from bids_deepseg.training.fit import build_model, load_stream
+from bids_deepseg.training.fit import build_model
 from bids_deepseg.training.pool import PoolSettings, SamplePool
 from bids_deepseg.training.samples import Sample
 from bids_deepseg.training.sources import find_labelled, find_participants, load_real_images, load_shapes
+from bids_deepseg.training.streams import load_stream
 
 
 def test_images_are_found_with_their_masks(data_dir):
